@@ -1,0 +1,143 @@
+/// `envoy.config.route.v3.VirtualHost`.
+public struct VirtualHost: Sendable, Hashable {
+  public var name: String
+  public var domains: [String]
+  public var routes: [Route]
+
+  public init(name: String, domains: [String], routes: [Route]) {
+    self.name = name
+    self.domains = domains
+    self.routes = routes
+  }
+}
+
+/// `envoy.config.route.v3.Route`.
+public struct Route: Sendable, Hashable {
+  /// Comes from the rule's content or its own name, never from its position; may be empty.
+  public var name: String
+  public var match: RouteMatch
+  public var action: RouteAction
+
+  public init(name: String = "", match: RouteMatch, action: RouteAction) {
+    self.name = name
+    self.match = match
+    self.action = action
+  }
+}
+
+/// `envoy.config.route.v3.RouteMatch`: all of its conditions must hold.
+public struct RouteMatch: Sendable, Hashable {
+  public enum Path: Sendable, Hashable {
+    case prefix(String)
+    case exact(String)
+    /// An RE2 expression that must match the whole path (`safe_regex`).
+    case regex(String)
+  }
+  public var path: Path
+  public var ignoreCase: Bool
+  public var headers: [HeaderMatcher]
+  public var queryParameters: [QueryParameterMatcher]
+
+  public init(
+    path: Path = .prefix("/"), ignoreCase: Bool = false, headers: [HeaderMatcher] = [],
+    queryParameters: [QueryParameterMatcher] = []
+  ) {
+    self.path = path
+    self.ignoreCase = ignoreCase
+    self.headers = headers
+    self.queryParameters = queryParameters
+  }
+}
+
+/// `envoy.type.matcher.v3.StringMatcher`.
+public enum StringMatcher: Sendable, Hashable {
+  case exact(String)
+  case prefix(String)
+  case regex(String)
+}
+
+/// `envoy.config.route.v3.HeaderMatcher`. `match == nil` asks only that the header is present.
+public struct HeaderMatcher: Sendable, Hashable {
+  public var name: String
+  public var match: StringMatcher?
+  public var inverted: Bool
+  public init(name: String, match: StringMatcher?, inverted: Bool = false) {
+    self.name = name
+    self.match = match
+    self.inverted = inverted
+  }
+}
+
+/// `envoy.config.route.v3.QueryParameterMatcher`. `match == nil` asks only that the parameter is present.
+public struct QueryParameterMatcher: Sendable, Hashable {
+  public var name: String
+  public var match: StringMatcher?
+  public init(name: String, match: StringMatcher?) {
+    self.name = name
+    self.match = match
+  }
+}
+
+/// `envoy.config.route.v3.RouteAction` (or a direct response).
+public enum RouteAction: Sendable, Hashable {
+  case forward(Forward)
+  /// `DirectResponseAction`: the proxy itself answers with this status and no body.
+  case respond(status: UInt32)
+
+  public struct Forward: Sendable, Hashable {
+    /// One destination becomes `cluster`, several become `weighted_clusters`. Weights must not all be zero.
+    public var destinations: [WeightedCluster]
+    /// The whole request's limit; 0 means none (Envoy's own default would be 15 s).
+    public var timeout: Milliseconds
+    public var retry: RetryPolicy?
+    public var hashPolicy: [HashPolicy]
+    /// `prefix_rewrite` where the match is a prefix or an exact path.
+    public var pathRewrite: String?
+    /// `host_rewrite_literal`.
+    public var hostRewrite: String?
+
+    public init(
+      destinations: [WeightedCluster], timeout: Milliseconds = Milliseconds(0), retry: RetryPolicy? = nil,
+      hashPolicy: [HashPolicy] = [], pathRewrite: String? = nil, hostRewrite: String? = nil
+    ) {
+      self.destinations = destinations
+      self.timeout = timeout
+      self.retry = retry
+      self.hashPolicy = hashPolicy
+      self.pathRewrite = pathRewrite
+      self.hostRewrite = hostRewrite
+    }
+  }
+}
+
+public struct WeightedCluster: Sendable, Hashable {
+  public var cluster: String
+  public var weight: UInt32
+  public init(cluster: String, weight: UInt32) {
+    self.cluster = cluster
+    self.weight = weight
+  }
+}
+
+/// `envoy.config.route.v3.RetryPolicy`. A retry avoids hosts already tried (`retry_host_predicate: previous_hosts`).
+public struct RetryPolicy: Sendable, Hashable {
+  /// Comma-separated conditions as in Envoy's `x-envoy-retry-on`.
+  public var retryOn: String
+  public var attempts: UInt32
+  public var perTryTimeout: Milliseconds?
+  public var retriableStatusCodes: [UInt32]
+  public init(retryOn: String, attempts: UInt32, perTryTimeout: Milliseconds? = nil, retriableStatusCodes: [UInt32] = []) {
+    self.retryOn = retryOn
+    self.attempts = attempts
+    self.perTryTimeout = perTryTimeout
+    self.retriableStatusCodes = retriableStatusCodes
+  }
+}
+
+/// `envoy.config.route.v3.RouteAction.HashPolicy`.
+public enum HashPolicy: Sendable, Hashable {
+  case header(String)
+  case cookie(name: String, path: String, ttl: Milliseconds?)
+  case queryParameter(String)
+  case sourceIP
+}
