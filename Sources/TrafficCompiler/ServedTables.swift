@@ -12,7 +12,8 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
   private var set: [Element] = []
 
   mutating func note(_ old: Element?, _ new: Element?) {
-    if let new { set.append(new) } else if let old { removed.append(old.key) }
+    if let old, old.key != new?.key { removed.append(old.key) }
+    if let new { set.append(new) }
   }
 
   /// A unit put out other elements than before.
@@ -78,19 +79,22 @@ struct ServedTables {
     var routes: [String: ResourceTable] = [:]
     for proxyClass in Array(classes.keys) {
       if hasSharedChange || changedNamespaces.contains(proxyClass.namespace) {
-        classes[proxyClass]?.routes = routeTable(proxyClass.namespace, &routes)
+        let table = routeTable(proxyClass.namespace, &routes)
+        classes[proxyClass]?.routes = table
         hasChanged = true
       }
       let address = ListenAddress(proxyClass)
       if changedAddresses.contains(address) {
-        classes[proxyClass]?.listeners = listeners[address]?.table ?? .init()
+        let table = listeners[address]?.table ?? .init()
+        classes[proxyClass]?.listeners = table
         hasChanged = true
       }
     }
     for proxyClass in added {
-      classes[proxyClass] = Generation.ClassTables(
+      let tables = Generation.ClassTables(
         listeners: listeners[ListenAddress(proxyClass)]?.table ?? .init(),
         routes: routeTable(proxyClass.namespace, &routes))
+      classes[proxyClass] = tables
     }
     added = []
     return hasChanged
