@@ -48,8 +48,8 @@ public final class Graph {
 
   @exclusivity(unchecked) public internal(set) var statistics = Statistics()
 
-  var nodes: [Node] = []
-  private var slotTables: [SlotTable] = []
+  @exclusivity(unchecked) var nodes: [Node] = []
+  @exclusivity(unchecked) private var slotTables: [SlotTable] = []
   @exclusivity(unchecked) var edges = EdgePool()
   @exclusivity(unchecked) var run = Run()
   @usableFromInline private(set) var isInTransaction = false
