@@ -1,23 +1,20 @@
 import TrafficModel
-import XDSSnapshot
 
 /// The problems at present, in the order of object, field and message.
 struct ProblemTable {
-  private var tree = PersistentTree<Entry>()
+  private var tree = OrderedTree<Entry>()
 
-  private struct Entry: TreeElement {
+  private struct Entry: OrderedElement {
     let problem: Problem
     let key: String
-    let contentHash: ContentHash
     /// How many units report it.
     let reports: Int
-    var byteCount: Int { 0 }
+    var revision: Int { reports }
 
     init(_ problem: Problem, reports: Int) {
       self.problem = problem
       self.reports = reports
       key = Self.key(problem)
-      contentHash = ContentHash(Array("\(key)\0\(reports)".utf8))
     }
 
     static func key(_ problem: Problem) -> String {

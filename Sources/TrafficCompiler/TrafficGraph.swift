@@ -146,7 +146,7 @@ final class TrafficGraph {
       if new != nil { all.insert(address, at: all.firstIndex { address < $0 } ?? all.endIndex) }
     }
     let portClaims = graph.fold(
-      "portClaims", of: services, by: { _, service in service.tcpPorts }, initial: PersistentTree<PortClaim>()
+      "portClaims", of: services, by: { _, service in service.tcpPorts }, initial: OrderedTree<PortClaim>()
     ) { claims, id, _, new in
       let claim = PortClaim(id)
       if new == nil { claims.remove(claim.key) } else { claims.set(claim) }

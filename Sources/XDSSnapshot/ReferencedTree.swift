@@ -16,16 +16,14 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
 
   @inlinable public init() {}
 
-  @inlinable public subscript(key: String) -> Element? { self.elements[key] }
-  @inlinable public var contentHash: ContentHash { self.elements.contentHash }
-  @inlinable public var count: Int { self.elements.count }
+  @inlinable public subscript(key: String) -> Element? { elements[key] }
+  @inlinable public var contentHash: ContentHash { elements.contentHash }
+  @inlinable public var count: Int { elements.count }
 
   /// Adds or replaces. O(log n + references).
   @inlinable public mutating func set(_ element: Element) {
-    if element.references.isEmpty, referrers.isEmpty { return self.elements.set(element) }
-    let old = self.elements[element.key]
+    let old = elements.replace(with: element)
     if let old, old.contentHash == element.contentHash { return }
-    self.elements.set(element)
     guard old?.references != element.references else { return }
     if let old { forget(old) }
     for cluster in element.references {
@@ -34,8 +32,8 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   }
 
   @inlinable public mutating func remove(_ key: String) {
-    guard let old = self.elements[key] else { return }
-    self.elements.remove(key)
+    guard let old = elements[key] else { return }
+    elements.remove(key)
     forget(old)
   }
 

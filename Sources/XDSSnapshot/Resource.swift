@@ -38,7 +38,7 @@ public struct Fragment: ReferencingElement {
 public struct Resource: ReferencingElement {
   public enum Body: Sendable {
     case bytes([UInt8])
-    /// The concatenation of a header and of each part's fragments in key order: protobuf allows a message to be written
+    /// The concatenation of a header and of each part's fragments in the order of their keys' hashes: protobuf allows a message to be written
     /// so. Nothing is flattened until a response is written.
     case fragments(header: [UInt8], parts: [ReferencedTree<Fragment>])
   }
