@@ -31,8 +31,12 @@ extension HTTP2Connection {
     case .client:
       session.goAway()
     }
-    for stream in Array(streams.values) { stream.connectionDraining() }
+    tellStreamsToFinish()
     scheduleFlush()
+  }
+
+  private func tellStreamsToFinish() {
+    for stream in Array(streams.values) { stream.connectionDraining() }
   }
 
   /// Ends the connection now: GOAWAY without error, then close. Open streams are lost.
@@ -78,6 +82,10 @@ extension HTTP2Connection {
       if code != .noError {
         note(HTTP2ConnectionError(.goAwayByPeer, "the peer sent GOAWAY: \(debug)", http2Code: code))
       }
+      // A graceful shutdown sends two GOAWAY frames; the streams need telling once.
+      guard !isPeerGoingAway else { return }
+      isPeerGoingAway = true
+      tellStreamsToFinish()
       delegate?.connectionGoingAway(self)
     case .terminated(let code, let reason):
       note(HTTP2ConnectionError(.protocolViolation, reason, http2Code: code))
@@ -93,6 +101,7 @@ extension HTTP2Connection {
       return
     }
     stream.attach(user)
+    if endStream { stream.receivedEnd() }
     if isDraining { stream.connectionDraining() }
   }
 }

@@ -9,7 +9,7 @@ public protocol HTTP2ConnectionDelegate: AnyObject {
   func connection(
     _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
   ) -> (any HTTP2StreamDelegate)?
-  /// The peer will take no new streams.
+  /// The peer will take no new streams; the open streams have been told. Once.
   func connectionGoingAway(_ connection: HTTP2Connection)
   /// The channel closed, after every stream heard so. Last call, exactly once.
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError)
@@ -43,6 +43,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
   private var isClosing = false
   public private(set) var isClosed = false
   public internal(set) var isDraining = false
+  public internal(set) var isPeerGoingAway = false
   /// The first reason to close is the one that is told.
   private var closeError: HTTP2ConnectionError?
 

@@ -11,7 +11,7 @@ public protocol HTTP2StreamDelegate: AnyObject {
   func receivedEnd()
   /// The outbound body grew above the high mark (false) or drained to the low mark (true).
   func writabilityChanged(isWritable: Bool)
-  /// The connection is draining: finish soon.
+  /// The connection is draining, by this end or by the peer: finish soon.
   func connectionDraining()
   /// The stream is gone. Last call, exactly once.
   func closed(_ reason: HTTP2StreamCloseReason)
