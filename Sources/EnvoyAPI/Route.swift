@@ -126,7 +126,9 @@ public struct RetryPolicy: Sendable, Hashable {
   public var attempts: UInt32
   public var perTryTimeout: Milliseconds?
   public var retriableStatusCodes: [UInt32]
-  public init(retryOn: String, attempts: UInt32, perTryTimeout: Milliseconds? = nil, retriableStatusCodes: [UInt32] = []) {
+  public init(
+    retryOn: String, attempts: UInt32, perTryTimeout: Milliseconds? = nil, retriableStatusCodes: [UInt32] = []
+  ) {
     self.retryOn = retryOn
     self.attempts = attempts
     self.perTryTimeout = perTryTimeout

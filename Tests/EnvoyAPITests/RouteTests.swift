@@ -39,7 +39,9 @@ import Testing
   @Test func headerAndVirtualHostsMakeAConfiguration() throws {
     let plain = VirtualHost(
       name: "any", domains: ["*"],
-      routes: [Route(match: RouteMatch(), action: .forward(.init(destinations: [WeightedCluster(cluster: "c", weight: 1)])))])
+      routes: [
+        Route(match: RouteMatch(), action: .forward(.init(destinations: [WeightedCluster(cluster: "c", weight: 1)])))
+      ])
     let bytes =
       RouteConfiguration.encodedHeader(name: "outbound") + Self.shop.encodedFragment() + plain.encodedFragment()
     let json = try RealProtobuf.decode(Self.type, bytes)
