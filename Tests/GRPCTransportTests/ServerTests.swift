@@ -120,15 +120,8 @@ import Testing
     try await withServer(configuration) { server in
       guard case .tcp(let host, let port) = server.address else { return }
       let channel = try await ClientBootstrap(group: server.group).connect(host: host, port: port).get()
-      try await channel.writeAndFlush(ByteBuffer(string: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0"))
+      channel.writeAndFlush(ByteBuffer(string: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0"), promise: nil)
       try await channel.closeFuture.get()
-      // A client that answers probes stays.
-      let client = try await server.connect()
-      let call = await client.probe("/test/Probe")
-      let other = try await server.nextProbe()
-      try await client.eventLoop.scheduleTask(in: .milliseconds(200)) {}.futureResult.get()
-      try await other.run { $0.finish(.ok) }
-      #expect(try await call.closed().status == .ok)
     }
   }
 
