@@ -67,7 +67,8 @@ import Testing
 
   @Test func pingFloodByAPeerThatDoesNotReadEndsTheConnection() throws {
     let session = try server()
-    let pings = ByteBuffer(bytes: [[UInt8]](repeating: frame(type: 6, payload: .init(repeating: 0, count: 8)), count: 1100).flatMap { $0 })
+    let pings = ByteBuffer(
+      bytes: [[UInt8]](repeating: frame(type: 6, payload: .init(repeating: 0, count: 8)), count: 1100).flatMap { $0 })
     let error = #expect(throws: HTTP2SessionError.self) { try session.receive(pings) }
     #expect(error?.code == .flooded)
   }
@@ -122,7 +123,9 @@ import Testing
     let session = try server()
     var bytes = frame(type: 1, stream: 1, payload: [0x82])
     for _ in 0..<100 { bytes += frame(type: 9, stream: 1, payload: []) }
-    do { try session.receive(ByteBuffer(bytes: bytes)) } catch { #expect(error.code == .flooded || error.code == .sessionFailed) }
+    do { try session.receive(ByteBuffer(bytes: bytes)) } catch {
+      #expect(error.code == .flooded || error.code == .sessionFailed)
+    }
     _ = try? session.takeOutput(limit: 1 << 20) { _ in }
     while session.nextEvent() != nil {}
     #expect(session.openStreamCount == 0)
@@ -135,7 +138,9 @@ import Testing
       let session = try server()
       var bytes: [UInt8] = []
       for _ in 0..<Int.random(in: 1...8, using: &generator) {
-        let payload = (0..<Int.random(in: 0...40, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        let payload = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
+          UInt8.random(in: 0...255, using: &generator)
+        }
         bytes += frame(
           type: UInt8.random(in: 0...10, using: &generator), flags: UInt8.random(in: 0...255, using: &generator),
           stream: UInt32.random(in: 0...5, using: &generator), payload: payload)
