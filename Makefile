@@ -36,6 +36,7 @@ end-to-end-test: build-tests ## weir serve with real Envoys under load
 
 # Two passes, because the end-to-end tests measure: nothing else should take the cores meanwhile.
 test: ## all tests; prints how many ran
+	@rm -f .build/test-counts
 	@$(MAKE) --no-print-directory unit-test
 	@$(MAKE) --no-print-directory end-to-end-test
 	@scripts/run-tests --total
