@@ -76,7 +76,8 @@ public struct SidecarBootstrap: Sendable, Hashable {
           [
             "name": "envoy.resource_monitors.global_downstream_max_connections",
             "typed_config": [
-              "@type": .type("envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"),
+              "@type": .type(
+                "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"),
               "max_active_downstream_connections": 50000,
             ],
           ]

@@ -67,7 +67,8 @@ func withServer<Result>(
   _ body: (AdminClient, AdminHTTPServer) async throws -> Result
 ) async throws -> Result {
   let server = try await AdminHTTPServer.start(
-    host: "127.0.0.1", port: 0, source: source, metrics: metrics, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    host: "127.0.0.1", port: 0, source: source, metrics: metrics,
+    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
   do {
     let result = try await body(client(of: server), server)
     await server.shutdown()

@@ -34,7 +34,8 @@ import Testing
 
   @Test func theTextIsIndentedAndItsKeysAreInOrder() throws {
     let text = try bootstrap().json()
-    #expect(text.hasPrefix("{\n  \"admin\": {\n    \"address\": {\n      \"socket_address\": {\n        \"address\": \"127"))
+    #expect(
+      text.hasPrefix("{\n  \"admin\": {\n    \"address\": {\n      \"socket_address\": {\n        \"address\": \"127"))
     #expect(text.hasSuffix("\n}\n"))
     #expect(text == (try bootstrap().json()))
     let top = text.split(separator: "\n").filter { $0.hasPrefix("  \"") }.map { $0.prefix { $0 != ":" } }
