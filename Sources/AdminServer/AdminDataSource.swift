@@ -7,6 +7,9 @@ public protocol AdminDataSource: Sendable {
   /// Why `isSynced` is false.
   var notReadyReason: String { get }
 
+  /// Brings up to date whatever a scrape of the metrics is to read; called before each.
+  func prepareMetrics() async
+
   func proxies() async -> [ProxyReport]
   func problems() async -> [Problem]
   /// The resources that match, as they are served. A thrown `AdminError` becomes its HTTP status; anything else is a 500.
@@ -14,6 +17,8 @@ public protocol AdminDataSource: Sendable {
 }
 
 extension AdminDataSource {
+  public func prepareMetrics() async {}
+
   public var notReadyReason: String { "the sources have not been read yet" }
 }
 

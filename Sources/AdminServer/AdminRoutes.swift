@@ -38,8 +38,9 @@ struct AdminRoutes {
       }
       return try json(["ready": true])
     }
-    router.get("/metrics") { [metrics] _, _ in
-      text(metrics.prometheusText(), contentType: MetricsRegistry.prometheusContentType)
+    router.get("/metrics") { [metrics, source] _, _ in
+      await source.prepareMetrics()
+      return text(metrics.prometheusText(), contentType: MetricsRegistry.prometheusContentType)
     }
     router.get("/v1/proxies") { [source] request, _ in
       try checkQuery(of: request)
