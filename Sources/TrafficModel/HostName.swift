@@ -10,13 +10,24 @@ public enum HostName {
     return "\(host).\(namespace).svc.\(clusterDomain)"
   }
 
-  /// The service that a full name names: `reviews.shop.svc.cluster.local`, `reviews.shop.svc` or `reviews.shop`.
+  /// The service that a name names: `reviews.shop.svc.cluster.local`, `reviews.shop.svc` or `reviews.shop`. Nil where it
+  /// cannot be a service's name; whether the service exists is another question.
   public static func service(_ host: String, clusterDomain: String) -> NamespacedName? {
-    var rest = host[...]
-    if rest.hasSuffix("." + clusterDomain) { rest = rest.dropLast(clusterDomain.count + 1) }
-    if rest.hasSuffix(".svc") { rest = rest.dropLast(4) } else if rest.count != host.count { return nil }
-    let labels = rest.split(separator: ".", omittingEmptySubsequences: false)
-    guard labels.count == 2, !labels[0].isEmpty, !labels[1].isEmpty, labels[0] != "*" else { return nil }
-    return NamespacedName(namespace: String(labels[1]), name: String(labels[0]))
+    let bytes = host.utf8
+    guard let firstDot = bytes.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+    let name = bytes[..<firstDot]
+    let afterName = bytes[bytes.index(after: firstDot)...]
+    let namespace: Substring.UTF8View
+    if let secondDot = afterName.firstIndex(of: UInt8(ascii: ".")) {
+      namespace = afterName[..<secondDot]
+      let suffix = afterName[afterName.index(after: secondDot)...]
+      guard suffix.elementsEqual("svc".utf8) || suffix.elementsEqual("svc.\(clusterDomain)".utf8) else { return nil }
+    } else {
+      namespace = afterName
+    }
+    guard !name.isEmpty, !namespace.isEmpty, !name.elementsEqual("*".utf8), !namespace.elementsEqual("*".utf8) else {
+      return nil
+    }
+    return NamespacedName(namespace: String(Substring(namespace)), name: String(Substring(name)))
   }
 }

@@ -39,7 +39,7 @@ extension PersistentTree {
   }
 
   /// What is below and what is above a key that the tree does not hold.
-  private static func split(_ node: Node?, at key: String) -> (Node?, Node?) {
+  static func split(_ node: Node?, at key: String) -> (Node?, Node?) {
     guard let node else { return (nil, nil) }
     if key < node.element.key {
       let (left, right) = split(node.left, at: key)

@@ -20,6 +20,7 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
 
   /// Adds or replaces. O(log n + references).
   public mutating func set(_ element: Element) {
+    if element.references.isEmpty, referrers.isEmpty { return tree.set(element) }
     let old = tree[element.key]
     if let old, old.contentHash == element.contentHash { return }
     tree.set(element)
@@ -34,6 +35,23 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     guard let old = tree[key] else { return }
     tree.remove(key)
     forget(old)
+  }
+
+  /// Removes some keys, then sets some elements, each of another key: one edit of the table, whatever passed from one hand
+  /// to another. Many elements at once cost less than one by one.
+  public mutating func apply(removing keys: [String], setting elements: [Element]) {
+    for key in keys { remove(key) }
+    guard elements.count >= 16 else {
+      for element in elements { set(element) }
+      return
+    }
+    for element in elements where !(element.references.isEmpty && referrers.isEmpty) {
+      let old = tree[element.key]
+      guard old?.references != element.references else { continue }
+      if let old { forget(old) }
+      for cluster in element.references { referrers[cluster, default: []].insert(element.key) }
+    }
+    tree.set(contentsOf: elements)
   }
 
   /// The keys of the elements that name a cluster. O(1).

@@ -79,3 +79,17 @@ public struct Resource: ReferencingElement {
     return bytes
   }
 }
+
+/// Equal key, bytes (by hash) and references.
+extension Fragment: Equatable {
+  public static func == (a: Self, b: Self) -> Bool {
+    a.contentHash == b.contentHash && a.key == b.key && a.references == b.references
+  }
+}
+
+/// Equal name, body (by hash) and references.
+extension Resource: Equatable {
+  public static func == (a: Self, b: Self) -> Bool {
+    a.contentHash == b.contentHash && a.name == b.name && a.references == b.references
+  }
+}

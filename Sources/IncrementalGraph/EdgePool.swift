@@ -1,0 +1,113 @@
+/// The recorded reads: an edge says that a unit read a cell.
+///
+/// A cell's edges form a doubly linked list (any of them leaves in O(1)); a unit's edges form a singly linked list in the
+/// order of its reads, against which the next run compares its own.
+struct EdgePool {
+  struct Edge {
+    var readerNode: UInt16
+    var sourceNode: UInt16
+    var readerSlot: Int32
+    var sourceSlot: Int32
+    var previousOfCell: Int32
+    /// Links the free edges, too.
+    var nextOfCell: Int32
+    var nextOfUnit: Int32
+  }
+
+  private var edges: [Edge] = []
+  private var firstFree: Int32 = -1
+  private(set) var count = 0
+
+  subscript(edge: Int32) -> Edge {
+    _read { yield edges[Int(edge)] }
+    _modify { yield &edges[Int(edge)] }
+  }
+
+  mutating func add(_ edge: Edge) -> Int32 {
+    count += 1
+    if firstFree != -1 {
+      let reused = firstFree
+      firstFree = edges[Int(reused)].nextOfCell
+      edges[Int(reused)] = edge
+      return reused
+    }
+    edges.append(edge)
+    return Int32(edges.count - 1)
+  }
+
+  mutating func remove(_ edge: Int32) {
+    count -= 1
+    edges[Int(edge)].nextOfCell = firstFree
+    firstFree = edge
+  }
+}
+
+extension Graph {
+  /// Starts a unit's run; `firstEdge` are its reads of the last run.
+  func beginRun(node: Int, slot: Int32, firstEdge: Int32) {
+    if run.id == .max {
+      for node in nodes { (node as? any StampedNode)?.forgetStamps() }
+      run.id = 0
+    }
+    statistics.runs += 1
+    run = Run(isActive: true, node: node, slot: slot, id: run.id + 1, first: firstEdge, last: -1, next: firstEdge)
+  }
+
+  /// Notes that the running unit read a cell. Returns the first edge of the cell's list.
+  func recordRead(node: Int, slot: Int32, firstReader: Int32) -> Int32 {
+    let next = run.next
+    if next != -1, edges[next].sourceSlot == slot, edges[next].sourceNode == UInt16(node) {
+      run.last = next
+      run.next = edges[next].nextOfUnit
+      return firstReader
+    }
+    let edge = edges.add(
+      .init(
+        readerNode: UInt16(run.node), sourceNode: UInt16(node), readerSlot: run.slot, sourceSlot: slot,
+        previousOfCell: -1, nextOfCell: firstReader, nextOfUnit: next))
+    if firstReader != -1 { edges[firstReader].previousOfCell = edge }
+    if run.last == -1 { run.first = edge } else { edges[run.last].nextOfUnit = edge }
+    run.last = edge
+    return edge
+  }
+
+  /// Ends the run: reads of the last run that were not repeated are forgotten. Returns the unit's first edge.
+  func endRun() -> Int32 {
+    let stale = run.next
+    if stale != -1 {
+      if run.last == -1 { run.first = -1 } else { edges[run.last].nextOfUnit = -1 }
+      forgetReads(from: stale)
+    }
+    run.isActive = false
+    return run.first
+  }
+
+  func forgetReads(from first: Int32) {
+    var current = first
+    while current != -1 {
+      let edge = edges[current]
+      if edge.nextOfCell != -1 { edges[edge.nextOfCell].previousOfCell = edge.previousOfCell }
+      if edge.previousOfCell != -1 {
+        edges[edge.previousOfCell].nextOfCell = edge.nextOfCell
+      } else {
+        nodes[Int(edge.sourceNode)].setFirstReader(edge.nextOfCell, of: edge.sourceSlot)
+      }
+      edges.remove(current)
+      current = edge.nextOfUnit
+    }
+  }
+
+  /// Every unit that read the cell must run.
+  func markReaders(from first: Int32) {
+    var current = first
+    while current != -1 {
+      let edge = edges[current]
+      nodes[Int(edge.readerNode)].mark(edge.readerSlot)
+      current = edge.nextOfCell
+    }
+  }
+}
+
+protocol StampedNode {
+  func forgetStamps()
+}

@@ -1,0 +1,120 @@
+/// An incremental computation over keyed collections.
+///
+/// The laws:
+///
+/// 1. **Static.** All collections are declared once, up front, each after those that it reads, so the graph has no cycle
+///    and declaration order is a topological order.
+/// 2. **Inputs change in transactions only.** A transaction applies a batch of edits, then settles the collections in
+///    declaration order. A unit (one key's computation in a derived collection) runs at most once in a transaction, and
+///    sees all of its inputs in their final state.
+/// 3. **Units are pure.** What a unit yields depends on its source's key and value and on what it read through its
+///    `Reader`, and on nothing else. The reads are recorded, and the unit runs again only if one of them changed.
+/// 4. **Reads are declared.** A derived collection names the collections that it reads. With `checksReads`, a read of any
+///    other, or a read around the reader while a unit computes, is a `Violation`, which traps.
+/// 5. **Equal result stops.** A value that equals the one it would replace changes nothing and wakes nobody.
+/// 6. **Cost follows the edit.** A transaction costs the units that it runs, what they read, and their changed outputs;
+///    no step copies or visits a collection. (A hash table that grows does so once in a doubling.)
+/// 7. **Order never matters.** The values at the end depend on the inputs, never on the order or batching of the edits.
+///
+/// Layout, and memory for one key: a collection keeps its keys once in a `KeyIndex` that gives each a slot; collections
+/// with the same keys (a `Map` and its source) share it. By slot there is a value, a cell (16 bytes) and, in derived
+/// collections, a unit (12 bytes). A recorded read is an edge (28 bytes) in one pool, doubly linked on the side of what is
+/// read, so that one of 100,000 readers can leave a cell in O(1).
+///
+///     input ──slot──▶ unit of a Map ──value──▶ observers, indexes, folds
+///                        ▲
+///         cell ──edges──┘    (cells that the unit read)
+///
+/// A graph has one owner at a time; it is not thread-safe. Collections must not be used after their graph is gone.
+public final class Graph {
+  /// Whether reads are held against what was declared (law 4).
+  public let checksReads: Bool
+
+  /// Takes a violation of the laws. The default traps; a test may put its own in place, and then the computation goes on.
+  public var onViolation: (Violation) -> Void = { fatalError($0.description) }
+
+  /// What ran and why, while `recordsEvents` is on.
+  public internal(set) var log = EventLog()
+
+  /// Off unless set; each run then costs a few allocations.
+  public var recordsEvents = false
+
+  public internal(set) var statistics = Statistics()
+
+  var nodes: [Node] = []
+  private var indexes: [any SlotOwner] = []
+  var edges = EdgePool()
+  var run = Run()
+  private(set) var isInTransaction = false
+
+  /// The unit that computes now.
+  struct Run {
+    var isActive = false
+    var node = 0
+    var slot: Int32 = 0
+    /// Tells apart the reads of this run from earlier ones.
+    var id: UInt32 = 0
+    /// The unit's edges as far as this run has confirmed them, and the first one after that.
+    var first: Int32 = -1
+    var last: Int32 = -1
+    var next: Int32 = -1
+  }
+
+  public struct Statistics: Sendable, Hashable {
+    public var transactions: UInt64 = 0
+    /// Units that ran.
+    public var runs: UInt64 = 0
+    /// Values that became another value, in all collections.
+    public var changes: UInt64 = 0
+    /// Recorded reads at present.
+    public var edges = 0
+  }
+
+  public init(checksReads: Bool) {
+    self.checksReads = checksReads
+  }
+
+  /// Edits inputs in `body`, then brings every derived collection up to date.
+  public func transaction(_ body: () -> Void) {
+    guard !run.isActive, !isInTransaction else { return onViolation(.editWhileComputing) }
+    isInTransaction = true
+    statistics.transactions += 1
+    log.begin(transaction: statistics.transactions)
+    body()
+    for node in nodes { node.settle() }
+    for index in indexes { index.releaseUnused() }
+    isInTransaction = false
+    statistics.edges = edges.count
+  }
+
+  /// Forgets the events so far.
+  public func clearLog() { log.clear() }
+
+  func add(_ node: Node) {
+    precondition(!isInTransaction, "collections are declared before the first transaction")
+    nodes.append(node)
+  }
+
+  func add(_ index: any SlotOwner) { indexes.append(index) }
+}
+
+/// A law of the graph that was broken: a bug in the code of a unit, never in the data.
+public enum Violation: Sendable, Hashable, CustomStringConvertible {
+  /// A unit read a collection that its own collection did not declare.
+  case undeclaredRead(of: String, in: String)
+  /// A collection was read other than through the reader while a unit computed.
+  case readAroundReader(of: String, in: String)
+  /// An input was edited outside a transaction's body, or a transaction started inside another.
+  case editWhileComputing
+  /// Two units put out the same key.
+  case outputOfTwoUnits(collection: String, key: String)
+
+  public var description: String {
+    switch self {
+    case .undeclaredRead(let collection, let reader): "\(reader) reads \(collection), which it did not declare"
+    case .readAroundReader(let collection, let reader): "\(reader) reads \(collection) around its reader"
+    case .editWhileComputing: "an input was edited while the graph was computing"
+    case .outputOfTwoUnits(let collection, let key): "two units of \(collection) put out \(key)"
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import EnvoyAPI
+import TrafficModel
+import XDSSnapshot
+
+/// What a cluster is made from, and what says which endpoints it takes.
+struct ClusterSpec: Equatable, Sendable {
+  var service: NamespacedName
+  var port: UInt16
+  var portName: String
+  /// Empty for the whole service.
+  var subset: String
+  var loadBalancing: Cluster.LoadBalancing
+  var speaksHTTP2: Bool
+}
+
+extension ClusterSpec {
+  /// The clusters of a service by name: for each port one of the whole service and one of each subset.
+  static func all(
+    of service: KubernetesService, policy: HostPolicy?, clusterDomain: String, _ emit: (String, ClusterSpec) -> Void
+  ) {
+    guard service.hasRegularName else { return }
+    let fqdn = service.fullyQualifiedName(clusterDomain: clusterDomain)
+    func emitCluster(_ port: ServicePort, subset: String, _ loadBalancer: LoadBalancer?) {
+      emit(
+        WireName.cluster(port: port.port, subset: subset, host: fqdn),
+        ClusterSpec(
+          service: service.id, port: port.port, portName: port.name, subset: subset,
+          loadBalancing: loadBalancer?.clusterPolicy ?? .leastRequest,
+          speaksHTTP2: port.applicationProtocol == .http2))
+    }
+    for port in service.distinctPorts {
+      emitCluster(port, subset: "", policy?.loadBalancer)
+      for subset in policy?.subsets ?? [] {
+        emitCluster(port, subset: subset.name, subset.loadBalancer ?? policy?.loadBalancer)
+      }
+    }
+  }
+
+  func resource(named name: String) -> Resource {
+    let cluster = Cluster(name: name, loadBalancing: loadBalancing, speaksHTTP2: speaksHTTP2)
+    return Resource(name: name, bytes: cluster.encoded())
+  }
+}

@@ -1,0 +1,123 @@
+import EnvoyAPI
+import TrafficModel
+import XDSSnapshot
+
+/// A table and what the running transaction changes in it.
+///
+/// Changes are kept until the transaction has settled, for an element may pass from one unit to another: its removal there
+/// and its arrival here come in either order, and the arrival counts.
+struct PendingTable<Element: ReferencingElement & Equatable> {
+  private(set) var table = ReferencedTree<Element>()
+  private var removed: [String] = []
+  private var set: [Element] = []
+
+  mutating func note(_ old: Element?, _ new: Element?) {
+    if let old, old.key != new?.key { removed.append(old.key) }
+    if let new { set.append(new) }
+  }
+
+  /// A unit put out other elements than before.
+  mutating func note(_ old: [Element], _ new: [Element]) {
+    for element in old where !new.contains(where: { $0.key == element.key }) { removed.append(element.key) }
+    for element in new where !old.contains(element) { set.append(element) }
+  }
+
+  var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
+
+  /// Returns whether the table became another.
+  mutating func settle() -> Bool {
+    guard hasChanges else { return false }
+    let before = table.contentHash
+    table.apply(removing: removed, setting: set)
+    removed.removeAll(keepingCapacity: removed.count < 64)
+    set.removeAll(keepingCapacity: set.count < 64)
+    return table.contentHash != before
+  }
+}
+
+/// The tables of what is served, from which generations are made.
+struct ServedTables {
+  var clusters = PendingTable<Resource>()
+  var endpoints = PendingTable<Resource>()
+  /// The virtual hosts that every proxy gets.
+  var sharedHosts = PendingTable<Fragment>()
+  /// By namespace: the virtual hosts by short names.
+  var shortHosts: [String: PendingTable<Fragment>] = [:]
+  var listeners: [ListenAddress: PendingTable<Resource>] = [:]
+
+  private var classes: [ProxyClass: Generation.ClassTables] = [:]
+  private var added: [ProxyClass] = []
+  private var hasRemovedClass = false
+  private let header = RouteConfiguration.encodedHeader(name: WireName.outbound)
+
+  mutating func add(_ proxyClass: ProxyClass) {
+    if classes[proxyClass] == nil { added.append(proxyClass) }
+  }
+
+  mutating func remove(_ proxyClass: ProxyClass) {
+    if classes.removeValue(forKey: proxyClass) != nil { hasRemovedClass = true }
+  }
+
+  /// The next generation, or nil if nothing changed on the wire. O(classes) if routes or listeners changed, else O(1).
+  mutating func publish(after generation: Generation) -> Generation? {
+    var hasChanged = clusters.settle()
+    if endpoints.settle() { hasChanged = true }
+    if updateClasses() { hasChanged = true }
+    guard hasChanged else { return nil }
+    return Generation(
+      number: generation.number + 1, clusters: clusters.table, endpoints: endpoints.table, classes: classes)
+  }
+
+  private mutating func updateClasses() -> Bool {
+    let hasSharedChange = sharedHosts.settle()
+    let changedNamespaces = Self.settle(&shortHosts)
+    let changedAddresses = Self.settle(&listeners)
+    guard hasSharedChange || !changedNamespaces.isEmpty || !changedAddresses.isEmpty || !added.isEmpty || hasRemovedClass
+    else { return false }
+    var hasChanged = hasRemovedClass || !added.isEmpty
+    hasRemovedClass = false
+    var routes: [String: ResourceTable] = [:]
+    for proxyClass in Array(classes.keys) {
+      if hasSharedChange || changedNamespaces.contains(proxyClass.namespace) {
+        let table = routeTable(proxyClass.namespace, &routes)
+        classes[proxyClass]?.routes = table
+        hasChanged = true
+      }
+      let address = ListenAddress(proxyClass)
+      if changedAddresses.contains(address) {
+        let table = listeners[address]?.table ?? .init()
+        classes[proxyClass]?.listeners = table
+        hasChanged = true
+      }
+    }
+    for proxyClass in added {
+      let tables = Generation.ClassTables(
+        listeners: listeners[ListenAddress(proxyClass)]?.table ?? .init(),
+        routes: routeTable(proxyClass.namespace, &routes))
+      classes[proxyClass] = tables
+    }
+    added = []
+    return hasChanged
+  }
+
+  /// The keys whose tables became others; tables that have become empty go.
+  private static func settle<Key: Hashable, Element>(_ tables: inout [Key: PendingTable<Element>]) -> Set<Key> {
+    var changed: Set<Key> = []
+    for (key, table) in tables where table.hasChanges {
+      if tables[key]?.settle() == true { changed.insert(key) }
+      if tables[key]?.table.count == 0 { tables[key] = nil }
+    }
+    return changed
+  }
+
+  private func routeTable(_ namespace: String, _ made: inout [String: ResourceTable]) -> ResourceTable {
+    if let table = made[namespace] { return table }
+    var table = ResourceTable()
+    table.set(
+      Resource(
+        name: WireName.outbound, header: header,
+        parts: [sharedHosts.table, shortHosts[namespace]?.table ?? .init()]))
+    made[namespace] = table
+    return table
+  }
+}

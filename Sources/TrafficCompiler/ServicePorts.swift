@@ -1,0 +1,36 @@
+import EnvoyAPI
+import TrafficModel
+
+/// Names on the wire. They come from content, so that the same object has the same name wherever it stands in its list.
+enum WireName {
+  /// The RouteConfiguration, and the HTTP listener.
+  static let outbound = "outbound"
+
+  /// A cluster, its assignment, and a TCP port's listener; `subset` is empty for the whole service.
+  static func cluster(port: UInt16, subset: String, host: String) -> String { "outbound|\(port)|\(subset)|\(host)" }
+}
+
+extension KubernetesService {
+  /// Whether name and namespace are DNS labels as Kubernetes demands. With a dot in them the forms of a host name would
+  /// no longer tell which service they mean (`b` in `a.svc`, and `b.a.svc`), so such a service is left out.
+  var hasRegularName: Bool {
+    func isRegular(_ label: String) -> Bool { !label.isEmpty && !label.utf8.contains(UInt8(ascii: ".")) }
+    return isRegular(id.name) && isRegular(id.namespace)
+  }
+
+  /// The ports in ascending order, one of a number: of several the first by name.
+  var distinctPorts: [ServicePort] {
+    if ports.count < 2 { return ports }
+    var distinct: [ServicePort] = []
+    for port in ports.sorted(by: { ($0.port, $0.name) < ($1.port, $1.name) }) where distinct.last?.port != port.port {
+      distinct.append(port)
+    }
+    return distinct
+  }
+
+  /// The port that a Host header without one means: 80 if it is HTTP here, else the lowest HTTP port.
+  var defaultHTTPPort: UInt16? {
+    let http = distinctPorts.filter(\.applicationProtocol.isHTTP)
+    return http.contains { $0.port == 80 } ? 80 : http.first?.port
+  }
+}

@@ -1,0 +1,168 @@
+public import IncrementalGraph
+public import TrafficModel
+public import XDSSnapshot
+
+/// Turns the admitted set of objects into what is served, incrementally: an edit recomputes what read it and nothing else.
+///
+/// The laws of `Graph` hold, and so: the generation depends on the objects and classes alone, never on the order in which
+/// they came, and is byte for byte what a new compiler makes of the same objects. Names come from content. Whatever an edit
+/// leaves as it was, down to single fragments, is shared with the generation before.
+///
+/// A compiler has one owner at a time; the generations that it hands out may go anywhere.
+public final class TrafficCompiler {
+  private let graph: TrafficGraph
+  private var tables = ServedTables()
+  private var problemTable = ProblemTable()
+
+  /// What is served now.
+  public private(set) var generation: Generation
+
+  /// - Parameters:
+  ///   - clusterDomain: the last part of services' full names.
+  ///   - checksReads: whether a unit's undeclared read traps; by default in debug builds.
+  public init(clusterDomain: String = "cluster.local", checksReads: Bool = TrafficCompiler.isDebugBuild) {
+    graph = TrafficGraph(clusterDomain: clusterDomain, checksReads: checksReads)
+    generation = Generation(number: 0, clusters: .init(), endpoints: .init(), classes: [:])
+    observeResources()
+    observeProblems()
+  }
+
+  /// Whether this library was built without optimisation.
+  public static var isDebugBuild: Bool {
+    var isDebug = false
+    assert(
+      {
+        isDebug = true
+        return true
+      }())
+    return isDebug
+  }
+
+  /// Applies a batch of edits as one change; the last of several edits of one object counts.
+  ///
+  /// Returns the same generation object if nothing changed on the wire. Never fails: what cannot be served is left out and
+  /// shows in `problems`.
+  ///
+  /// Cost: in proportion to what the edits change, whatever the number of objects; one endpoint changes one unit for its slice
+  /// and one for each assignment that it is in.
+  @discardableResult
+  public func apply(_ edits: [Edit]) -> Generation {
+    graph.graph.transaction {
+      for edit in edits { apply(edit) }
+    }
+    return publish()
+  }
+
+  /// Makes the tables of a class. Without classes nobody is served listeners or routes, and short names of a namespace cost
+  /// nothing until there is a class of it.
+  ///
+  /// Cost: the services of the namespace, if it is the first class there; the TCP ports, if it is the first at its address.
+  @discardableResult
+  public func addClass(_ proxyClass: ProxyClass) -> Generation {
+    graph.graph.transaction { graph.classes.set(true, for: proxyClass) }
+    tables.add(proxyClass)
+    return publish()
+  }
+
+  /// Forgets the tables of a class.
+  @discardableResult
+  public func removeClass(_ proxyClass: ProxyClass) -> Generation {
+    graph.graph.transaction { graph.classes.set(nil, for: proxyClass) }
+    tables.remove(proxyClass)
+    return publish()
+  }
+
+  /// What is wrong with the admitted objects taken together (conflicts, services without endpoints), in the order of object,
+  /// field and message. Kept up to date by each edit; listing costs their number.
+  public var problems: [Problem] { problemTable.all }
+
+  /// O(1).
+  public var problemCount: Int { problemTable.count }
+
+  // MARK: What ran
+
+  /// Counts of transactions, runs and changes since the start.
+  public var statistics: Graph.Statistics { graph.graph.statistics }
+
+  /// Whether `log` records what runs and why. Off by default.
+  public var recordsEvents: Bool {
+    get { graph.graph.recordsEvents }
+    set { graph.graph.recordsEvents = newValue }
+  }
+
+  /// What ran while `recordsEvents` was on. It grows until it is cleared.
+  public var log: EventLog { graph.graph.log }
+
+  public func clearLog() { graph.graph.clearLog() }
+
+  // MARK: Parts
+
+  private func apply(_ edit: Edit) {
+    switch edit {
+    case .upsert(.service(let object)): graph.services.set(object, for: object.id)
+    case .upsert(.endpointSlice(let object)): graph.slices.set(object, for: object.id)
+    case .upsert(.pod(let object)): graph.pods.set(object, for: object.id)
+    case .upsert(.node(let object)): graph.nodes.set(object, for: object.name)
+    case .upsert(.destinationRule(let object)): graph.destinationRules.set(object, for: object.id)
+    case .upsert(.virtualService(let object)): graph.virtualServices.set(object, for: object.id)
+    case .upsert(.namespace): break  // Nothing that is served reads it yet.
+    case .delete(let key):
+      switch key.kind {
+      case .service: graph.services.set(nil, for: key.id)
+      case .endpointSlice: graph.slices.set(nil, for: key.id)
+      case .pod: graph.pods.set(nil, for: key.id)
+      case .node: graph.nodes.set(nil, for: key.id.name)
+      case .destinationRule: graph.destinationRules.set(nil, for: key.id)
+      case .virtualService: graph.virtualServices.set(nil, for: key.id)
+      case .namespace: break
+      }
+    }
+  }
+
+  private func publish() -> Generation {
+    if let next = tables.publish(after: generation) { generation = next }
+    return generation
+  }
+
+  /// What settles in the graph goes to the tables.
+  private func observeResources() {
+    graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
+    graph.assignments.onChange { [unowned self] _, old, new in tables.endpoints.note(old?.resource, new?.resource) }
+    graph.serviceHosts.onChange { [unowned self] id, old, new in
+      tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
+      let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
+      if oldShort != newShort { tables.shortHosts[id.namespace, default: .init()].note(oldShort, newShort) }
+    }
+    graph.ownHosts.onChange { [unowned self] _, old, new in tables.sharedHosts.note(old ?? [], new ?? []) }
+    graph.httpListeners.onChange { [unowned self] address, old, new in
+      tables.listeners[address, default: .init()].note(old, new)
+    }
+    graph.portListeners.onChange { [unowned self] _, old, new in
+      let (old, new) = (old?.resources ?? [:], new?.resources ?? [:])
+      for (address, resource) in old where new[address] == nil {
+        tables.listeners[address, default: .init()].note(resource, nil)
+      }
+      for (address, resource) in new where old[address] != resource {
+        tables.listeners[address, default: .init()].note(old[address], resource)
+      }
+    }
+  }
+
+  private func observeProblems() {
+    observeProblems(of: graph.policies, \.problems)
+    observeProblems(of: graph.assignments, \.problems)
+    observeProblems(of: graph.hostClaims, \.problems)
+    observeProblems(of: graph.portListeners, \.problems)
+    observeProblems(of: graph.serviceProblems, \.self)
+  }
+
+  private func observeProblems<Key, Value>(
+    of collection: Collection<Key, Value>, _ problems: @escaping (Value) -> [Problem]
+  ) {
+    collection.onChange { [unowned self] _, old, new in
+      let before = old.map(problems) ?? []
+      let after = new.map(problems) ?? []
+      if before != after { problemTable.replace(before, by: after) }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+import IncrementalGraph
+import TrafficModel
+import XDSSnapshot
+
+/// The collections of the compiler and what each is made from:
+///
+///     destinationRules ─▶ rulesByService ─▶ policies ──┐
+///     services ──────────────────────────▶ clusterSpecs ─▶ clusters
+///                                              │
+///     slices, pods, nodes, policies ─▶ sliceParts ─▶ assignments
+///
+///     virtualServices ─▶ hostClaimants ─▶ hostClaims ─▶ wildcardOwners
+///     services, hostClaims, wildcardOwners, virtualServices, policies ─▶ serviceHosts
+///     hostClaims, virtualServices, services, policies ─▶ ownHosts
+///
+///     services ─▶ portClaims ─▶ portOwners ─▶ portListeners (for the addresses of the classes), serviceProblems
+final class TrafficGraph {
+  let graph: Graph
+
+  let services: Input<NamespacedName, KubernetesService>
+  let slices: Input<NamespacedName, EndpointSlice>
+  let pods: Input<NamespacedName, Pod>
+  let nodes: Input<String, KubernetesNode>
+  let destinationRules: Input<NamespacedName, DestinationRule>
+  let virtualServices: Input<NamespacedName, VirtualService>
+  let classes: Input<ProxyClass, Bool>
+
+  /// By service.
+  let policies: Map<NamespacedName, Members<NamespacedName>, HostPolicy>
+  /// By cluster name.
+  let clusterSpecs: FlatMap<NamespacedName, KubernetesService, String, ClusterSpec>
+  let clusters: Map<String, ClusterSpec, Resource>
+  let assignments: Map<String, ClusterSpec, Assignment>
+  let hostClaims: Map<HostKey, Members<NamespacedName>, HostClaims>
+  let serviceHosts: Map<NamespacedName, KubernetesService, ServiceHosts>
+  let ownHosts: Map<HostKey, HostClaims, [Fragment]>
+  let httpListeners: Map<ListenAddress, Bool, Resource>
+  /// By port.
+  let portListeners: Map<UInt16, NamespacedName, PortListeners>
+  let serviceProblems: Map<NamespacedName, KubernetesService, [Problem]>
+
+  init(clusterDomain: String, checksReads: Bool) {
+    let graph = Graph(checksReads: checksReads)
+    self.graph = graph
+    let services = graph.input("services", NamespacedName.self, KubernetesService.self)
+    let slices = graph.input("slices", NamespacedName.self, EndpointSlice.self)
+    let pods = graph.input("pods", NamespacedName.self, Pod.self)
+    let nodes = graph.input("nodes", String.self, KubernetesNode.self)
+    let destinationRules = graph.input("destinationRules", NamespacedName.self, DestinationRule.self)
+    let virtualServices = graph.input("virtualServices", NamespacedName.self, VirtualService.self)
+    let classes = graph.input("classes", ProxyClass.self, Bool.self)
+
+    // Clusters and endpoints.
+    let rulesByService = graph.index("rulesByService", of: destinationRules) { id, rule in
+      let host = HostName.resolve(rule.host, namespace: id.namespace, clusterDomain: clusterDomain).lowercased()
+      return HostName.service(host, clusterDomain: clusterDomain).map { [$0] } ?? []
+    }
+    let policies = graph.map("policies", from: rulesByService, reading: [destinationRules]) { service, rules, read in
+      HostPolicy(service: service, rules: rules.compactMap { read(destinationRules, $0) })
+    }
+    let clusterSpecs = graph.flatMap("clusterSpecs", from: services, reading: [policies]) {
+      id, service, read, emit in
+      ClusterSpec.all(of: service, policy: read(policies, id), clusterDomain: clusterDomain, emit)
+    }
+    let clusters = graph.map("clusters", from: clusterSpecs) { name, spec, _ in spec.resource(named: name) }
+    let slicesByService = graph.index("slicesByService", of: slices) { id, slice in
+      [NamespacedName(namespace: id.namespace, name: slice.service)]
+    }
+    let sliceParts = graph.flatMap("sliceParts", from: slices, reading: [pods, nodes, policies]) {
+      id, slice, read, emit in
+      let service = NamespacedName(namespace: id.namespace, name: slice.service)
+      slice.parts(
+        policy: read(policies, service), pod: { read(pods, $0) }, node: { read(nodes, $0) }, emit)
+    }
+    let assignments = graph.map("assignments", from: clusterSpecs, reading: [slicesByService, sliceParts]) {
+      name, spec, read in
+      let members = read(slicesByService, spec.service) ?? []
+      let parts = members.compactMap {
+        read(sliceParts, SlicePart.Key(slice: $0, portName: spec.portName, subset: spec.subset))?.endpoints
+      }
+      let endpoints = parts.count == 1 ? parts[0] : PlacedEndpoint.canonical(parts.flatMap { $0 })
+      return Assignment(cluster: name, spec: spec, endpoints: endpoints)
+    }
+
+    // Hosts and routes.
+    let hostClaimants = graph.index("hostClaimants", of: virtualServices) { _, service in
+      service.hostKeys(clusterDomain: clusterDomain)
+    }
+    let hostClaims = graph.map("hostClaims", from: hostClaimants, reading: [services, virtualServices]) {
+      key, claimants, read in
+      if case .service(let id) = key, read(services, id) != nil {
+        return HostClaims(service: id, claimants: Array(claimants), clusterDomain: clusterDomain)
+      }
+      let claims = claimants.map { claimant in
+        let hosts = read(virtualServices, claimant)?.resolvedHosts(clusterDomain: clusterDomain) ?? []
+        return (claimant, hosts.filter { HostKey($0, clusterDomain: clusterDomain) == key })
+      }
+      return HostClaims(claims: claims)
+    }
+    let serviceNamespaces = graph.fold(
+      "serviceNamespaces", of: services, by: { id, _ in [id.namespace] }, initial: true
+    ) { _, _, _, _ in }
+    // A service that no VirtualService names follows the longest wildcard that covers its full name.
+    let wildcardOwners = graph.map("wildcardOwners", from: serviceNamespaces, reading: [hostClaims]) {
+      namespace, _, read -> NamespacedName? in
+      var suffix = "\(namespace).svc.\(clusterDomain)"[...]
+      while true {
+        if let owner = read(hostClaims, .wildcard(suffix.lowercased()))?.ownHosts.first?.owner { return owner }
+        if suffix.isEmpty { return nil }
+        suffix = suffix.firstIndex(of: ".").map { suffix[suffix.index(after: $0)...] } ?? ""
+      }
+    }
+    let classNamespaces = graph.fold(
+      "classNamespaces", of: classes, by: { proxyClass, _ in [proxyClass.namespace] }, initial: true
+    ) { _, _, _, _ in }
+    let serviceHosts = graph.map(
+      "serviceHosts", from: services,
+      reading: [services, policies, virtualServices, hostClaims, wildcardOwners, classNamespaces]
+    ) { id, service, read -> ServiceHosts? in
+      guard service.hasRegularName, service.defaultHTTPPort != nil else { return nil }
+      let owner = read(hostClaims, .service(id))?.owner ?? read(wildcardOwners, id.namespace)
+      let writer = RouteWriter(
+        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) })
+      return writer.hosts(
+        of: service, rules: owner.flatMap { read(virtualServices, $0) },
+        withShortNames: read(classNamespaces, id.namespace) != nil)
+    }
+    let ownHosts = graph.map("ownHosts", from: hostClaims, reading: [services, policies, virtualServices]) {
+      _, claims, read -> [Fragment]? in
+      let writer = RouteWriter(
+        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) })
+      let hosts = claims.ownHosts.compactMap { own in
+        read(virtualServices, own.owner).map { writer.host(own.host, rules: $0) }
+      }
+      return hosts.isEmpty ? nil : hosts
+    }
+
+    // Listeners.
+    let addresses = graph.fold(
+      "addresses", of: classes, by: { proxyClass, _ in [ListenAddress(proxyClass)] }, initial: true
+    ) { _, _, _, _ in }
+    let httpListeners = graph.map("httpListeners", from: addresses) { address, _, _ in address.httpListener }
+    let allAddresses = graph.fold(
+      "allAddresses", of: addresses, by: { _, _ in [0] }, initial: [ListenAddress]()
+    ) { all, address, _, new in
+      all.removeAll { $0 == address }
+      if new != nil { all.insert(address, at: all.firstIndex { address < $0 } ?? all.endIndex) }
+    }
+    let portClaims = graph.fold(
+      "portClaims", of: services, by: { _, service in service.tcpPorts }, initial: PersistentTree<PortClaim>()
+    ) { claims, id, _, new in
+      let claim = PortClaim(id)
+      if new == nil { claims.remove(claim.key) } else { claims.set(claim) }
+    }
+    let portOwners = graph.map("portOwners", from: portClaims) { _, claims, _ in claims.first?.service }
+    let portListeners = graph.map("portListeners", from: portOwners, reading: [allAddresses]) { port, owner, read in
+      PortListeners(port: port, owner: owner, addresses: read(allAddresses, 0) ?? [], clusterDomain: clusterDomain)
+    }
+    let serviceProblems = graph.map("serviceProblems", from: services, reading: [portOwners]) {
+      _, service, read -> [Problem]? in
+      let problems = service.problems { read(portOwners, $0) }
+      return problems.isEmpty ? nil : problems
+    }
+
+    self.services = services
+    self.slices = slices
+    self.pods = pods
+    self.nodes = nodes
+    self.destinationRules = destinationRules
+    self.virtualServices = virtualServices
+    self.classes = classes
+    self.policies = policies
+    self.clusterSpecs = clusterSpecs
+    self.clusters = clusters
+    self.assignments = assignments
+    self.hostClaims = hostClaims
+    self.serviceHosts = serviceHosts
+    self.ownHosts = ownHosts
+    self.httpListeners = httpListeners
+    self.portListeners = portListeners
+    self.serviceProblems = serviceProblems
+  }
+}

@@ -1,0 +1,155 @@
+import EnvoyAPI
+import TrafficModel
+import XDSSnapshot
+
+/// The encoded virtual hosts of one service.
+struct ServiceHosts: Equatable, Sendable {
+  /// By the forms of the name that every proxy may use.
+  var shared: [Fragment] = []
+  /// By the short name, for proxies of the service's namespace; made only while there is a class of that namespace.
+  var short: [Fragment] = []
+}
+
+extension Fragment {
+  /// A virtual host, keyed by its name.
+  init(_ host: VirtualHost) {
+    var clusters: Set<String> = []
+    for route in host.routes {
+      if case .forward(let forward) = route.action { for destination in forward.destinations { clusters.insert(destination.cluster) } }
+    }
+    self.init(key: host.name, bytes: host.encodedFragment(), references: clusters.sorted())
+  }
+}
+
+/// How a unit makes routes: what it asks for is read through the graph by whoever supplies the closures.
+struct RouteWriter {
+  var clusterDomain: String
+  var service: (NamespacedName) -> KubernetesService?
+  var policy: (NamespacedName) -> HostPolicy?
+
+  /// The virtual hosts of a service.
+  ///
+  /// - Parameter rules: of the VirtualService that it follows; without any, all goes to the service itself.
+  func hosts(of service: KubernetesService, rules: VirtualService?, withShortNames: Bool) -> ServiceHosts {
+    var hosts = ServiceHosts()
+    let (name, namespace) = (service.id.name, service.id.namespace)
+    let fqdn = service.fullyQualifiedName(clusterDomain: clusterDomain)
+    let defaultPort = service.defaultHTTPPort
+    for port in service.distinctPorts where port.applicationProtocol.isHTTP {
+      let routes: [Route]
+      if let rules, !rules.http.isEmpty {
+        routes = self.routes(rules, requestPort: port.port)
+      } else {
+        routes = [plainRoute(to: service.id, port: port.port, host: fqdn)]
+      }
+      func host(named hostName: String, forms: [String]) -> Fragment {
+        var domains: [String] = []
+        for form in forms {
+          domains.append("\(form):\(port.port)")
+          if port.port == defaultPort { domains.append(form) }
+        }
+        return Fragment(VirtualHost(name: hostName, domains: domains, routes: routes))
+      }
+      hosts.shared.append(
+        host(named: "\(fqdn):\(port.port)", forms: [fqdn, "\(name).\(namespace).svc", "\(name).\(namespace)"]))
+      if withShortNames { hosts.short.append(host(named: "\(name):\(port.port)|\(namespace)", forms: [name])) }
+    }
+    return hosts
+  }
+
+  /// The virtual host of a VirtualService's host that is no service, or of a wildcard.
+  func host(_ host: String, rules: VirtualService) -> Fragment {
+    // "*" covers every port; any other pattern does not match a Host header with a port.
+    let domains = host == "*" ? [host] : [host, "\(host):80"]
+    return Fragment(VirtualHost(name: "\(host):80", domains: domains, routes: routes(rules, requestPort: 80)))
+  }
+
+  private func plainRoute(to service: NamespacedName, port: UInt16, host: String) -> Route {
+    let cluster = WireName.cluster(port: port, subset: "", host: host)
+    let hash = policy(service)?.loadBalancer?.hashPolicy
+    return Route(
+      name: "default", match: RouteMatch(),
+      action: .forward(
+        .init(
+          destinations: [WeightedCluster(cluster: cluster, weight: 1)], retry: .istioDefault,
+          hashPolicy: hash.map { [$0] } ?? [])))
+  }
+
+  /// The rules in their order, each alternative of a rule's match a route.
+  private func routes(_ rules: VirtualService, requestPort: UInt16) -> [Route] {
+    var routes: [Route] = []
+    for rule in rules.http {
+      let matches = rule.matches.filter { $0.port == nil || $0.port == requestPort }
+      if matches.isEmpty, !rule.matches.isEmpty { continue }
+      let action = action(rule, namespace: rules.id.namespace, requestPort: requestPort)
+      if matches.isEmpty {
+        routes.append(Route(name: rule.name, match: RouteMatch(), action: action))
+      } else if matches.count == 1 {
+        routes.append(Route(name: name(rule, matches[0]), match: RouteMatch(matches[0]), action: action))
+      } else {
+        var alternatives = matches.map { match in
+          let route = Route(name: name(rule, match), match: RouteMatch(match), action: action)
+          return (text: route.match.sortingText + "\0" + route.name, route: route)
+        }
+        alternatives.sort { $0.text < $1.text }
+        routes += alternatives.map(\.route)
+      }
+    }
+    return routes
+  }
+
+  private func name(_ rule: HTTPRoute, _ match: HTTPMatch) -> String {
+    if match.name.isEmpty { return rule.name }
+    return rule.name.isEmpty ? match.name : "\(rule.name).\(match.name)"
+  }
+
+  private func action(_ rule: HTTPRoute, namespace: String, requestPort: UInt16) -> RouteAction {
+    var destinations: [WeightedCluster] = []
+    var hashPolicies: [(cluster: String, policy: HashPolicy)] = []
+    for destination in rule.destinations {
+      // A share of nothing is not named, so nobody waits for its cluster; a lone destination takes all.
+      if destination.weight == 0, rule.destinations.count > 1 { continue }
+      let (cluster, policy) = resolve(destination, namespace: namespace, requestPort: requestPort)
+      if let same = destinations.firstIndex(where: { $0.cluster == cluster }) {
+        destinations[same].weight &+= destination.weight
+      } else {
+        destinations.append(WeightedCluster(cluster: cluster, weight: destination.weight))
+        if let policy { hashPolicies.append((cluster, policy)) }
+      }
+    }
+    // The gate admits no rule without a weight; should one come, refusing is what it asks for.
+    guard !destinations.isEmpty else { return .respond(status: 503) }
+    destinations.sort { $0.cluster < $1.cluster }
+    hashPolicies.sort { $0.cluster < $1.cluster }
+    var distinct: [HashPolicy] = []
+    for (_, policy) in hashPolicies where !distinct.contains(policy) { distinct.append(policy) }
+    return .forward(
+      .init(
+        destinations: destinations, timeout: Milliseconds(rule.timeoutMilliseconds ?? 0),
+        retry: rule.retries.map { RetryPolicy($0) } ?? .istioDefault, hashPolicy: distinct))
+  }
+
+  /// The cluster of a destination, whether it exists or not, and what its load balancer hashes.
+  ///
+  /// The port where none is written: the service's only one (Istio, `Destination.port`); else the port that was asked for if
+  /// the service has it, else its default HTTP port, else its lowest.
+  private func resolve(
+    _ destination: RouteDestination, namespace: String, requestPort: UInt16
+  ) -> (cluster: String, policy: HashPolicy?) {
+    let subset = destination.subset ?? ""
+    let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain).lowercased()
+    guard let id = HostName.service(host, clusterDomain: clusterDomain) else {
+      return (WireName.cluster(port: destination.port ?? requestPort, subset: subset, host: host), nil)
+    }
+    let fqdn = "\(id.name).\(id.namespace).svc.\(clusterDomain)"
+    var port = destination.port
+    if port == nil, let service = service(id) {
+      let ports = service.distinctPorts
+      if ports.count == 1 || !ports.contains(where: { $0.port == requestPort }) {
+        port = ports.count == 1 ? ports[0].port : service.defaultHTTPPort ?? ports.first?.port
+      }
+    }
+    let cluster = WireName.cluster(port: port ?? requestPort, subset: subset, host: fqdn)
+    return (cluster, policy(id)?.loadBalancer(ofSubset: subset)?.hashPolicy)
+  }
+}
