@@ -1,0 +1,3 @@
+/// The bytes of a response, made when first needed.
+struct EncodedPlan: Sendable {
+}
