@@ -1,0 +1,37 @@
+internal import CWeirProtos
+internal import ProtobufC
+
+// From unpacked messages to Swift values. Nothing here keeps a pointer.
+
+/// Decodes bytes as a message of `type` and reads it with `read`.
+func decode<Message, Value>(
+  _ type: MessageType, as: Message.Type, _ bytes: UnsafeRawBufferPointer, _ read: (Message) -> Value
+) throws -> Value {
+  try Arena.withScratch { arena in
+    read(try arena.unpack(type, from: bytes).assumingMemoryBound(to: Message.self).pointee)
+  }
+}
+
+extension String {
+  /// A string field. Null is the default, an empty string.
+  init(field: UnsafePointer<CChar>?) {
+    self = field.map { String(cString: $0) } ?? ""
+  }
+}
+
+extension Array {
+  /// A repeated field: its count and the array of its elements.
+  init<Pointee>(
+    _ count: Int, _ elements: UnsafeMutablePointer<UnsafeMutablePointer<Pointee>?>?,
+    _ convert: (UnsafeMutablePointer<Pointee>) -> Element
+  ) {
+    // libprotobuf-c leaves no gaps in the arrays that it unpacks.
+    self = UnsafeBufferPointer(start: elements, count: elements == nil ? 0 : count).map { convert($0!) }
+  }
+}
+
+extension [UInt8] {
+  init(field: ProtobufCBinaryData) {
+    self = Array(UnsafeBufferPointer(start: field.data, count: field.data == nil ? 0 : field.len))
+  }
+}

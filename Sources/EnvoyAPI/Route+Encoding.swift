@@ -1,0 +1,55 @@
+internal import CWeirProtos
+internal import ProtobufC
+
+/// `envoy.config.route.v3.RouteConfiguration` in parts: its bytes are the header's and then each virtual host's.
+public enum RouteConfiguration {
+  /// The bytes of the `name` field. On its own this is a valid resource: a table without hosts, which answers 404.
+  public static func encodedHeader(name: String) -> [UInt8] {
+    Arena.withScratch { arena in
+      let message = arena.make(envoy__config__route__v3__route_configuration__init)
+      message.pointee.name = arena.string(name)
+      return Packing.packed(message)
+    }
+  }
+
+  /// The number of the repeated field `virtual_hosts`.
+  static let virtualHostsField: UInt32 = 2
+}
+
+extension VirtualHost {
+  /// The bytes of this host as one element of `RouteConfiguration.virtual_hosts`. Equal hosts have equal bytes.
+  public func encodedFragment() -> [UInt8] {
+    Arena.withScratch { arena in
+      Packing.packedField(RouteConfiguration.virtualHostsField, arena.virtualHost(self))
+    }
+  }
+}
+
+extension Arena {
+  fileprivate func virtualHost(_ host: VirtualHost) -> UnsafeMutablePointer<Envoy__Config__Route__V3__VirtualHost> {
+    let message = make(envoy__config__route__v3__virtual_host__init)
+    message.pointee.name = string(host.name)
+    message.pointee.n_domains = host.domains.count
+    message.pointee.domains = strings(host.domains)
+    message.pointee.n_routes = host.routes.count
+    message.pointee.routes = array(host.routes) { route($0) }
+    return message
+  }
+
+  private func route(_ route: Route) -> UnsafeMutablePointer<Envoy__Config__Route__V3__Route>? {
+    let message = make(envoy__config__route__v3__route__init)
+    message.pointee.name = string(route.name)
+    message.pointee.match = match(route.match)
+    switch route.action {
+    case .forward(let forward):
+      message.pointee.action_case = ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_ROUTE
+      message.pointee.route = routeAction(forward)
+    case .respond(let status):
+      let response = make(envoy__config__route__v3__direct_response_action__init)
+      response.pointee.status = status
+      message.pointee.action_case = ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_DIRECT_RESPONSE
+      message.pointee.direct_response = response
+    }
+    return message
+  }
+}

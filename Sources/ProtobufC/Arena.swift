@@ -1,0 +1,148 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+/// Memory for messages that live for one call: taken by moving a pointer, given back all at once, and kept for the next call.
+///
+/// Messages to be packed are built here (`Arena+Building.swift`), and libprotobuf-c unpacks into it
+/// (`Arena+Unpacking.swift`).
+///
+/// ## Who owns what
+///
+/// | pointer | allocated by | valid until | freed by |
+/// |---|---|---|---|
+/// | a message from `make`, its strings and arrays | the arena | the end of the `withScratch` that lent the arena, or `reset` | the arena, all at once |
+/// | a message from `unpack` and all it points at | libprotobuf-c, through the arena | the same | the same; `…_free_unpacked` is never called, and when libprotobuf-c frees a part itself the arena ignores it |
+/// | the bytes given to `unpack` | the caller | `unpack` returns: libprotobuf-c copies what it keeps | the caller |
+/// | bytes from `Packing` | Swift (`[UInt8]`) or the arena (`in:`) | as any array; as the arena | Swift; the arena |
+/// | a descriptor (`MessageType`) | constant data of the generated C code | the process ends | nobody |
+///
+/// Nothing from an arena leaves the closure that was lent it; what must live longer is copied into Swift values first.
+///
+/// ## Layout
+///
+///     chunk 0              chunk 1
+///     ┌──────┬────┬──────┐ ┌────────┬─────────┐
+///     │ used │used│(end) │ │  used  │  free   │
+///     └──────┴────┴──────┘ └────────┴─────────┘
+///                                   ▲ cursor  ▲ end
+///
+/// An arena belongs to one thread. It is not `Sendable`, and `withScratch` lends each thread its own.
+public final class Arena {
+  /// Every allocation is a multiple of this, which is the strictest alignment among the fields of generated messages.
+  @usableFromInline static let alignment = 8
+  private static let firstChunkByteCount = 16 << 10
+  /// What an arena may keep for the next call.
+  private static let retainedByteCount = 1 << 20
+
+  @usableFromInline var cursor: UnsafeMutableRawPointer
+  @usableFromInline var end: UnsafeMutableRawPointer
+  private var chunks: [UnsafeMutableRawBufferPointer]
+  private var current = 0
+  private var depth = 0
+  /// What libprotobuf-c may still take in the unpacking under way.
+  var unpackingBudget = 0
+
+  public init() {
+    let chunk = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: Self.firstChunkByteCount, alignment: Self.alignment)
+    chunks = [chunk]
+    cursor = chunk.baseAddress!
+    end = cursor + chunk.count
+  }
+
+  deinit {
+    for chunk in chunks { chunk.deallocate() }
+  }
+
+  /// Uninitialised memory, aligned for any field of a message. Costs a few instructions.
+  @inlinable
+  public func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
+    let rounded = (byteCount + Arena.alignment - 1) & ~(Arena.alignment - 1)
+    guard rounded <= end - cursor else { return allocateInNextChunk(byteCount: rounded) }
+    let result = cursor
+    cursor = result + rounded
+    return result
+  }
+
+  @usableFromInline @inline(never)
+  func allocateInNextChunk(byteCount: Int) -> UnsafeMutableRawPointer {
+    repeat {
+      current += 1
+      if current == chunks.count {
+        let size = max(chunks[current - 1].count * 2, byteCount)
+        chunks.append(.allocate(byteCount: size, alignment: Self.alignment))
+      }
+    } while chunks[current].count < byteCount
+    let result = chunks[current].baseAddress!
+    cursor = result + byteCount
+    end = result + chunks[current].count
+    return result
+  }
+
+  /// Gives back everything, and to the system what exceeds the amount worth keeping.
+  public func reset() {
+    rewind(to: Mark(chunk: 0, cursor: chunks[0].baseAddress!))
+    var kept = 0
+    let count = chunks.prefix { chunk in
+      kept += chunk.count
+      return kept <= Self.retainedByteCount
+    }.count
+    for chunk in chunks[count...] { chunk.deallocate() }
+    chunks.removeSubrange(count...)
+  }
+
+  /// How much memory the arena holds, used or not.
+  public var capacity: Int { chunks.reduce(0) { $0 + $1.count } }
+
+  private struct Mark {
+    var chunk: Int
+    var cursor: UnsafeMutableRawPointer
+  }
+
+  private func rewind(to mark: Mark) {
+    current = mark.chunk
+    cursor = mark.cursor
+    end = chunks[current].baseAddress! + chunks[current].count
+  }
+
+  /// Lends the calling thread's arena. Whatever is allocated inside is gone when `body` returns.
+  ///
+  /// `body` cannot suspend, so it stays on its thread, and no other thread can reach that arena. A call inside a call gets the
+  /// same arena and gives back its own part only.
+  public static func withScratch<Result>(_ body: (Arena) throws -> Result) rethrows -> Result {
+    let arena = ofThread
+    let mark = Mark(chunk: arena.current, cursor: arena.cursor)
+    arena.depth += 1
+    defer {
+      arena.depth -= 1
+      if arena.depth == 0 { arena.reset() } else { arena.rewind(to: mark) }
+    }
+    return try body(arena)
+  }
+
+  private static let threadKey: pthread_key_t = {
+    var key = pthread_key_t()
+    let status = pthread_key_create(&key) { arena in
+      // Balances the retain in `ofThread`; the system calls this when the thread ends.
+      if let arena = arena as UnsafeMutableRawPointer? { Unmanaged<Arena>.fromOpaque(arena).release() }
+    }
+    precondition(status == 0, "no thread-specific key left: \(status)")
+    return key
+  }()
+
+  private static var ofThread: Arena {
+    if let pointer = pthread_getspecific(threadKey) {
+      return Unmanaged<Arena>.fromOpaque(pointer).takeUnretainedValue()
+    }
+    let arena = Arena()
+    // Retained until the thread ends: see `threadKey`.
+    let status = pthread_setspecific(threadKey, Unmanaged.passRetained(arena).toOpaque())
+    precondition(status == 0, "cannot keep a thread's arena: \(status)")
+    return arena
+  }
+}

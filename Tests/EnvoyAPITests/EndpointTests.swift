@@ -1,0 +1,71 @@
+import EnvoyAPI
+import Testing
+
+@Suite struct EndpointTests {
+  private static let type = "envoy.config.endpoint.v3.ClusterLoadAssignment"
+
+  @Test func headerAndLocalitiesMakeAnAssignment() throws {
+    let east = LocalityEndpoints(
+      region: "europe", zone: "east",
+      endpoints: [
+        LbEndpoint(address: "10.0.0.1", port: 8080, health: .healthy),
+        LbEndpoint(address: "2001:db8::1", port: 65_535, health: .draining),
+      ])
+    let nowhere = LocalityEndpoints(
+      region: "", zone: "", endpoints: [LbEndpoint(address: "10.0.0.2", port: 1, health: .healthy)])
+    let bytes =
+      ClusterLoadAssignment.encodedHeader(clusterName: "outbound|80||a.b") + east.encodedFragment()
+      + nowhere.encodedFragment()
+    let json = try RealProtobuf.decode(Self.type, bytes)
+    #expect(
+      json == """
+        {
+          "clusterName": "outbound|80||a.b",
+          "endpoints": [
+            {
+              "locality": {"region": "europe", "zone": "east"},
+              "lbEndpoints": [
+                {
+                  "endpoint": {"address": {"socketAddress": {"address": "10.0.0.1", "portValue": 8080}}},
+                  "healthStatus": "HEALTHY"
+                },
+                {
+                  "endpoint": {"address": {"socketAddress": {"address": "2001:db8::1", "portValue": 65535}}},
+                  "healthStatus": "DRAINING"
+                }
+              ],
+              "loadBalancingWeight": 2
+            },
+            {
+              "locality": {},
+              "lbEndpoints": [
+                {
+                  "endpoint": {"address": {"socketAddress": {"address": "10.0.0.2", "portValue": 1}}},
+                  "healthStatus": "HEALTHY"
+                }
+              ],
+              "loadBalancingWeight": 1
+            }
+          ]
+        }
+        """)
+    #expect(try EnvoyJSON.json(Self.type, bytes) == json)
+    #expect(east.encodedFragment() == east.encodedFragment())
+  }
+
+  @Test func anEmptyAssignmentIsItsHeader() throws {
+    let bytes = ClusterLoadAssignment.encodedHeader(clusterName: "c")
+    #expect(try RealProtobuf.decode(Self.type, bytes) == #"{"clusterName": "c"}"#)
+  }
+
+  @Test func aLocalityLargerThanTheArenaKeeps() throws {
+    let endpoints = (0..<20_000).map {
+      LbEndpoint(address: "10.\($0 >> 16 & 255).\($0 >> 8 & 255).\($0 & 255)", port: 80, health: .healthy)
+    }
+    let fragment = LocalityEndpoints(region: "r", zone: "z", endpoints: endpoints).encodedFragment()
+    let text = try EnvoyJSON.render(typeURL: TypeURL.endpoint, bytes: fragment)
+    #expect(text.contains(#""loadBalancingWeight":20000"#))
+    #expect(text.contains(#""10.0.78.31""#), "the last one")
+    #expect(text.split(separator: "socketAddress").count == 20_001)
+  }
+}
