@@ -1,0 +1,44 @@
+internal import XDSSnapshot
+
+// When is a cluster warm on a proxy? When its CDS was accepted and its endpoints, sent after the cluster, were too. A
+// client that accepts a cluster without having asked for its endpoints (Envoy asks before it accepts; gRPC may ask later)
+// needs none: the cluster counts as warm, so that nothing waits for a request that may never come. A warm cluster stays warm until it is withdrawn: an Envoy that warms its next version goes
+// on using the one before.
+extension ProxySession {
+  /// Adds what has become warm. O(1) when nothing is on its way, else O(clusters that are not warm yet).
+  mutating func warmUp(after type: ResourceType) {
+    let clusters = types[ResourceType.cluster.rawValue]
+    guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash else { return }
+    let endpoints = types[ResourceType.endpoint.rawValue]
+    if endpoints.awaitsSubscription { return }
+    let sent = clusters.inFlight?.table ?? clusters.acked
+    let isComing = endpoints.inFlight != nil || !endpoints.owed.isNothing
+    let isQuiet =
+      !isComing && endpoints.claims == nil && endpoints.quarantine == nil
+      && endpointsAsOf.contentHash == sent.contentHash
+    if !endpoints.isRequested || isQuiet {
+      warm = clusters.acked
+      return
+    }
+    let change = shared.change(from: warm, to: clusters.acked)
+    // During start-up thousands are on their way: the answer to their endpoints comes soon and settles all at once.
+    if type == .cluster && isComing && change.entries.count > 256 { return }
+    for entry in change.entries {
+      guard let new = entry.new else {
+        warm.remove(entry.name)
+        continue
+      }
+      if entry.old == nil && isAwaited(new.name, endpoints, sent) { continue }
+      warm.set(new)
+    }
+  }
+
+  /// Whether the cluster's endpoints are still to be sent, or to be accepted.
+  private func isAwaited(_ name: String, _ endpoints: TypeSession, _ sent: ResourceTable) -> Bool {
+    guard endpoints.subscription.covers(name) else { return false }
+    return endpoints.owed.contains(name) || endpoints.claims != nil
+      || endpoints.inFlight?.plan.names.contains(name) ?? false
+      || endpoints.quarantine?.doubtful.contains(name) ?? false
+      || endpointsAsOf[name]?.contentHash != sent[name]?.contentHash
+  }
+}

@@ -1,0 +1,69 @@
+public import XDSSnapshot
+
+/// One stream, as an operator sees it.
+public struct ProxyStatus: Sendable {
+  public var nodeID: String
+  /// `Node.cluster`.
+  public var nodeCluster: String
+  /// The client's program and version.
+  public var userAgent: String
+  public var proxyClass: ProxyClass
+  public var variant: XDSProtocol
+  /// Nil on an aggregated stream, else the one type that the stream is for.
+  public var onlyType: ResourceType?
+  public var remoteAddress: String
+  public var connectedFor: Duration
+  public var types: [TypeStatus]
+
+  /// The newest generation that the proxy has confirmed in every type that it asked for; nil before that.
+  public var convergedGeneration: UInt64? {
+    guard let oldest = types.map(\.convergedGeneration).min(), oldest > 0 else { return nil }
+    return oldest
+  }
+
+  /// One type on a stream.
+  public struct TypeStatus: Sendable {
+    public var type: ResourceType
+    public var isWildcard: Bool
+    /// How many names are subscribed to.
+    public var names: Int
+    /// The hash of what the proxy has confirmed, over the whole table.
+    public var version: String
+    /// The newest generation that the proxy has confirmed completely; 0 for none.
+    public var convergedGeneration: UInt64
+    /// The response that is not answered yet.
+    public var inFlight: InFlight?
+    /// What this proxy does not get yet, and why.
+    public var held: [HeldItem]
+    /// The last refusal; it stays after the proxy has accepted something newer.
+    public var rejection: Rejection?
+    public var responses: UInt64
+    public var resources: UInt64
+    public var acks: UInt64
+    public var nacks: UInt64
+  }
+
+  public struct InFlight: Sendable {
+    public var nonce: String
+    public var generation: UInt64
+    /// Since it was sent.
+    public var age: Duration
+  }
+}
+
+extension ProxySession {
+  /// - Parameter ages: how long each type's response has been in flight.
+  func status(ages: (ResourceType) -> Duration) -> [ProxyStatus.TypeStatus] {
+    types.filter(\.isRequested).map { session in
+      .init(
+        type: session.type, isWildcard: session.subscription.isWildcard,
+        names: session.subscription.names.identity.count, version: session.acked.contentHash.text,
+        convergedGeneration: session.converged,
+        inFlight: session.inFlight.map {
+          .init(nonce: $0.nonce.text, generation: $0.generation, age: ages(session.type))
+        },
+        held: session.held, rejection: session.rejection, responses: session.counts.responses,
+        resources: session.counts.resources, acks: session.counts.acks, nacks: session.counts.nacks)
+    }
+  }
+}
