@@ -44,6 +44,7 @@ public final class EnvoyProcess: Sendable {
         "-c", configuration, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "info",
         // Envoy writes its admin's address there once it is bound.
         "--admin-address-path", addressFile,
+        // Short, so that a listener that is replaced for nothing shows in a test as connections that close.
         "--drain-time-s", "2", "--parent-shutdown-time-s", "3",
       ],
       logPath: stem + ".log")

@@ -48,7 +48,7 @@ struct ShopTour {
         curl -i -H 'Host: reviews' http://\(shop.outbound)/                       # v1 and v2, 90 to 10
         curl -i -H 'Host: reviews' -H 'x-tester: yes' http://\(shop.outbound)/    # v2
         curl -i -H 'Host: orders' http://\(shop.outbound)/orders/beta             # v2
-        echo hello | nc -q1 \(shop.ledger.replacingOccurrences(of: ":", with: " "))                              # TCP
+        echo hello | nc -q1 \(shop.ledger.replacingOccurrences(of: ":", with: " "))    # TCP
 
       See what Weir holds:
 

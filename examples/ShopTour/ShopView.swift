@@ -50,8 +50,12 @@ struct ShopView {
   }
 
   private func tell(_ text: String) {
-    let time = Date().formatted(.dateTime.hour().minute().second())
-    say("\(time)  \(text)")
+    let style = Date.VerbatimFormatStyle(
+      format: """
+        \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\
+        \(minute: .twoDigits):\(second: .twoDigits)
+        """, timeZone: .current, calendar: .current)
+    say("\(Date().formatted(style))  \(text)")
   }
 
   /// `IP:PORT STATUS` by cluster.
