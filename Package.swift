@@ -20,8 +20,10 @@ func tests(
     name: name + "Tests", dependencies: [.byName(name: name)] + dependencies, exclude: exclude, swiftSettings: settings)
 }
 
-func program(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
-  .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: settings)
+func program(
+  _ name: String, path: String? = nil, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -102,8 +104,9 @@ let package = Package(
     // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
     library(
       "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
-    program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness"]),
-    program("EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness"]),
+    program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
+    program(
+      "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
     tests(of: "HTTP2Session", [nio("NIOCore")]),
@@ -124,7 +127,12 @@ let package = Package(
     tests(of: "Telemetry"),
     tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
     tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot"]),
-    tests(of: "WeirCommand", ["AdminServer", "EnvoyBootstrap", logging]),
+    tests(
+      of: "WeirCommand",
+      [
+        "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ]),
     tests(of: "EnvoyHarness"),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),

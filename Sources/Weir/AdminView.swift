@@ -2,7 +2,6 @@ internal import AdminServer
 internal import EnvoyAPI
 internal import Foundation
 internal import Synchronization
-internal import Telemetry
 internal import TrafficModel
 internal import XDSServer
 internal import XDSSnapshot
@@ -13,13 +12,6 @@ struct AdminView: AdminDataSource {
   let pipeline: Pipeline
   let isReady: ReadyFlag
   let metrics: XDSMetricsView
-
-  init(xds: XDSServer, pipeline: Pipeline, isReady: ReadyFlag, registry: MetricsRegistry) {
-    self.xds = xds
-    self.pipeline = pipeline
-    self.isReady = isReady
-    metrics = XDSMetricsView(registry)
-  }
 
   var isSynced: Bool { isReady.value }
 
@@ -114,7 +106,7 @@ extension ProxyStatus.TypeStatus {
       lastNack: rejection.map { rejection in
         .init(
           reason: rejection.message, resources: rejection.resources,
-          at: now.addingTimeInterval(-(rejection.age / .seconds(1))))
+          at: now.addingTimeInterval(-(rejectionAge / .seconds(1))))
       })
   }
 }

@@ -72,8 +72,9 @@ public final class ControlPlane: Sendable {
 
     let registry = MetricsRegistry()
     let (classEvents, classEvent) = AsyncStream.makeStream(of: ClassEvent.self)
+    let metrics = XDSMetricsView(registry)
     let xds = XDSServer(
-      logger: logger,
+      logger: logger, latencies: metrics.latencies,
       classify: { node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
@@ -86,7 +87,7 @@ public final class ControlPlane: Sendable {
       clusterDomain: configuration.clusterDomain, store: store, stored: stored, server: xds,
       metrics: PipelineMetrics(registry), logger: logger)
     let isReady = ReadyFlag()
-    let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, registry: registry)
+    let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
     cleanup.add { try? await group.shutdownGracefully() }

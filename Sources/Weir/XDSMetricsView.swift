@@ -7,11 +7,18 @@ internal import XDSSnapshot
 final class XDSMetricsView: Sendable {
   private let latest = Mutex(XDSMetrics())
 
+  /// What the server records into.
+  let latencies: XDSLatencies
+
   init(_ registry: MetricsRegistry) {
+    latencies = XDSLatencies(
+      push: registry.histogram(
+        "weir_xds_push_seconds", help: "From a generation's publication to a response being written."),
+      ack: registry.histogram("weir_xds_ack_seconds", help: "From a response being written to its ACK."))
     for variant in XDSProtocol.allCases {
       registry.gauge(
         "weir_xds_streams", help: "Open xDS streams.", labels: ["protocol": variant.rawValue],
-        read: { [latest] in Double(latest.withLock { $0.streams[variant] ?? 0 }) })
+        read: { [self] in Double(latest.withLock { $0.streams[variant] ?? 0 }) })
     }
     counter(registry, "weir_xds_streams_opened_total", "xDS streams since the start.") { $0.streamsOpened }
     counter(registry, "weir_xds_encodings_total", "Responses encoded; all other pushes shared the bytes of one.") {

@@ -37,6 +37,8 @@ public struct ProxyStatus: Sendable {
     public var held: [HeldItem]
     /// The last refusal; it stays after the proxy has accepted something newer.
     public var rejection: Rejection?
+    /// Since the last refusal; zero if there was none.
+    public var rejectionAge: Duration
     public var responses: UInt64
     public var resources: UInt64
     public var acks: UInt64
@@ -45,6 +47,8 @@ public struct ProxyStatus: Sendable {
 
   public struct InFlight: Sendable {
     public var nonce: String
+    /// As `TypeStatus.version`, once the proxy confirms it.
+    public var version: String
     public var generation: UInt64
     /// Since it was sent.
     public var age: Duration
@@ -52,17 +56,23 @@ public struct ProxyStatus: Sendable {
 }
 
 extension ProxySession {
-  /// - Parameter ages: how long each type's response has been in flight.
-  func status(ages: (ResourceType) -> Duration) -> [ProxyStatus.TypeStatus] {
+  /// - Parameters:
+  ///   - flightAge: how long a type's response has been in flight.
+  ///   - refusalAge: how long ago a type's last refusal came.
+  func status(
+    flightAge: (ResourceType) -> Duration, refusalAge: (ResourceType) -> Duration
+  ) -> [ProxyStatus.TypeStatus] {
     types.filter(\.isRequested).map { session in
       .init(
         type: session.type, isWildcard: session.subscription.isWildcard,
         names: session.subscription.names.identity.count, version: session.acked.contentHash.text,
         convergedGeneration: session.converged,
         inFlight: session.inFlight.map {
-          .init(nonce: $0.nonce.text, generation: $0.generation, age: ages(session.type))
+          .init(
+            nonce: $0.nonce.text, version: $0.table.contentHash.text, generation: $0.generation,
+            age: flightAge(session.type))
         },
-        held: session.held, rejection: session.rejection, responses: session.counts.responses,
+        held: session.held, rejection: session.rejection, rejectionAge: refusalAge(session.type), responses: session.counts.responses,
         resources: session.counts.resources, acks: session.counts.acks, nacks: session.counts.nacks)
     }
   }

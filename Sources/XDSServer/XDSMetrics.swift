@@ -1,3 +1,4 @@
+public import Telemetry
 public import XDSSnapshot
 
 /// Counts since the start of the process, added up over event loops.
@@ -29,29 +30,6 @@ public struct XDSMetrics: Sendable {
     }
   }
 
-  /// A histogram in seconds, as Prometheus counts: `counts[i]` observations were at most `bounds[i]` and more than the bound
-  /// before; the last count is beyond all bounds.
-  public struct Histogram: Sendable, Hashable {
-    public static let bounds: [Double] = [
-      0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-    ]
-    public var counts = [UInt64](repeating: 0, count: bounds.count + 1)
-    /// The sum of all observations.
-    public var sum = 0.0
-    public var count: UInt64 { counts.reduce(0, +) }
-
-    mutating func observe(nanoseconds: Int64) {
-      let seconds = Double(nanoseconds) / 1e9
-      counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
-      sum += seconds
-    }
-
-    static func += (a: inout Histogram, b: Histogram) {
-      for index in a.counts.indices { a.counts[index] += b.counts[index] }
-      a.sum += b.sum
-    }
-  }
-
   /// Open streams, by protocol.
   public var streams: [XDSProtocol: Int] = [:]
   /// Streams since the start.
@@ -63,10 +41,6 @@ public struct XDSMetrics: Sendable {
   public var invalidRequests: UInt64 = 0
   /// How often a response was encoded; every other push shared the bytes of one.
   public var encodings: UInt64 = 0
-  /// From `publish` to the response being given to the transport, for responses that a publication caused at once.
-  public var pushLatency = Histogram()
-  /// From there to the client's ACK.
-  public var ackLatency = Histogram()
   /// The newest generation.
   public var generation: UInt64 = 0
 
@@ -78,7 +52,18 @@ public struct XDSMetrics: Sendable {
     for (type, counts) in b.types { a.types[type, default: .init()] += counts }
     a.unknownTypeRequests += b.unknownTypeRequests
     a.invalidRequests += b.invalidRequests
-    a.pushLatency += b.pushLatency
-    a.ackLatency += b.ackLatency
+  }
+}
+
+/// How long pushes take; the instruments belong to whoever shows them.
+public struct XDSLatencies: Sendable {
+  /// From `publish` to the response being given to the transport, for responses that a publication caused at once.
+  public var push: Histogram
+  /// From there to the client's ACK.
+  public var ack: Histogram
+
+  public init(push: Histogram = Histogram(), ack: Histogram = Histogram()) {
+    self.push = push
+    self.ack = ack
   }
 }

@@ -22,6 +22,7 @@ public final class XDSServer: Sendable {
   let logger: Logger
   let classify: @Sendable (NodeIdentity) -> ProxyClass
   let shared: SharedResponses
+  let latencies: XDSLatencies
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -29,16 +30,19 @@ public final class XDSServer: Sendable {
   private let classes = Mutex<[ProxyClass: Int]>([:])
 
   /// - Parameters:
+  ///   - latencies: what records how long pushes and their ACKs take.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
   ///   - onClassGone: the last stream of a class has closed.
   public init(
-    logger: Logger, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
+    logger: Logger, latencies: XDSLatencies = XDSLatencies(),
+    classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
   ) {
     self.logger = logger
+    self.latencies = latencies
     self.classify = classify
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone

@@ -2,6 +2,7 @@ internal import EnvoyAPI
 internal import GRPCTransport
 internal import Logging
 internal import NIOCore
+internal import Telemetry
 internal import XDSSnapshot
 
 /// One xDS stream: reads requests, keeps the session, writes what the session says. Confined to its event loop.
@@ -24,6 +25,8 @@ final class XDSStream: GRPCCallHandler {
   private var session: ProxySession?
   /// When each type's response in flight was sent.
   private var sentAt = [NIODeadline](repeating: .uptimeNanoseconds(0), count: ResourceType.allCases.count)
+  /// When each type's last refusal came.
+  private var refusedAt: [ResourceType: NIODeadline] = [:]
 
   init(_ call: GRPCCall, variant: XDSProtocol, scope: ProxySession.Scope, server: XDSServer, loop: LoopStreams) {
     self.call = call
@@ -87,7 +90,9 @@ final class XDSStream: GRPCCallHandler {
       nodeID: peer.id, nodeCluster: peer.cluster, userAgent: peer.userAgent, proxyClass: peer.proxyClass,
       variant: variant, onlyType: onlyType, remoteAddress: call.remoteAddress.map { "\($0)" } ?? "",
       connectedFor: .nanoseconds((now - openedAt).nanoseconds),
-      types: session.status { .nanoseconds((now - sentAt[$0.rawValue]).nanoseconds) })
+      types: session.status(
+        flightAge: { .nanoseconds((now - sentAt[$0.rawValue]).nanoseconds) },
+        refusalAge: { .nanoseconds((now - (refusedAt[$0] ?? now)).nanoseconds) }))
   }
 
   // MARK: Requests
@@ -131,8 +136,9 @@ final class XDSStream: GRPCCallHandler {
     case .stale: loop.metrics.types[type, default: .init()].stale += 1
     case .ack:
       loop.metrics.types[type, default: .init()].acks += 1
-      loop.metrics.ackLatency.observe(nanoseconds: (NIODeadline.now() - sentAt[type.rawValue]).nanoseconds)
+      server.latencies.ack.record(elapsed: NIODeadline.now() - sentAt[type.rawValue])
     case .nack:
+      refusedAt[type] = .now()
       loop.metrics.types[type, default: .init()].nacks += 1
       let suspects = session?[type].rejection?.resources ?? []
       server.logger.warning(
@@ -162,7 +168,7 @@ final class XDSStream: GRPCCallHandler {
       call.send(framed: buffer)
       let now = NIODeadline.now()
       sentAt[plan.type.rawValue] = now
-      if let publishedAt { loop.metrics.pushLatency.observe(nanoseconds: (now - publishedAt).nanoseconds) }
+      if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
       loop.metrics.types[plan.type, default: .init()].sent(plan, byteCount: size)
     }
   }
@@ -175,4 +181,8 @@ extension XDSMetrics.TypeCounts {
     removed += UInt64(plan.removed.count)
     bytes += UInt64(byteCount)
   }
+}
+
+extension Histogram {
+  fileprivate func record(elapsed: TimeAmount) { record(nanoseconds: UInt64(max(0, elapsed.nanoseconds))) }
 }
