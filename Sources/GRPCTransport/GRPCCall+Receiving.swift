@@ -179,6 +179,9 @@ extension GRPCCall {
       told = .finished(status ?? GRPCStatus(.unknown, "the response ended without a status"))
     case (_, .reset(let code, byPeer: true)):
       told = .resetByPeer(code)
+    case (.client, .reset(.refusedStream, byPeer: false)):
+      // The server's GOAWAY left this call out; it was never processed.
+      told = .resetByPeer(.refusedStream)
     case (.client, .reset(_, byPeer: false)):
       // A status here is this end's verdict on what the server sent.
       told = status.map { .finished($0) } ?? .reset

@@ -34,6 +34,9 @@ public final class GRPCClient: Sendable {
     let ready = loop.makePromise(of: NIOLoopBound<HTTP2Connection>.self)
     let bootstrap = ClientBootstrap(group: loop)
       .connectTimeout(configuration.connectTimeout)
+      .channelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 1024, maximum: 64 * 1024)
+      )
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try configuration.prepareChannel?(channel)

@@ -28,6 +28,10 @@ public final class GRPCServer: Sendable {
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: core.configuration.backlog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      // Each connection keeps a receive buffer of the size that it last needed, and most of them only send ACKs.
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 64 * 1024)
+      )
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try core.initialize(channel) }
       }

@@ -35,6 +35,8 @@ final class GRPCServerCore: Sendable {
     try configuration.prepareChannel?(channel)
     let user = GRPCServerConnection(server: self, channel: channel)
     let connection = try HTTP2Connection(role: .server, configuration: configuration.connection, delegate: user)
+    try channel.pipeline.syncOperations.addHandler(connection)
+    // From here on the connection's end is told, so what is counted in here is counted out.
     let key = ObjectIdentifier(channel)
     let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
     let isShuttingDown = state.withLock { state in
@@ -44,7 +46,6 @@ final class GRPCServerCore: Sendable {
     }
     connectionCount.add(1, ordering: .relaxed)
     acceptedConnectionCount.add(1, ordering: .relaxed)
-    try channel.pipeline.syncOperations.addHandler(connection)
     if isShuttingDown { connection.drain() }
   }
 

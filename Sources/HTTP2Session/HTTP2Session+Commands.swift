@@ -29,14 +29,16 @@ extension HTTP2Session {
   }
 
   /// Appends body bytes, which are sent as the peer's window allows. The buffer is shared, never copied or changed.
-  /// - Returns: whether the stream is still writable: false above the high mark, until ``HTTP2Event/writable(_:)``.
+  /// - Returns: whether this write made the stream unwritable: it rose above the high mark, and
+  ///   ``HTTP2Event/writable(_:)`` will follow.
   @discardableResult
   public func write(_ bytes: ByteBuffer, on id: HTTP2StreamID) -> Bool {
-    guard let stream = streams[id.rawValue], case .open = stream.ending, stream.hasBody else { return true }
+    guard let stream = streams[id.rawValue], case .open = stream.ending, stream.hasBody else { return false }
     stream.body.append(bytes)
-    if stream.body.byteCount > configuration.writeHighWatermark { stream.isWritable = false }
     resume(stream)
-    return stream.isWritable
+    guard stream.isWritable, stream.body.byteCount > configuration.writeHighWatermark else { return false }
+    stream.isWritable = false
+    return true
   }
 
   /// Ends this side's body with END_STREAM on its last DATA frame.

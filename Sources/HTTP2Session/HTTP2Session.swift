@@ -115,7 +115,7 @@ public final class HTTP2Session {
     if code == NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue {
       return HTTP2SessionError(.badPreface, "the peer does not speak HTTP/2")
     }
-    if code == NGHTTP2_ERR_FLOODED.rawValue {
+    if code == NGHTTP2_ERR_FLOODED.rawValue || code == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS.rawValue {
       return HTTP2SessionError(.flooded, text)
     }
     return HTTP2SessionError(.sessionFailed, diagnostic.isEmpty ? text : "\(text): \(diagnostic)")

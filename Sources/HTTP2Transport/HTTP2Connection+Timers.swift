@@ -83,8 +83,10 @@ extension HTTP2Connection {
     _ delay: TimeAmount?, _ work: @escaping (HTTP2Connection) -> Void
   ) -> Scheduled<Void>? {
     guard let delay, let context else { return nil }
-    return context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: delay) { [weak self] in
-      if let self { work(self) }
+    // The timer keeps the connection, and `tearDown` cancels it. A weak reference would give the connection a side
+    // table, which makes every retain and release of it slow from then on.
+    return context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: delay) { [self] in
+      work(self)
     }
   }
 }

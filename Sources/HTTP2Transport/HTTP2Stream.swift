@@ -55,10 +55,9 @@ public final class HTTP2Stream {
   /// Queues body bytes; the buffer's storage is shared with whoever else holds it.
   public func send(body: ByteBuffer) {
     guard let connection else { return }
-    let wasWritable = connection.session.isWritable(id)
-    let isWritable = connection.session.write(body, on: id)
+    let becameUnwritable = connection.session.write(body, on: id)
     connection.scheduleFlush()
-    if wasWritable, !isWritable { delegate?.writabilityChanged(isWritable: false) }
+    if becameUnwritable { delegate?.writabilityChanged(isWritable: false) }
   }
 
   /// Ends this side after the queued body.

@@ -160,3 +160,21 @@ private final class OldServer: ChannelInboundHandler {
     context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 400 Bad Request\r\n\r\n")), promise: nil)
   }
 }
+
+/// A server that closes an idle connection, and a call that the client starts too late.
+@Suite(.timeLimit(.minutes(1))) struct LateCallTests {
+  @Test func aCallAfterGoAwayIsRefusedAsUnavailable() async throws {
+    try await withServer { server in
+      let client = try await server.connect()
+      let first = await client.probe("/test/Probe")
+      let other = try await server.nextProbe()
+      async let shutdown: Void = server.server.shutdown(gracePeriod: .seconds(30))
+      try await first.first { if case .shutdown = $0 { () } else { nil } }
+      let late = await client.probe("/test/Echo")
+      #expect(try await late.closed().status.code == .unavailable)
+      try await other.run { $0.finish(.ok) }
+      #expect(try await first.closed().status == .ok)
+      await shutdown
+    }
+  }
+}

@@ -66,7 +66,9 @@ import Testing
     limits.writeLowWatermark = 5_000
     let pair = try SessionPair(client: limits, server: smallWindows())
     let stream = try pair.client.openStream(requestHead, endStream: false)
-    #expect(pair.client.write(ByteBuffer(repeating: 1, count: 20_000), on: stream))
+    #expect(!pair.client.write(ByteBuffer(repeating: 1, count: 20_000), on: stream))
+    #expect(pair.client.isWritable(stream))
+    #expect(pair.client.write(ByteBuffer(repeating: 1, count: 1), on: stream))
     #expect(!pair.client.write(ByteBuffer(repeating: 1, count: 1), on: stream))
     #expect(!pair.client.isWritable(stream))
     func writableEvents() -> Int {

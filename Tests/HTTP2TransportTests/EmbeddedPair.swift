@@ -84,6 +84,12 @@ final class EmbeddedPair {
     try pump()
   }
 
+  deinit {
+    clientChannel.close(promise: nil)
+    serverChannel.close(promise: nil)
+    loop.run()
+  }
+
   /// Moves bytes until both ends are quiet. Bytes for a closed end are lost, as on a network.
   func pump() throws {
     var moved = true
