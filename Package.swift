@@ -54,7 +54,7 @@ let package = Package(
     // The wire: bytes to events, events to calls.
     library("HTTP2Session", ["CNghttp2", nio("NIOCore")]),
     library("HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix")]),
-    library("GRPCTransport", ["HTTP2Transport", nio("NIOCore"), nio("NIOPosix"), logging]),
+    library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // The messages: Swift values in, bytes out, and back.
     library("ProtobufC", ["CProtobufC"]),
