@@ -27,7 +27,8 @@ public struct ProxyStatus: Sendable {
     public var isWildcard: Bool
     /// How many names are subscribed to.
     public var names: Int
-    /// The hash of what the proxy has confirmed, over the whole table.
+    /// What the proxy has confirmed: the version of its one resource, or else the hash over the whole table, so that proxies
+    /// which hold the same show the same.
     public var version: String
     /// The newest generation that the proxy has confirmed completely; 0 for none.
     public var convergedGeneration: UInt64
@@ -65,15 +66,24 @@ extension ProxySession {
     types.filter(\.isRequested).map { session in
       .init(
         type: session.type, isWildcard: session.subscription.isWildcard,
-        names: session.subscription.names.identity.count, version: session.acked.contentHash.text,
+        names: session.subscription.names.identity.count, version: session.acked.versionText,
         convergedGeneration: session.converged,
         inFlight: session.inFlight.map {
           .init(
-            nonce: $0.nonce.text, version: $0.table.contentHash.text, generation: $0.generation,
+            nonce: $0.nonce.text, version: $0.table.versionText, generation: $0.generation,
             age: flightAge(session.type))
         },
         held: session.held, rejection: session.rejection, rejectionAge: refusalAge(session.type), responses: session.counts.responses,
         resources: session.counts.resources, acks: session.counts.acks, nacks: session.counts.nacks)
     }
+  }
+}
+
+extension ResourceTable {
+  fileprivate var versionText: String {
+    guard count == 1 else { return contentHash.text }
+    var version = ""
+    tree.forEach { version = $0.version }
+    return version
   }
 }
