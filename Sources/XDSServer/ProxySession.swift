@@ -246,9 +246,11 @@ struct ProxySession: Sendable {
     let key = ResponsePlan.Key(
       type: type, variant: variant, from: from.contentHash, to: to.contentHash,
       subscription: self[type].subscription.identity, owed: owed.identity,
-      clustersFrom: changed ? endpointsAsOf.contentHash : .empty, clustersTo: changed ? clusters.contentHash : .empty)
+      clustersFrom: changed ? endpointsAsOf.contentHash : .empty, clustersTo: changed ? clusters.contentHash : .empty,
+      clusterSubscription: changed ? self[.cluster].subscription.identity : Subscription().identity)
     return shared.plan(
       key, from: from, to: to, subscription: self[type].subscription, owed: owed,
-      clusters: changed ? shared.change(from: endpointsAsOf, to: clusters) : .none)
+      clusters: changed ? shared.change(from: endpointsAsOf, to: clusters) : .none,
+      clusterSubscription: self[.cluster].subscription)
   }
 }

@@ -21,6 +21,7 @@ final class ResponsePlan: Sendable {
     /// Clusters that changed between these tables take their endpoints again.
     var clustersFrom: ContentHash
     var clustersTo: ContentHash
+    var clusterSubscription: Subscription.Identity
   }
 
   let type: ResourceType
@@ -45,7 +46,7 @@ final class ResponsePlan: Sendable {
   ///   for the full state.
   init(
     key: Key, from: ResourceTable, to: ResourceTable, subscription: Subscription, owed: Owed, change: TableChange,
-    clusters: TableChange, stub: (String) -> Resource
+    clusters: TableChange, clusterSubscription: Subscription, stub: (String) -> Resource
   ) {
     type = key.type
     variant = key.variant
@@ -84,7 +85,10 @@ final class ResponsePlan: Sendable {
       if subscription.isWildcard { to.tree.forEach { tell($0.name) } }
       for name in subscription.names.names { tell(name) }
     }
-    for entry in clusters.entries where entry.new != nil && subscription.covers(entry.name) { tell(entry.name) }
+    for entry in clusters.entries
+    where entry.new != nil && subscription.covers(entry.name) && clusterSubscription.covers(entry.name) {
+      tell(entry.name)
+    }
 
     let isTold = !visited.isEmpty
     if key.variant == .stateOfTheWorld {

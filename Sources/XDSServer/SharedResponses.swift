@@ -52,7 +52,7 @@ final class SharedResponses: Sendable {
   /// The response for a stream in a state. O(1) when another stream was in it.
   func plan(
     _ key: ResponsePlan.Key, from: ResourceTable, to: ResourceTable, subscription: Subscription, owed: Owed,
-    clusters: TableChange
+    clusters: TableChange, clusterSubscription: Subscription
   ) -> ResponsePlan {
     if let known = state.withLock({ $0.plans.known(key) }) { return known }
     let change = change(from: from, to: to)
@@ -60,7 +60,7 @@ final class SharedResponses: Sendable {
       state.plans.value(key) {
         let plan = ResponsePlan(
           key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters,
-          stub: stub)
+          clusterSubscription: clusterSubscription, stub: stub)
         if key.type == .route || key.type == .listener {
           for resource in plan.resources { state.sentRoutes.add(resource, of: resource.contentHash) }
         }
