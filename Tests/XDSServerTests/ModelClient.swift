@@ -131,7 +131,11 @@ final class ModelClient {
         held[type, default: [:]][name] = resource
         if held[.cluster]?[name] != nil { warm.insert(name) }
       }
-      for name in sent.removed { held[type]?[name] = nil }
+      for name in sent.removed {
+        held[type]?[name] = nil
+        // Nothing is an answer too: Envoy has waited for it.
+        if held[.cluster]?[name] != nil { warm.insert(name) }
+      }
     case .listener:
       for resource in resources.values {
         for cluster in resource.references where held[type]?[resource.name]?.version != resource.version {
@@ -233,5 +237,5 @@ final class ModelClient {
     return text.split(separator: ";").dropFirst().contains { isBad($0.split(separator: " ")[1]) }
   }
 
-  private static func isBad(_ version: Substring) -> Bool { Int(version)!.isMultiple(of: 7) }
+  private static func isBad(_ version: Substring) -> Bool { Int(version)?.isMultiple(of: 7) ?? false }
 }

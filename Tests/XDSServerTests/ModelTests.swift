@@ -17,7 +17,10 @@ import XDSSnapshot
       var run = ModelRun(variant, seed: first + UInt64(offset))
       let problems = run.go()
       #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
-      if !problems.isEmpty { return }
+      guard problems.isEmpty else {
+        print(problems.joined(separator: "\n"))
+        return
+      }
     }
   }
 }
@@ -54,7 +57,11 @@ private struct ModelRun {
     // All that is bad is made good, and everything on its way arrives.
     world.heal()
     publish()
-    for _ in 0..<2000 where !isQuiet { settle() }
+    for _ in 0..<2000 {
+      pump()
+      if isQuiet { break }
+      settle()
+    }
     guard isQuiet else { return ["never quiet"] + log.suffix(60) }
     var problems = client.complaints
     for type in ResourceType.allCases {
@@ -78,7 +85,8 @@ private struct ModelRun {
     } else if client.isWarm {
       client.releaseClusterACK()
     } else {
-      log.append("not warm: \(client.held[.cluster, default: [:]].keys.filter { !client.warm.contains($0) })")
+      let cold = "never warm: \(client.held[.cluster, default: [:]].keys.filter { !client.warm.contains($0) })"
+      if log.last != cold { log.append(cold) }
     }
   }
 

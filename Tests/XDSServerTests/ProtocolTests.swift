@@ -321,6 +321,7 @@ import XDSSnapshot
     _ = stream.publish(&world)
     #expect(stream.subscribe(.cluster, version: world.clusters.contentHash.text).isEmpty)
     #expect(stream.subscribe(.endpoint, ["a", "b"], version: "old").map(\.names) == [["a", "b"]])
+    #expect(stream.ack(.endpoint).isEmpty)
     #expect(stream.subscribe(.listener, version: "unknown").map(\.names) == [["http"]])
     #expect(stream.subscribe(.route, ["outbound"], version: "unknown").map(\.names) == [["outbound"]])
   }
