@@ -40,7 +40,7 @@ struct ProxySession: Sendable {
   private(set) var types: [TypeSession]
   /// The client has come back with what an earlier stream gave it.
   var hasReturned = false
-  /// The clusters that the client came with.
+  /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable()
@@ -219,7 +219,12 @@ struct ProxySession: Sendable {
       self[type].counts.responses += 1
       self[type].counts.resources += UInt64(plan.resources.count)
       self[type].counts.removed += UInt64(plan.removed.count)
-      if type == .cluster { for name in plan.withdrawn { warm.remove(name) } }
+      if type == .cluster {
+        for name in plan.withdrawn {
+          warm.remove(name)
+          arrived.remove(name)
+        }
+      }
       return Response(nonce: nonce, plan: plan)
     }
   }

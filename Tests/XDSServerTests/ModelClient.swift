@@ -31,6 +31,9 @@ final class ModelClient {
   private(set) var held: [ResourceType: [String: Resource]] = [:]
   /// Clusters that have had their endpoints since they came.
   private(set) var warm: Set<String> = []
+  /// Clusters that an earlier stream brought without their endpoints. In the state of the world a server cannot say that
+  /// there are none; Envoy gives up waiting after `initial_fetch_timeout`.
+  private var carried: Set<String> = []
   private(set) var complaints: [String] = []
   var outbox: [Request] = []
   var inbox: [Sent] = []
@@ -59,14 +62,15 @@ final class ModelClient {
     nonces = [:]
     expected = [:]
     let isReturning = !held.isEmpty
-    isLenient = isReturning && serverRestarted && variant == .stateOfTheWorld
+    carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
+    isLenient = isReturning && (serverRestarted || isLenient) && variant == .stateOfTheWorld
     request(.cluster)
     if isReturning {
       endpointNames = Set(held[.cluster, default: [:]].keys)
       if !endpointNames.isEmpty { request(.endpoint, adding: endpointNames.sorted()) }
     }
     request(.listener)
-    if !held[.route, default: [:]].isEmpty { request(.route, adding: [World.routeName]) }
+    if !held[.listener, default: [:]].isEmpty { request(.route, adding: [World.routeName]) }
   }
 
   // MARK: Requests
@@ -169,7 +173,8 @@ final class ModelClient {
     request(.cluster, nonce: withheld.removeFirst().nonce)
   }
 
-  var isWarm: Bool { held[.cluster, default: [:]].keys.allSatisfy(warm.contains) }
+  /// Whether the client waits for no endpoints that this stream could still bring.
+  var isWarm: Bool { held[.cluster, default: [:]].keys.allSatisfy { warm.contains($0) || carried.contains($0) } }
 
   private func take(clusters: [String: Resource], _ sent: Sent) {
     let old = held[.cluster, default: [:]]

@@ -18,7 +18,7 @@ import XDSSnapshot
       let problems = run.go()
       #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
       guard problems.isEmpty else {
-        print(problems.joined(separator: "\n"))
+        print((problems.prefix(4) + problems.suffix(45)).joined(separator: "\n"))
         return
       }
     }
