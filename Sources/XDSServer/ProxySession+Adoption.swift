@@ -17,8 +17,19 @@ extension ProxySession {
     if type == .cluster {
       hasReturned = !claims.versions.isEmpty || !claims.versionInfo.isEmpty
       // What the client came with it uses already.
-      warm = self[.cluster].acked
+      arrived = self[.cluster].acked
+      warm = arrived
       endpointsAsOf = self[.cluster].acked
+    }
+    if type == .endpoint && hasReturned { cool(self[.endpoint].owed) }
+  }
+
+  /// A cluster whose endpoints the client does not claim may never have been warm: it is not until they are accepted.
+  private mutating func cool(_ owed: Owed) {
+    switch owed {
+    case .nothing: break
+    case .names(let names): for name in names { warm.remove(name) }
+    case .everything: warm = ResourceTable()
     }
   }
 

@@ -14,9 +14,10 @@ extension ProxySession {
     let sent = clusters.inFlight?.table ?? clusters.acked
     let isComing = endpoints.inFlight != nil || !endpoints.owed.isNothing
     let isQuiet =
-      !isComing && endpoints.claims == nil && endpoints.quarantine == nil
+      !isComing && clusters.inFlight == nil && endpoints.claims == nil && endpoints.quarantine == nil
+      && clusters.quarantine == nil
       && endpointsAsOf.contentHash == sent.contentHash
-    if !endpoints.isRequested || isQuiet {
+    if isQuiet || (!endpoints.isRequested && clusters.inFlight == nil && clusters.quarantine == nil) {
       warm = clusters.acked
       return
     }
@@ -28,7 +29,12 @@ extension ProxySession {
         warm.remove(entry.name)
         continue
       }
-      if entry.old == nil && isAwaited(new.name, endpoints, sent) { continue }
+      if entry.old == nil {
+        // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
+        if sent[new.name] == nil { continue }
+        if clusters.quarantine?.doubtful.contains(new.name) ?? false { continue }
+        if isAwaited(new.name, endpoints, sent) { continue }
+      }
       warm.set(new)
     }
   }

@@ -40,6 +40,8 @@ struct ProxySession: Sendable {
   private(set) var types: [TypeSession]
   /// The client has come back with what an earlier stream gave it.
   var hasReturned = false
+  /// The clusters that the client came with and has had ever since.
+  var arrived = ResourceTable()
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable()
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
@@ -138,7 +140,8 @@ struct ProxySession: Sendable {
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
     }
-    self[type].quarantine?.accepted()
+    let isFullState = variant == .stateOfTheWorld && type.isFullState
+    self[type].quarantine?.accepted(flight.plan, isFullState: isFullState)
     if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
     if type == .cluster || type == .endpoint { warmUp(after: type) }
   }
@@ -216,7 +219,12 @@ struct ProxySession: Sendable {
       self[type].counts.responses += 1
       self[type].counts.resources += UInt64(plan.resources.count)
       self[type].counts.removed += UInt64(plan.removed.count)
-      if type == .cluster { for name in plan.withdrawn { warm.remove(name) } }
+      if type == .cluster {
+        for name in plan.withdrawn {
+          warm.remove(name)
+          arrived.remove(name)
+        }
+      }
       return Response(nonce: nonce, plan: plan)
     }
   }
@@ -241,14 +249,32 @@ struct ProxySession: Sendable {
     _ type: ResourceType, from: ResourceTable, to: ResourceTable, owed: Owed, clusters: ResourceTable
   ) -> ResponsePlan {
     let isFirst = from.count == 0 && { if case .everything = owed { true } else { false } }()
-    // Where everything is sent anyhow, which clusters changed does not matter.
-    let changed = type == .endpoint && !isFirst && endpointsAsOf.contentHash != clusters.contentHash
-    let key = ResponsePlan.Key(
+    var key = ResponsePlan.Key(
       type: type, variant: variant, from: from.contentHash, to: to.contentHash,
-      subscription: self[type].subscription.identity, owed: owed.identity,
-      clustersFrom: changed ? endpointsAsOf.contentHash : .empty, clustersTo: changed ? clusters.contentHash : .empty)
+      subscription: self[type].subscription.identity, owed: owed.identity)
+    var related = ResponsePlan.Clusters(subscription: self[.cluster].subscription)
+    if type == .endpoint, let generation {
+      // Where everything is sent anyhow, it does not matter which clusters changed.
+      if !isFirst && endpointsAsOf.contentHash != clusters.contentHash {
+        key.clustersFrom = endpointsAsOf.contentHash
+        key.clustersTo = clusters.contentHash
+        related.renewed = shared.change(from: endpointsAsOf, to: clusters)
+      }
+      if variant == .stateOfTheWorld && !(owed.isNothing && related.renewed.entries.isEmpty)
+        && clusters.contentHash != generation.clusters.contentHash
+      {
+        key.clustersSent = clusters.contentHash
+        key.clustersNow = generation.clusters.contentHash
+        key.clustersArrived = arrived.contentHash
+        related.doomed = shared.change(from: clusters, to: generation.clusters)
+        related.arrived = arrived
+      }
+      if !related.renewed.entries.isEmpty || !related.doomed.entries.isEmpty {
+        key.clusterSubscription = self[.cluster].subscription.identity
+      }
+    }
     return shared.plan(
       key, from: from, to: to, subscription: self[type].subscription, owed: owed,
-      clusters: changed ? shared.change(from: endpointsAsOf, to: clusters) : .none)
+      clusters: related)
   }
 }

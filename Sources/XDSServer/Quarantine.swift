@@ -49,10 +49,12 @@ struct Quarantine: Sendable {
   }
 
   /// The response that was sent with the first group in it was accepted.
-  mutating func accepted() {
+  ///
+  /// - Parameter isFullState: the response named all that there is, so nothing is in doubt any more.
+  mutating func accepted(_ plan: ResponsePlan, isFullState: Bool) {
     if !groups.isEmpty { groups.removeFirst() }
     refusals = 0
-    doubtful = doubtful.filter { isSuspended($0) }
+    doubtful = isFullState ? [] : doubtful.filter { isSuspended($0) && !plan.names.contains($0) }
   }
 
   /// There was nothing to send for the first group.

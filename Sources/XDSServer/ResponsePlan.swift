@@ -19,8 +19,21 @@ final class ResponsePlan: Sendable {
     var subscription: Subscription.Identity
     var owed: Owed.Identity
     /// Clusters that changed between these tables take their endpoints again.
-    var clustersFrom: ContentHash
-    var clustersTo: ContentHash
+    var clustersFrom = ContentHash.empty
+    var clustersTo = ContentHash.empty
+    /// Clusters of the first table that are in neither of the others came on this stream and have gone again.
+    var clustersSent = ContentHash.empty
+    var clustersNow = ContentHash.empty
+    var clustersArrived = ContentHash.empty
+    var clusterSubscription = Subscription().identity
+  }
+
+  /// What a response of endpoints depends on beside the endpoints.
+  struct Clusters: Sendable {
+    var renewed = TableChange.none
+    var doomed = TableChange.none
+    var arrived = ResourceTable()
+    var subscription: Subscription
   }
 
   let type: ResourceType
@@ -45,7 +58,7 @@ final class ResponsePlan: Sendable {
   ///   for the full state.
   init(
     key: Key, from: ResourceTable, to: ResourceTable, subscription: Subscription, owed: Owed, change: TableChange,
-    clusters: TableChange, stub: (String) -> Resource
+    clusters: Clusters, stub: (ResourceType, String) -> Resource
   ) {
     type = key.type
     variant = key.variant
@@ -54,6 +67,11 @@ final class ResponsePlan: Sendable {
     var removed: [String] = []
     var withdrawn: [String] = []
     var visited: Set<String> = []
+
+    let doomed = Set(
+      clusters.doomed.entries.lazy.filter {
+        $0.new == nil && clusters.subscription.covers($0.name) && clusters.arrived[$0.name] == nil
+      }.map(\.name))
 
     /// Tells the client about one name anew.
     func tell(_ name: String) {
@@ -64,7 +82,12 @@ final class ResponsePlan: Sendable {
       } else if to[name] == nil {
         if key.type == .route {
           // Never a removal: Envoy waits forever for a route table that it is told is not there.
-          let stub = stub(name)
+          let stub = stub(.route, name)
+          resources.append(stub)
+          news.append(stub)
+        } else if doomed.contains(name) {
+          // Envoy would wait 15 s for the endpoints of a cluster that went while it was warming, and keep its ACK back.
+          let stub = stub(.endpoint, name)
           resources.append(stub)
           news.append(stub)
         } else {
@@ -75,6 +98,8 @@ final class ResponsePlan: Sendable {
 
     for entry in change.entries where subscription.covers(entry.name) {
       if entry.new == nil { withdrawn.append(entry.name) }
+      // Gone while the client was away, and come back as it was.
+      if let old = entry.old, let new = entry.new, old.isClaim(of: new.version) { continue }
       tell(entry.name)
     }
     switch owed {
@@ -84,7 +109,10 @@ final class ResponsePlan: Sendable {
       if subscription.isWildcard { to.tree.forEach { tell($0.name) } }
       for name in subscription.names.names { tell(name) }
     }
-    for entry in clusters.entries where entry.new != nil && subscription.covers(entry.name) { tell(entry.name) }
+    for entry in clusters.renewed.entries
+    where entry.new != nil && subscription.covers(entry.name) && clusters.subscription.covers(entry.name) {
+      tell(entry.name)
+    }
 
     let isTold = !visited.isEmpty
     if key.variant == .stateOfTheWorld {

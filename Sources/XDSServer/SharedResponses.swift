@@ -29,10 +29,10 @@ final class SharedResponses: Sendable {
 
   private let state = Mutex(State())
   let names = NameSetPool()
-  private let stub: @Sendable (String) -> Resource
+  private let stub: @Sendable (ResourceType, String) -> Resource
 
-  /// - Parameter stub: an empty route table of this name.
-  init(stub: @escaping @Sendable (String) -> Resource) { self.stub = stub }
+  /// - Parameter stub: a resource of this type (an assignment or a route table) that has a name and nothing else.
+  init(stub: @escaping @Sendable (ResourceType, String) -> Resource) { self.stub = stub }
 
   /// The difference of two tables. O(1) when it is known.
   func change(from: ResourceTable, to: ResourceTable) -> TableChange {
@@ -52,7 +52,7 @@ final class SharedResponses: Sendable {
   /// The response for a stream in a state. O(1) when another stream was in it.
   func plan(
     _ key: ResponsePlan.Key, from: ResourceTable, to: ResourceTable, subscription: Subscription, owed: Owed,
-    clusters: TableChange
+    clusters: ResponsePlan.Clusters
   ) -> ResponsePlan {
     if let known = state.withLock({ $0.plans.known(key) }) { return known }
     let change = change(from: from, to: to)

@@ -41,6 +41,10 @@ extension Resource {
   var isClaim: Bool {
     if case .bytes(let bytes) = body { bytes.first == 0 } else { false }
   }
+
+  func isClaim(of version: String) -> Bool {
+    if case .bytes(let bytes) = body { bytes.first == 0 && bytes.dropFirst().elementsEqual(version.utf8) } else { false }
+  }
 }
 
 extension ContentHash {

@@ -46,7 +46,12 @@ public final class XDSServer: Sendable {
     self.classify = classify
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone
-    shared = SharedResponses { Resource(name: $0, bytes: RouteConfiguration.encodedHeader(name: $0)) }
+    shared = SharedResponses { type, name in
+      let bytes =
+        type == .route
+        ? RouteConfiguration.encodedHeader(name: name) : ClusterLoadAssignment.encodedHeader(clusterName: name)
+      return Resource(name: name, bytes: bytes)
+    }
   }
 
   /// Takes a call if its method is one of xDS (nil otherwise). On the call's event loop.

@@ -92,6 +92,8 @@ struct World {
 
 extension SharedResponses {
   static func forTests() -> SharedResponses {
-    SharedResponses { Resource(name: $0, bytes: Array("R \($0);".utf8)) }
+    SharedResponses { type, name in
+      Resource(name: name, bytes: Array((type == .route ? "R \(name);" : "E \(name) 0.5").utf8))
+    }
   }
 }
