@@ -61,7 +61,8 @@ public final class SQLiteStore: AdmittedStore {
         var rows: [Kept] = []
         let cursor = try Row.fetchCursor(
           database,
-          sql: "SELECT kind, namespace, name, origin, position, line, text FROM admitted ORDER BY kind, namespace, name")
+          sql: "SELECT kind, namespace, name, origin, position, line, text FROM admitted ORDER BY kind, namespace, name"
+        )
         while let row = try cursor.next() {
           let id = NamespacedName(namespace: row[1], name: row[2])
           rows.append(

@@ -95,7 +95,8 @@ struct Field {
   subscript(key: String) -> Field {
     let entry: ManifestNode.Entry? =
       if case .map(let entries) = node?.value { entries.first { $0.key == key } } else { nil }
-    return Field(document: document, node: entry?.value, path: .key(key, of: pathLinks), line: entry?.value.line ?? line)
+    return Field(
+      document: document, node: entry?.value, path: .key(key, of: pathLinks), line: entry?.value.line ?? line)
   }
 
   /// The entries of a mapping; what is no mapping is an error and has none.
@@ -106,7 +107,8 @@ struct Field {
       return []
     }
     return entries.map { entry in
-      let child = Field(document: document, node: entry.value, path: .key(entry.key, of: pathLinks), line: entry.keyLine)
+      let child = Field(
+        document: document, node: entry.value, path: .key(entry.key, of: pathLinks), line: entry.keyLine)
       return (entry.key, child)
     }
   }
@@ -120,7 +122,8 @@ struct Field {
       return false
     }
     for entry in entries where !known.contains(entry.key) && !harmless.contains(entry.key) {
-      Field(document: document, node: entry.value, path: .key(entry.key, of: pathLinks), line: entry.keyLine).unsupported()
+      Field(document: document, node: entry.value, path: .key(entry.key, of: pathLinks), line: entry.keyLine)
+        .unsupported()
     }
     return true
   }
@@ -197,7 +200,8 @@ struct Field {
       } else {
         error("must be between \(range.lowerBound) and \(range.upperBound), not \(value)")
       }
-    case .number(let text): error("must be a whole number between \(range.lowerBound) and \(range.upperBound), not \(text)")
+    case .number(let text):
+      error("must be a whole number between \(range.lowerBound) and \(range.upperBound), not \(text)")
     default: mismatch("a number")
     }
     return nil

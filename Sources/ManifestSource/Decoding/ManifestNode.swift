@@ -111,7 +111,9 @@ extension ManifestNode {
       entries += others.filter { !known.contains($0.key) }
     case .list(let nodes):
       for other in nodes {
-        guard case .map = other.value else { throw DocumentError(line: other.line, message: "`<<` merges mappings only") }
+        guard case .map = other.value else {
+          throw DocumentError(line: other.line, message: "`<<` merges mappings only")
+        }
         try merge(other, into: &entries)
       }
     default:

@@ -70,7 +70,8 @@ struct ObjectHeader {
     root.document.object = key
     if !versions.contains(version) {
       root["apiVersion"].error(
-        "\(kind) is known in \(versions.map { group.isEmpty ? $0 : "\(group)/\($0)" }.joined(separator: ", ")), not in \(api)")
+        "\(kind) is known in \(versions.map { group.isEmpty ? $0 : "\(group)/\($0)" }.joined(separator: ", ")), not in \(api)"
+      )
     }
     return .object(ObjectHeader(key: key, version: version, labels: metadata["labels"].strings()))
   }

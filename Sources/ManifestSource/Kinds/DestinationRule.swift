@@ -65,7 +65,8 @@ extension ObjectHeader {
     guard
       hash.expectMapping(
         reads: [
-          "httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName", "minimumRingSize", "ringHash", "maglev",
+          "httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName", "minimumRingSize", "ringHash",
+          "maglev",
         ])
     else { return nil }
     var keys: [LoadBalancer.HashKey] = []
@@ -76,7 +77,9 @@ extension ObjectHeader {
     let table = decodeHashTable(hash)
     if keys.count != 1 {
       // One of them may be there and wrong, which is reported already.
-      let written = ["httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"].filter { hash[$0].isPresent }
+      let written = ["httpHeaderName", "httpCookie", "useSourceIp", "httpQueryParameterName"].filter {
+        hash[$0].isPresent
+      }
       if keys.count > 1 || written.isEmpty || written == ["useSourceIp"] {
         hash.error("must have exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName")
       }

@@ -341,7 +341,8 @@ struct DirectoryTree {
       return
     }
     guard changes.contains(.created) else { return }
-    if case .success(let status) = FileSystem.status(child, followingLinks: false), status.kind == .file, status.links == 1
+    if case .success(let status) = FileSystem.status(child, followingLinks: false), status.kind == .file,
+      status.links == 1
     {
       // Being written: it will be closed. What it replaces is served until then.
       settling[child] = nil

@@ -96,7 +96,7 @@ enum FileSystem {
       let capacity = Int(before.identity.size) + 1
       let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, initialized in
         while count < capacity {
-          let got = Glibc.read(file, buffer.baseAddress! + count, capacity - count)
+          let got = readBytes(file, buffer.baseAddress! + count, capacity - count)
           if got < 0 {
             if errno == EINTR { continue }
             failure = SystemError("read")
@@ -115,6 +115,11 @@ enum FileSystem {
     }
     return .refused("changes while it is read")
   }
+}
+
+/// The system's `read`, under a name that `FileSystem.read` does not hide.
+private func readBytes(_ file: Int32, _ buffer: UnsafeMutableRawPointer, _ count: Int) -> Int {
+  read(file, buffer, count)
 }
 
 extension FileSystem.Status {

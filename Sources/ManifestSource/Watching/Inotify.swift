@@ -85,7 +85,8 @@ final class Inotify: @unchecked Sendable {
   /// Waits for events, for `wake`, or for the time to pass (nil: for ever), and gives what has happened by then.
   func wait(milliseconds: Int?) -> [Event] {
     var descriptors = [
-      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0), pollfd(fd: wakeRead, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: wakeRead, events: Int16(POLLIN), revents: 0),
     ]
     let timeout = milliseconds.map { Int32(clamping: max(0, $0)) } ?? -1
     guard poll(&descriptors, 2, timeout) > 0 else { return [] }
@@ -117,7 +118,8 @@ final class Inotify: @unchecked Sendable {
         let length = Int(buffer.load(fromByteOffset: offset + 12, as: UInt32.self))
         guard offset + 16 + length <= count else { break }
         let name = buffer[(offset + 16)..<(offset + 16 + length)].prefix { $0 != 0 }
-        events.append(Event(watch: watch, changes: Changes(rawValue: mask), name: String(decoding: name, as: UTF8.self)))
+        events.append(
+          Event(watch: watch, changes: Changes(rawValue: mask), name: String(decoding: name, as: UTF8.self)))
         offset += 16 + length
       }
     }
