@@ -1,190 +1,154 @@
 /// A keyed collection of the graph: an input, or derived from others.
-public class Collection<Key: Hashable, Value: Equatable>: Node, SlotColumn, StampedNode {
-  let index: KeyIndex<Key>
-  private var values: [Value?] = []
-  private var cells: [Cell] = []
-  private var changes: [Change] = []
-  /// Derived collections with a unit for each key of this one.
-  private var derived: [Node] = []
-  private var observers: [(_ key: Key, _ old: Value?, _ new: Value?) -> Void] = []
+public class Collection<Key: Hashable, Value: Equatable>: Node {
+  @usableFromInline let index: KeyIndex<Key>
+  /// By slot; as long as the highest slot in use demands.
+  @usableFromInline @exclusivity(unchecked) final var values: [Value?] = []
+  @usableFromInline @exclusivity(unchecked) final var changes: [Change] = []
+  @usableFromInline final var observers: [(_ key: Key, _ old: Value?, _ new: Value?) -> Void] = []
 
   /// The number of keys with a value.
-  public private(set) var count = 0
+  public final var count: Int { valueCount }
 
-  private struct Cell {
-    /// The readers' list; -1 if nobody read it.
-    var firstReader: Int32 = -1
-    /// The run that read the cell last.
-    var lastRead: UInt32 = 0
-    /// The position in `changes`; -1 while unchanged in this transaction.
-    var change: Int32 = -1
-    /// In a `FlatMap`: the unit that put out the value.
-    var owner: Int32 = -1
-  }
-
-  private struct Change {
-    var slot: Int32
-    var old: Value?
+  @usableFromInline struct Change {
+    @usableFromInline var slot: Int32
+    @usableFromInline var old: Value?
     /// Written more than once, so that it may have come back to where it was.
-    var isRewritten = false
+    @usableFromInline var isRewritten = false
+
+    @inlinable init(slot: Int32, old: Value?) {
+      self.slot = slot
+      self.old = old
+    }
   }
 
-  init(name: String, graph: Graph, index: KeyIndex<Key>?, reading: [Node]) {
-    self.index = index ?? KeyIndex()
-    super.init(name: name, graph: graph, reading: reading)
-    self.index.add(self)
-    if index == nil { graph.add(self.index) }
+  init(name: String, graph: Graph, index: KeyIndex<Key>? = nil, units: UnitTable? = nil, reading: [Node] = []) {
+    self.index = index ?? KeyIndex(graph: graph)
+    super.init(name: name, graph: graph, slots: self.index.slots, units: units, reading: reading)
   }
 
   // MARK: Reading
 
-  /// The value of a key, for the graph's owner. A unit must use its `Reader`.
-  public subscript(key: Key) -> Value? {
-    if graph.checksReads, graph.run.isActive {
-      graph.onViolation(.readAroundReader(of: name, in: graph.nodes[graph.run.node].name))
-    }
-    guard let slot = index.slot(of: key) else { return nil }
-    return values[Int(slot)]
+  /// The value of a key, for the graph's owner. A unit must use its `Reader`. O(1).
+  @inlinable public final subscript(key: Key) -> Value? {
+    checkOutsideRead()
+    return index.slot(of: key).flatMap { value(at: $0) }
   }
 
-  func trackedRead(_ key: Key) -> Value? {
-    if graph.checksReads, !graph.run.isActive || !graph.nodes[graph.run.node].mayRead(id) {
-      graph.onViolation(.undeclaredRead(of: name, in: graph.nodes[graph.run.node].name))
-    }
+  @inlinable final func trackedRead(_ key: Key) -> Value? {
     let slot = index.intern(key)
-    let position = Int(slot)
-    if cells[position].lastRead != graph.run.id {
-      cells[position].lastRead = graph.run.id
-      cells[position].firstReader = graph.recordRead(
-        node: id, slot: slot, firstReader: cells[position].firstReader)
-    }
-    return values[position]
+    graph.noteRead(self, slot: slot)
+    return value(at: slot)
   }
 
-  func value(at slot: Int32) -> Value? { values[Int(slot)] }
+  @inlinable final func value(at slot: Int32) -> Value? {
+    Int(slot) < values.count ? values[Int(slot)] : nil
+  }
 
   /// Calls the closure for each change, once in a transaction, when the collection has settled. Declared before there are
   /// values.
-  public func onChange(_ observer: @escaping (_ key: Key, _ old: Value?, _ new: Value?) -> Void) {
+  @inlinable public final func onChange(_ observer: @escaping (_ key: Key, _ old: Value?, _ new: Value?) -> Void) {
     observers.append(observer)
   }
-
-  func addDerived(_ node: Node) { derived.append(node) }
 
   // MARK: Writing
 
   /// Puts a value in place, or takes it away. Returns whether it differs from what was there.
-  @discardableResult
-  func write(_ value: Value?, at slot: Int32) -> Bool {
-    let position = Int(slot)
-    if values[position] == value { return false }
-    noteChange(at: slot)
-    if values[position] == nil { count += 1 } else if value == nil { count -= 1 }
-    values[position] = value
+  @inlinable @discardableResult
+  final func write(_ value: Value?, at slot: Int32) -> Bool {
+    let old = self.value(at: slot)
+    if old == value { return false }
+    noteChange(at: slot, old: old)
+    store(value, at: slot)
     return true
   }
 
   /// Changes a value in place. What is changed must be persistent: its old state is kept until the transaction ends.
-  func update(at slot: Int32, _ body: (inout Value?) -> Void) {
-    noteChange(at: slot)
-    let position = Int(slot)
-    let existed = values[position] != nil
-    body(&values[position])
-    count += (values[position] != nil ? 1 : 0) - (existed ? 1 : 0)
-    if graph.recordsEvents {
-      graph.log.record(.regrouped, self, slot, changed: true, cell: CellID(node: id, slot: slot))
-    }
+  @inlinable final func update(at slot: Int32, _ body: (inout Value?) -> Void) {
+    var value = value(at: slot)
+    noteChange(at: slot, old: value)
+    body(&value)
+    store(value, at: slot)
+    if graph.recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
   }
 
-  private func noteChange(at slot: Int32) {
-    let position = Int(slot)
-    let change = cells[position].change
+  @inlinable final func store(_ value: Value?, at slot: Int32) {
+    setHasValue(value != nil, slot)
+    while values.count <= Int(slot) { values.append(nil) }
+    values[Int(slot)] = value
+  }
+
+  @inlinable final func noteChange(at slot: Int32, old: Value?) {
+    let change = beginChange(slot, next: changes.count)
     if change == -1 {
-      cells[position].change = Int32(changes.count)
-      changes.append(Change(slot: slot, old: values[position]))
+      changes.append(Change(slot: slot, old: old))
     } else {
       changes[Int(change)].isRewritten = true
     }
   }
 
-  func owner(at slot: Int32) -> Int32 { cells[Int(slot)].owner }
-  func setOwner(_ owner: Int32, at slot: Int32) { cells[Int(slot)].owner = owner }
-
   /// Tells everybody who depends on what changed.
-  func announceChanges() {
+  @inlinable final func announceChanges() {
     guard !changes.isEmpty else { return }
     for change in changes {
-      let position = Int(change.slot)
-      cells[position].change = -1
-      let new = values[position]
-      if new == nil { index.mayRelease(change.slot) }
+      let slot = change.slot
+      endChange(slot)
+      let new = value(at: slot)
       if change.isRewritten, change.old == new { continue }
-      graph.statistics.changes += 1
-      if graph.recordsEvents { graph.log.setCause(CellID(node: id, slot: change.slot)) }
-      for node in derived { node.mark(change.slot) }
-      graph.markReaders(from: cells[position].firstReader)
-      if !observers.isEmpty, let key = index.keys[position] {
+      announce(slot)
+      if !observers.isEmpty, let key = index.key(slot) {
         for observer in observers { observer(key, change.old, new) }
       }
     }
     changes.removeAll(keepingCapacity: changes.count < 1024)
   }
 
-  override func settle() { announceChanges() }
-
-  override func setFirstReader(_ edge: Int32, of slot: Int32) {
-    cells[Int(slot)].firstReader = edge
-    if edge == -1, values[Int(slot)] == nil { index.mayRelease(slot) }
+  override func describeKey(_ slot: Int32) -> String {
+    index.key(slot).map { String(describing: $0) } ?? ""
   }
+}
 
-  override func describeKey(of unit: Int32) -> String {
-    index.keys[Int(unit)].map { String(describing: $0) } ?? ""
-  }
-
-  // MARK: Slots
-
-  func grow() {
-    values.append(nil)
-    cells.append(Cell())
-  }
-
-  func isVacant(_ slot: Int32) -> Bool {
-    values[Int(slot)] == nil && cells[Int(slot)].firstReader == -1
-  }
-
-  func forgetStamps() {
-    for position in cells.indices { cells[position].lastRead = 0 }
+extension Node {
+  @usableFromInline func checkOutsideRead() {
+    if graph.checksReads, graph.run.isActive {
+      graph.onViolation(.readAroundReader(of: name, in: graph.nodes[graph.run.node].name))
+    }
   }
 }
 
 /// How a unit reads: every read is recorded, and the unit runs again when what it read changes (its absence included).
+@frozen
 public struct Reader {
-  init() {}
+  @inlinable init() {}
 
   /// The value of a key, nil if there is none. O(1).
-  public func callAsFunction<Key, Value>(_ collection: Collection<Key, Value>, _ key: Key) -> Value? {
+  @inlinable public func callAsFunction<Key, Value>(_ collection: Collection<Key, Value>, _ key: Key) -> Value? {
     collection.trackedRead(key)
   }
 }
 
 /// A collection that is edited from outside, in transactions.
 public final class Input<Key: Hashable, Value: Equatable>: Collection<Key, Value> {
+  @usableFromInline init(name: String, graph: Graph) {
+    super.init(name: name, graph: graph)
+  }
+
   /// Sets a value, or removes it with nil. Setting what is there already is no change. O(1).
-  public func set(_ value: Value?, for key: Key) {
-    guard graph.isInTransaction, !graph.run.isActive else { return graph.onViolation(.editWhileComputing) }
+  @inlinable public func set(_ value: Value?, for key: Key) {
+    guard graph.isInTransaction, !graph.isRunning else { return graph.onViolation(.editWhileComputing) }
     if value == nil, index.slot(of: key) == nil { return }
     let slot = index.intern(key)
     let changed = write(value, at: slot)
-    if changed, graph.recordsEvents {
-      graph.log.record(.edited, self, slot, changed: true, cell: CellID(node: id, slot: slot))
-    }
+    if changed, graph.recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
   }
 }
 
 extension Graph {
   /// Declares an input.
-  public func input<Key, Value>(_ name: String, _: Key.Type = Key.self, _: Value.Type = Value.self) -> Input<Key, Value>
-  {
-    Input(name: name, graph: self, index: nil, reading: [])
+  @inlinable public func input<Key, Value>(
+    _ name: String, _: Key.Type = Key.self, _: Value.Type = Value.self
+  ) -> Input<Key, Value> {
+    let input = Input<Key, Value>(name: name, graph: self)
+    input.settle = { [unowned(unsafe) input] in input.announceChanges() }
+    return input
   }
 }

@@ -44,35 +44,43 @@ struct EdgePool {
 
 extension Graph {
   /// Starts a unit's run; `firstEdge` are its reads of the last run.
-  func beginRun(node: Int, slot: Int32, firstEdge: Int32) {
+  @usableFromInline func beginRun(_ node: Node, slot: Int32, firstEdge: Int32) {
     if run.id == .max {
-      for node in nodes { (node as? any StampedNode)?.forgetStamps() }
+      for node in nodes { node.forgetStamps() }
       run.id = 0
     }
     statistics.runs += 1
-    run = Run(isActive: true, node: node, slot: slot, id: run.id + 1, first: firstEdge, last: -1, next: firstEdge)
+    run = Run(isActive: true, node: node.id, slot: slot, id: run.id + 1, first: firstEdge, last: -1, next: firstEdge)
   }
 
-  /// Notes that the running unit read a cell. Returns the first edge of the cell's list.
-  func recordRead(node: Int, slot: Int32, firstReader: Int32) -> Int32 {
+  /// Notes that the running unit read a cell.
+  @usableFromInline func noteRead(_ node: Node, slot: Int32) {
+    if checksReads, !run.isActive || !nodes[run.node].mayRead(node.id) {
+      onViolation(.undeclaredRead(of: node.name, in: nodes[run.node].name))
+    }
+    node.reserveCell(slot)
+    let cell = Int(slot)
+    guard node.cells[cell].lastRead != run.id else { return }
+    node.cells[cell].lastRead = run.id
     let next = run.next
-    if next != -1, edges[next].sourceSlot == slot, edges[next].sourceNode == UInt16(node) {
+    if next != -1, edges[next].sourceSlot == slot, edges[next].sourceNode == UInt16(node.id) {
       run.last = next
       run.next = edges[next].nextOfUnit
-      return firstReader
+      return
     }
+    let firstReader = node.cells[cell].firstReader
     let edge = edges.add(
       .init(
-        readerNode: UInt16(run.node), sourceNode: UInt16(node), readerSlot: run.slot, sourceSlot: slot,
+        readerNode: UInt16(run.node), sourceNode: UInt16(node.id), readerSlot: run.slot, sourceSlot: slot,
         previousOfCell: -1, nextOfCell: firstReader, nextOfUnit: next))
     if firstReader != -1 { edges[firstReader].previousOfCell = edge }
+    node.cells[cell].firstReader = edge
     if run.last == -1 { run.first = edge } else { edges[run.last].nextOfUnit = edge }
     run.last = edge
-    return edge
   }
 
   /// Ends the run: reads of the last run that were not repeated are forgotten. Returns the unit's first edge.
-  func endRun() -> Int32 {
+  @usableFromInline func endRun() -> Int32 {
     let stale = run.next
     if stale != -1 {
       if run.last == -1 { run.first = -1 } else { edges[run.last].nextOfUnit = -1 }
@@ -82,7 +90,7 @@ extension Graph {
     return run.first
   }
 
-  func forgetReads(from first: Int32) {
+  @usableFromInline func forgetReads(from first: Int32) {
     var current = first
     while current != -1 {
       let edge = edges[current]
@@ -106,8 +114,4 @@ extension Graph {
       current = edge.nextOfCell
     }
   }
-}
-
-protocol StampedNode {
-  func forgetStamps()
 }

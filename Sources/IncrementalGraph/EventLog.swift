@@ -1,6 +1,6 @@
 /// What ran and why. Each event names the one that caused it, down to the edit of an input.
 public struct EventLog: Sendable {
-  public enum Kind: String, Sendable, Hashable {
+  @frozen public enum Kind: String, Sendable, Hashable {
     /// An input was edited.
     case edited
     /// A unit ran.
@@ -62,7 +62,7 @@ public struct EventLog: Sendable {
     if let cell { causeOfCell[cell] = events.count }
     events.append(
       Event(
-        transaction: transaction, kind: kind, collection: node.name, key: node.describeKey(of: slot), changed: changed,
+        transaction: transaction, kind: kind, collection: node.name, key: node.describeKey(slot), changed: changed,
         cause: cause))
   }
 

@@ -17,8 +17,8 @@
 /// 7. **Order never matters.** The values at the end depend on the inputs, never on the order or batching of the edits.
 ///
 /// Layout, and memory for one key: a collection keeps its keys once in a `KeyIndex` that gives each a slot; collections
-/// with the same keys (a `Map` and its source) share it. By slot there is a value, a cell (16 bytes) and, in derived
-/// collections, a unit (12 bytes). A recorded read is an edge (28 bytes) in one pool, doubly linked on the side of what is
+/// with the same keys (a `Map` and its source) share it. By slot there is a value, a cell (20 bytes) and, in derived
+/// collections, a unit (12 bytes). A recorded read is an edge (24 bytes) in one pool, doubly linked on the side of what is
 /// read, so that one of 100,000 readers can leave a cell in O(1).
 ///
 ///     input ──slot──▶ unit of a Map ──value──▶ observers, indexes, folds
@@ -26,6 +26,9 @@
 ///         cell ──edges──┘    (cells that the unit read)
 ///
 /// A graph has one owner at a time; it is not thread-safe. Collections must not be used after their graph is gone.
+///
+/// What is generic is inlinable, and what settles a collection is a closure made where the collection is declared, so that
+/// the client's compiler specialises it: through a class's method table it would run unspecialised, some five times slower.
 public final class Graph {
   /// Whether reads are held against what was declared (law 4).
   public let checksReads: Bool
@@ -34,18 +37,25 @@ public final class Graph {
   public var onViolation: (Violation) -> Void = { fatalError($0.description) }
 
   /// What ran and why, while `recordsEvents` is on.
-  public internal(set) var log = EventLog()
+  public internal(set) var log: EventLog {
+    get { events }
+    set { events = newValue }
+  }
+  @exclusivity(unchecked) var events = EventLog()
 
   /// Off unless set; each run then costs a few allocations.
-  public var recordsEvents = false
+  @exclusivity(unchecked) public var recordsEvents = false
 
-  public internal(set) var statistics = Statistics()
+  @exclusivity(unchecked) public internal(set) var statistics = Statistics()
 
   var nodes: [Node] = []
-  private var indexes: [any SlotOwner] = []
-  var edges = EdgePool()
-  var run = Run()
-  private(set) var isInTransaction = false
+  private var slotTables: [SlotTable] = []
+  @exclusivity(unchecked) var edges = EdgePool()
+  @exclusivity(unchecked) var run = Run()
+  @usableFromInline private(set) var isInTransaction = false
+
+  /// Whether a unit computes now.
+  @usableFromInline var isRunning: Bool { run.isActive }
 
   /// The unit that computes now.
   struct Run {
@@ -79,26 +89,30 @@ public final class Graph {
     guard !run.isActive, !isInTransaction else { return onViolation(.editWhileComputing) }
     isInTransaction = true
     statistics.transactions += 1
-    log.begin(transaction: statistics.transactions)
+    events.begin(transaction: statistics.transactions)
     body()
-    for node in nodes { node.settle() }
-    for index in indexes { index.releaseUnused() }
+    for node in nodes where node.hasWork {
+      node.hasWork = false
+      node.settle()
+    }
+    for table in slotTables { table.releaseUnused() }
     isInTransaction = false
     statistics.edges = edges.count
   }
 
   /// Forgets the events so far.
-  public func clearLog() { log.clear() }
+  public func clearLog() { events.clear() }
 
   func add(_ node: Node) {
     precondition(!isInTransaction, "collections are declared before the first transaction")
     nodes.append(node)
   }
 
-  func add(_ index: any SlotOwner) { indexes.append(index) }
+  func add(_ table: SlotTable) { slotTables.append(table) }
 }
 
 /// A law of the graph that was broken: a bug in the code of a unit, never in the data.
+@frozen
 public enum Violation: Sendable, Hashable, CustomStringConvertible {
   /// A unit read a collection that its own collection did not declare.
   case undeclaredRead(of: String, in: String)

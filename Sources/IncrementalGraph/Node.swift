@@ -3,85 +3,133 @@ public class Node {
   public let name: String
   let id: Int
   /// A graph owns its nodes, and they are used only while it lives.
-  unowned(unsafe) let graph: Graph
+  @usableFromInline unowned(unsafe) let graph: Graph
   /// By node: whether units of this collection may read it.
   private var declaredReads: [Bool]
 
-  init(name: String, graph: Graph, reading: [Node]) {
+  /// Runs the units that must run, then tells of what changed. Made where the collection is declared: see `Graph`.
+  @usableFromInline var settle: () -> Void = {}
+  /// Whether a unit is marked or a value changed in this transaction.
+  @usableFromInline @exclusivity(unchecked) var hasWork = false
+
+  /// By slot; as long as the highest slot in use demands.
+  @exclusivity(unchecked) var cells: [Cell] = []
+  /// The slots of the cells.
+  @usableFromInline let slots: SlotTable
+  /// In a derived collection: a unit for each slot of its source.
+  @usableFromInline let units: UnitTable?
+  /// Derived collections with a unit for each key of this one.
+  private var derived: [Node] = []
+
+  private(set) var valueCount = 0
+
+  struct Cell {
+    /// The readers' list; -1 if nobody reads it.
+    var firstReader: Int32 = -1
+    /// The run that read the cell last.
+    var lastRead: UInt32 = 0
+    /// The position among the collection's changes; -1 while unchanged in this transaction.
+    var change: Int32 = -1
+    /// In a `FlatMap`: the unit that put out the value.
+    var owner: Int32 = -1
+    var hasValue = false
+  }
+
+  /// - Parameters:
+  ///   - slots: nil for a collection with keys of its own.
+  ///   - unitSlots: the source's slots, for a derived collection.
+  init(name: String, graph: Graph, slots: SlotTable, units: UnitTable? = nil, reading: [Node]) {
     self.name = name
     self.graph = graph
+    self.slots = slots
+    self.units = units
     id = graph.nodes.count
     declaredReads = Array(repeating: false, count: id)
     for node in reading { declaredReads[node.id] = true }
     graph.add(self)
+    slots.add(self)
   }
 
   func mayRead(_ node: Int) -> Bool { node < declaredReads.count && declaredReads[node] }
 
-  /// Runs the units that must run, then tells of what changed.
-  func settle() {}
+  func addDerived(_ node: Node) { derived.append(node) }
+
   /// A unit of this collection must run in this transaction.
-  func mark(_ slot: Int32) {}
-  /// The list of a cell's readers starts with another edge now.
-  func setFirstReader(_ edge: Int32, of slot: Int32) {}
-  func describeKey(of unit: Int32) -> String { "" }
-}
-
-/// Something kept by slot beside a key index: values, or units.
-protocol SlotColumn: AnyObject {
-  /// Makes room for one more slot.
-  func grow()
-  /// Whether the slot holds nothing here.
-  func isVacant(_ slot: Int32) -> Bool
-}
-
-protocol SlotOwner: AnyObject {
-  func releaseUnused()
-}
-
-/// The keys of one or more collections, each with a slot: a small number that stays while anything is kept for the key, be
-/// it only a unit that asked for it in vain.
-final class KeyIndex<Key: Hashable>: SlotOwner {
-  private var slots: [Key: Int32] = [:]
-  private(set) var keys: [Key?] = []
-  private var free: [Int32] = []
-  private var columns: [any SlotColumn] = []
-  private var candidates: [Int32] = []
-
-  func add(_ column: any SlotColumn) {
-    precondition(keys.isEmpty, "a collection is declared before there are keys")
-    columns.append(column)
+  func mark(_ slot: Int32) {
+    guard let units, units.mark(slot) else { return }
+    hasWork = true
+    if graph.recordsEvents { graph.events.noteCause(of: CellID(node: id, slot: slot)) }
   }
 
-  func slot(of key: Key) -> Int32? { slots[key] }
-
-  /// The key's slot; a new one if it has none.
-  func intern(_ key: Key) -> Int32 {
-    if let slot = slots[key] { return slot }
-    let slot: Int32
-    if let reused = free.popLast() {
-      slot = reused
-      keys[Int(slot)] = key
-    } else {
-      slot = Int32(keys.count)
-      keys.append(key)
-      for column in columns { column.grow() }
-    }
-    slots[key] = slot
-    return slot
+  /// Everybody who depends on the cell must look at it again.
+  @usableFromInline func announce(_ slot: Int32) {
+    graph.statistics.changes += 1
+    if graph.recordsEvents { graph.events.setCause(CellID(node: id, slot: slot)) }
+    for node in derived { node.mark(slot) }
+    graph.markReaders(from: cells[Int(slot)].firstReader)
   }
 
-  /// The slot may hold nothing any more; looked at when the transaction ends.
-  func mayRelease(_ slot: Int32) { candidates.append(slot) }
+  // MARK: Cells
 
-  func releaseUnused() {
-    guard !candidates.isEmpty else { return }
-    for slot in candidates {
-      guard let key = keys[Int(slot)], columns.allSatisfy({ $0.isVacant(slot) }) else { continue }
-      slots[key] = nil
-      keys[Int(slot)] = nil
-      free.append(slot)
-    }
-    candidates.removeAll(keepingCapacity: candidates.count < 1024)
+  @usableFromInline func reserveCell(_ slot: Int32) {
+    while cells.count <= Int(slot) { cells.append(Cell()) }
+  }
+
+  /// Notes that the cell changes. Returns the position of its change in this transaction, or -1 if this is the first and
+  /// `next` is its position.
+  @usableFromInline func beginChange(_ slot: Int32, next: Int) -> Int32 {
+    reserveCell(slot)
+    hasWork = true
+    let change = cells[Int(slot)].change
+    if change == -1 { cells[Int(slot)].change = Int32(next) }
+    return change
+  }
+
+  /// The change is about to be told of.
+  @usableFromInline func endChange(_ slot: Int32) {
+    cells[Int(slot)].change = -1
+    if !cells[Int(slot)].hasValue { slots.mayRelease(slot) }
+  }
+
+  @usableFromInline func setHasValue(_ hasValue: Bool, _ slot: Int32) {
+    guard cells[Int(slot)].hasValue != hasValue else { return }
+    cells[Int(slot)].hasValue = hasValue
+    valueCount += hasValue ? 1 : -1
+  }
+
+  @usableFromInline func owner(_ slot: Int32) -> Int32 { Int(slot) < cells.count ? cells[Int(slot)].owner : -1 }
+
+  @usableFromInline func setOwner(_ owner: Int32, _ slot: Int32) {
+    reserveCell(slot)
+    cells[Int(slot)].owner = owner
+  }
+
+  func setFirstReader(_ edge: Int32, of slot: Int32) {
+    cells[Int(slot)].firstReader = edge
+    if edge == -1, !cells[Int(slot)].hasValue { slots.mayRelease(slot) }
+  }
+
+  func forgetStamps() {
+    for position in cells.indices { cells[position].lastRead = 0 }
+  }
+
+  // MARK: Events
+
+  /// How a unit, or a cell of what has no units, is named in events.
+  func describeKey(_ slot: Int32) -> String { "" }
+
+  @usableFromInline func record(_ kind: EventLog.Kind, _ slot: Int32, changed: Bool, changesCell: Bool) {
+    graph.events.record(
+      kind, self, slot, changed: changed, cell: changesCell ? CellID(node: id, slot: slot) : nil)
+  }
+
+  /// The event just recorded changed this cell.
+  @usableFromInline func attribute(_ slot: Int32) { graph.events.attribute(CellID(node: id, slot: slot)) }
+}
+
+extension Node: SlotColumn {
+  func isVacant(_ slot: Int32) -> Bool {
+    guard Int(slot) < cells.count else { return true }
+    return !cells[Int(slot)].hasValue && cells[Int(slot)].firstReader == -1
   }
 }

@@ -1,9 +1,11 @@
 /// The units of a derived collection, by the slot of their source's key.
-final class UnitTable: SlotColumn {
-  private var units: [Unit] = []
-  private(set) var marked: [Int32] = []
+@usableFromInline final class UnitTable: SlotColumn {
+  @exclusivity(unchecked) private var units: [Unit] = []
+  @usableFromInline @exclusivity(unchecked) private(set) var marked: [Int32] = []
   /// The outputs of units with more than one.
   private var manyOutputs: [Int32: [Int32]] = [:]
+
+  init(slots: SlotTable) { slots.add(self) }
 
   private struct Unit {
     var firstEdge: Int32 = -1
@@ -16,20 +18,23 @@ final class UnitTable: SlotColumn {
 
   /// Returns whether the unit was not marked before.
   func mark(_ slot: Int32) -> Bool {
+    while units.count <= Int(slot) { units.append(Unit()) }
     guard !units[Int(slot)].isMarked else { return false }
     units[Int(slot)].isMarked = true
     marked.append(slot)
     return true
   }
 
-  func isMarked(_ slot: Int32) -> Bool { units[Int(slot)].isMarked }
-  func unmark(_ slot: Int32) { units[Int(slot)].isMarked = false }
-  func unmarkedAll() { marked.removeAll(keepingCapacity: marked.count < 1024) }
+  @usableFromInline func isMarked(_ slot: Int32) -> Bool {
+    Int(slot) < units.count && units[Int(slot)].isMarked
+  }
+  @usableFromInline func unmark(_ slot: Int32) { units[Int(slot)].isMarked = false }
+  @usableFromInline func unmarkedAll() { marked.removeAll(keepingCapacity: marked.count < 1024) }
 
-  func firstEdge(_ slot: Int32) -> Int32 { units[Int(slot)].firstEdge }
-  func setFirstEdge(_ edge: Int32, _ slot: Int32) { units[Int(slot)].firstEdge = edge }
+  @usableFromInline func firstEdge(_ slot: Int32) -> Int32 { units[Int(slot)].firstEdge }
+  @usableFromInline func setFirstEdge(_ edge: Int32, _ slot: Int32) { units[Int(slot)].firstEdge = edge }
 
-  func outputs(_ slot: Int32, _ body: (Int32) -> Void) {
+  @usableFromInline func outputs(_ slot: Int32, _ body: (Int32) -> Void) {
     switch units[Int(slot)].output {
     case Unit.none: break
     case Unit.many: manyOutputs[slot]?.forEach(body)
@@ -37,7 +42,7 @@ final class UnitTable: SlotColumn {
     }
   }
 
-  func setOutputs(_ outputs: [Int32], _ slot: Int32) {
+  @usableFromInline func setOutputs(_ outputs: [Int32], _ slot: Int32) {
     if units[Int(slot)].output == Unit.many { manyOutputs[slot] = nil }
     switch outputs.count {
     case 0: units[Int(slot)].output = Unit.none
@@ -48,9 +53,8 @@ final class UnitTable: SlotColumn {
     }
   }
 
-  func grow() { units.append(Unit()) }
-
   func isVacant(_ slot: Int32) -> Bool {
+    guard Int(slot) < units.count else { return true }
     let unit = units[Int(slot)]
     return unit.firstEdge == -1 && unit.output == Unit.none && !unit.isMarked
   }

@@ -2,6 +2,7 @@ internal import CXXHash
 
 /// A 128-bit hash of content (XXH3). Equal input gives an equal hash in every process and on every machine, so a version
 /// survives a restart and is the same in another replica. It guards against accident, not against forgery.
+@frozen
 public struct ContentHash: Sendable, Hashable {
   public let high: UInt64
   public let low: UInt64
@@ -55,7 +56,7 @@ extension ContentHash: CustomStringConvertible {
 }
 
 /// A stable 64-bit hash of a key: the priority of a tree's node, so that a tree's shape depends on its keys alone.
-func stablePriority(of key: String) -> UInt64 {
+@usableFromInline func stablePriority(of key: String) -> UInt64 {
   var key = key
   return key.withUTF8 { XXH3_64bits($0.baseAddress, $0.count) }
 }

@@ -2,7 +2,7 @@ extension PersistentTree {
   /// Adds many elements, or puts them in the place of those with their keys; of several with one key the last counts.
   ///
   /// Cost: O(m log m) to sort m elements, then O(m log(n/m + 1)), without the m paths that m single edits would copy.
-  public mutating func set(contentsOf elements: [Element]) {
+  @inlinable public mutating func set(contentsOf elements: [Element]) {
     guard elements.count > 1 else {
       if let only = elements.first { set(only) }
       return
@@ -16,7 +16,7 @@ extension PersistentTree {
 
   /// A tree of elements in key order, in O(m): the right spine waits on a stack, and a node is made when its right subtree
   /// is complete.
-  private static func build(_ elements: [Element], inOrder order: [Int]) -> Node? {
+  @inlinable static func build(_ elements: [Element], inOrder order: [Int]) -> Node? {
     var spine: [(element: Element, priority: UInt64, left: Node?)] = []
     for (position, index) in order.enumerated() {
       let element = elements[index]
@@ -39,7 +39,7 @@ extension PersistentTree {
   }
 
   /// Both trees' elements; the second's where both have one.
-  private static func union(_ a: Node?, _ b: Node?) -> Node? {
+  @inlinable static func union(_ a: Node?, _ b: Node?) -> Node? {
     guard let a else { return b }
     guard let b else { return a }
     if a === b { return a }
@@ -61,7 +61,7 @@ extension PersistentTree {
   }
 
   /// The element with the lowest key. O(log n).
-  public var first: Element? {
+  @inlinable public var first: Element? {
     guard var node = root else { return nil }
     while let left = node.left { node = left }
     return node.element
@@ -70,5 +70,5 @@ extension PersistentTree {
 
 /// Equal content, by hash. O(1).
 extension PersistentTree: Equatable {
-  public static func == (a: Self, b: Self) -> Bool { a.root === b.root || a.contentHash == b.contentHash }
+  @inlinable public static func == (a: Self, b: Self) -> Bool { a.root === b.root || a.contentHash == b.contentHash }
 }

@@ -4,13 +4,13 @@ extension PersistentTree {
   ///
   /// Cost: O(d log n) for d differences when one tree was made from the other by edits; shared parts are skipped by
   /// identity, equal ones by their hash.
-  public static func changes(
+  @inlinable public static func changes(
     from old: Self, to new: Self, _ body: (_ old: Element?, _ new: Element?) throws -> Void
   ) rethrows {
     try difference(old.root, new.root, body)
   }
 
-  private static func difference(_ a: Node?, _ b: Node?, _ body: (Element?, Element?) throws -> Void) rethrows {
+  @inlinable static func difference(_ a: Node?, _ b: Node?, _ body: (Element?, Element?) throws -> Void) rethrows {
     guard let a else {
       try visitNodes(b) { try body(nil, $0) }
       return
@@ -39,7 +39,7 @@ extension PersistentTree {
   }
 
   /// What is below and what is above a key that the tree does not hold.
-  static func split(_ node: Node?, at key: String) -> (Node?, Node?) {
+  @inlinable static func split(_ node: Node?, at key: String) -> (Node?, Node?) {
     guard let node else { return (nil, nil) }
     if key < node.element.key {
       let (left, right) = split(node.left, at: key)
@@ -49,7 +49,7 @@ extension PersistentTree {
     return (left === node.right ? node : copy(node, left: node.left, right: left), right)
   }
 
-  private static func visitNodes(_ node: Node?, _ body: (Element) throws -> Void) rethrows {
+  @inlinable static func visitNodes(_ node: Node?, _ body: (Element) throws -> Void) rethrows {
     guard let node else { return }
     try visitNodes(node.left, body)
     try body(node.element)

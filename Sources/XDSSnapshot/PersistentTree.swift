@@ -17,17 +17,18 @@ public protocol TreeElement: Sendable {
 ///
 /// An edit copies the path to the root (expected 2 ln n nodes); the difference of two trees visits only what they do not
 /// share. Setting an element that is already there gives back the same tree, so equality of results shows as identity.
+@frozen
 public struct PersistentTree<Element: TreeElement>: Sendable {
-  final class Node: Sendable {
-    let element: Element
-    let priority: UInt64
-    let left: Node?
-    let right: Node?
-    let count: Int
-    let byteCount: Int
-    let contentHash: ContentHash
+  @usableFromInline final class Node: Sendable {
+    @usableFromInline let element: Element
+    @usableFromInline let priority: UInt64
+    @usableFromInline let left: Node?
+    @usableFromInline let right: Node?
+    @usableFromInline let count: Int
+    @usableFromInline let byteCount: Int
+    @usableFromInline let contentHash: ContentHash
 
-    init(_ element: Element, priority: UInt64, left: Node?, right: Node?) {
+    @inlinable init(_ element: Element, priority: UInt64, left: Node?, right: Node?) {
       self.element = element
       self.priority = priority
       self.left = left
@@ -39,29 +40,29 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
     }
 
     /// Whether this node belongs above one of another key.
-    func outranks(_ other: Node) -> Bool {
+    @inlinable func outranks(_ other: Node) -> Bool {
       priority != other.priority ? priority > other.priority : element.key < other.element.key
     }
   }
 
-  var root: Node?
+  @usableFromInline var root: Node?
 
-  public init() {}
+  @inlinable public init() {}
 
-  init(root: Node?) { self.root = root }
+  @inlinable init(root: Node?) { self.root = root }
 
-  public var count: Int { root?.count ?? 0 }
-  public var isEmpty: Bool { root == nil }
+  @inlinable public var count: Int { root?.count ?? 0 }
+  @inlinable public var isEmpty: Bool { root == nil }
   /// The sum of the elements' encoded sizes.
-  public var byteCount: Int { root?.byteCount ?? 0 }
+  @inlinable public var byteCount: Int { root?.byteCount ?? 0 }
   /// The hash over the tree: equal content, equal hash, however it came to be. O(1).
-  public var contentHash: ContentHash { root?.contentHash ?? .empty }
+  @inlinable public var contentHash: ContentHash { root?.contentHash ?? .empty }
 
   /// Whether both are the same tree in memory (and so equal). O(1); false does not mean that they differ.
-  public func isIdentical(to other: Self) -> Bool { root === other.root }
+  @inlinable public func isIdentical(to other: Self) -> Bool { root === other.root }
 
   /// The element of a key. O(log n).
-  public subscript(key: String) -> Element? {
+  @inlinable public subscript(key: String) -> Element? {
     var node = root
     while let current = node {
       if key == current.element.key { return current.element }
@@ -71,28 +72,28 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
   }
 
   /// Adds the element, or puts it in the place of the one with its key. O(log n).
-  public mutating func set(_ element: Element) {
+  @inlinable public mutating func set(_ element: Element) {
     root = Self.set(element, priority: stablePriority(of: element.key), in: root)
   }
 
   /// Removes the element of a key, if there is one. O(log n).
-  public mutating func remove(_ key: String) {
+  @inlinable public mutating func remove(_ key: String) {
     root = Self.remove(key, from: root)
   }
 
   /// Visits the elements in key order.
-  public func forEach(_ body: (Element) throws -> Void) rethrows {
+  @inlinable public func forEach(_ body: (Element) throws -> Void) rethrows {
     try Self.visit(root, body)
   }
 
-  private static func visit(_ node: Node?, _ body: (Element) throws -> Void) rethrows {
+  @inlinable static func visit(_ node: Node?, _ body: (Element) throws -> Void) rethrows {
     guard let node else { return }
     try visit(node.left, body)
     try body(node.element)
     try visit(node.right, body)
   }
 
-  private static func set(_ element: Element, priority: UInt64, in node: Node?) -> Node {
+  @inlinable static func set(_ element: Element, priority: UInt64, in node: Node?) -> Node {
     guard let node else { return Node(element, priority: priority, left: nil, right: nil) }
     if element.key == node.element.key {
       if element.contentHash == node.element.contentHash { return node }
@@ -110,7 +111,7 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
     return copy(right, left: copy(node, left: node.left, right: right.left), right: right.right)
   }
 
-  private static func remove(_ key: String, from node: Node?) -> Node? {
+  @inlinable static func remove(_ key: String, from node: Node?) -> Node? {
     guard let node else { return nil }
     if key == node.element.key { return merge(node.left, node.right) }
     if key < node.element.key {
@@ -122,14 +123,14 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
   }
 
   /// Joins two trees of which every key of the first is lower than every key of the second.
-  private static func merge(_ a: Node?, _ b: Node?) -> Node? {
+  @inlinable static func merge(_ a: Node?, _ b: Node?) -> Node? {
     guard let a else { return b }
     guard let b else { return a }
     return a.outranks(b)
       ? copy(a, left: a.left, right: merge(a.right, b)) : copy(b, left: merge(a, b.left), right: b.right)
   }
 
-  static func copy(_ node: Node, left: Node?, right: Node?) -> Node {
+  @inlinable static func copy(_ node: Node, left: Node?, right: Node?) -> Node {
     Node(node.element, priority: node.priority, left: left, right: right)
   }
 }

@@ -7,23 +7,25 @@ public protocol ReferencingElement: TreeElement {
 }
 
 /// A `PersistentTree` that also answers "which elements name this cluster?", both ways shared between generations.
+@frozen
 public struct ReferencedTree<Element: ReferencingElement>: Sendable {
-  public private(set) var tree = PersistentTree<Element>()
+  @inlinable public var tree: PersistentTree<Element> { elements }
+  @usableFromInline var elements = PersistentTree<Element>()
   /// Cluster name → keys of the elements that name it.
-  private var referrers = TreeDictionary<String, TreeSet<String>>()
+  @usableFromInline var referrers = TreeDictionary<String, TreeSet<String>>()
 
-  public init() {}
+  @inlinable public init() {}
 
-  public subscript(key: String) -> Element? { tree[key] }
-  public var contentHash: ContentHash { tree.contentHash }
-  public var count: Int { tree.count }
+  @inlinable public subscript(key: String) -> Element? { self.elements[key] }
+  @inlinable public var contentHash: ContentHash { self.elements.contentHash }
+  @inlinable public var count: Int { self.elements.count }
 
   /// Adds or replaces. O(log n + references).
-  public mutating func set(_ element: Element) {
-    if element.references.isEmpty, referrers.isEmpty { return tree.set(element) }
-    let old = tree[element.key]
+  @inlinable public mutating func set(_ element: Element) {
+    if element.references.isEmpty, referrers.isEmpty { return self.elements.set(element) }
+    let old = self.elements[element.key]
     if let old, old.contentHash == element.contentHash { return }
-    tree.set(element)
+    self.elements.set(element)
     guard old?.references != element.references else { return }
     if let old { forget(old) }
     for cluster in element.references {
@@ -31,36 +33,36 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     }
   }
 
-  public mutating func remove(_ key: String) {
-    guard let old = tree[key] else { return }
-    tree.remove(key)
+  @inlinable public mutating func remove(_ key: String) {
+    guard let old = self.elements[key] else { return }
+    self.elements.remove(key)
     forget(old)
   }
 
   /// Removes some keys, then sets some elements, each of another key: one edit of the table, whatever passed from one hand
   /// to another. Many elements at once cost less than one by one.
-  public mutating func apply(removing keys: [String], setting elements: [Element]) {
+  @inlinable public mutating func apply(removing keys: [String], setting elements: [Element]) {
     for key in keys { remove(key) }
     guard elements.count >= 16 else {
       for element in elements { set(element) }
       return
     }
     for element in elements where !(element.references.isEmpty && referrers.isEmpty) {
-      let old = tree[element.key]
+      let old = self.elements[element.key]
       guard old?.references != element.references else { continue }
       if let old { forget(old) }
       for cluster in element.references { referrers[cluster, default: []].insert(element.key) }
     }
-    tree.set(contentsOf: elements)
+    self.elements.set(contentsOf: elements)
   }
 
   /// The keys of the elements that name a cluster. O(1).
-  public func keys(referencing cluster: String) -> TreeSet<String> { referrers[cluster] ?? [] }
+  @inlinable public func keys(referencing cluster: String) -> TreeSet<String> { referrers[cluster] ?? [] }
 
   /// Whether any element names the cluster. O(1).
-  public func references(_ cluster: String) -> Bool { referrers[cluster] != nil }
+  @inlinable public func references(_ cluster: String) -> Bool { referrers[cluster] != nil }
 
-  private mutating func forget(_ element: Element) {
+  @inlinable mutating func forget(_ element: Element) {
     for cluster in element.references {
       guard var keys = referrers[cluster] else { continue }
       keys.remove(element.key)

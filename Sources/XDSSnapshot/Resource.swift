@@ -1,21 +1,38 @@
 /// A part of a resource that is encoded once and shared: the bytes of one element of a repeated field, with its tag.
+///
+/// A fragment is a reference to immutable storage: copying one costs one retain, however many trees hold it.
+@frozen
 public struct Fragment: ReferencingElement {
-  public let key: String
-  public let bytes: [UInt8]
-  public let contentHash: ContentHash
-  public let references: [String]
+  @usableFromInline final class Storage: Sendable {
+    @usableFromInline let key: String
+    @usableFromInline let bytes: [UInt8]
+    @usableFromInline let contentHash: ContentHash
+    @usableFromInline let references: [String]
+
+    init(key: String, bytes: [UInt8], references: [String]) {
+      self.key = key
+      self.bytes = bytes
+      contentHash = ContentHash(bytes)
+      self.references = references
+    }
+  }
+  @usableFromInline let storage: Storage
 
   public init(key: String, bytes: [UInt8], references: [String] = []) {
-    self.key = key
-    self.bytes = bytes
-    contentHash = ContentHash(bytes)
-    self.references = references
+    storage = Storage(key: key, bytes: bytes, references: references)
   }
 
-  public var byteCount: Int { bytes.count }
+  @inlinable public var key: String { storage.key }
+  @inlinable public var bytes: [UInt8] { storage.bytes }
+  @inlinable public var contentHash: ContentHash { storage.contentHash }
+  @inlinable public var references: [String] { storage.references }
+  @inlinable public var byteCount: Int { storage.bytes.count }
 }
 
 /// One xDS resource: a name, a content version, and its encoded body.
+///
+/// A resource is a reference to immutable storage: copying one costs one retain, however many tables hold it.
+@frozen
 public struct Resource: ReferencingElement {
   public enum Body: Sendable {
     case bytes([UInt8])
@@ -24,33 +41,46 @@ public struct Resource: ReferencingElement {
     case fragments(header: [UInt8], parts: [ReferencedTree<Fragment>])
   }
 
-  public let name: String
-  public let body: Body
-  /// The hash of the body: equal bytes, equal version, in every process.
-  public let contentHash: ContentHash
-  public let byteCount: Int
-  /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`.
-  public let references: [String]
+  @usableFromInline final class Storage: Sendable {
+    @usableFromInline let name: String
+    @usableFromInline let body: Body
+    @usableFromInline let contentHash: ContentHash
+    @usableFromInline let byteCount: Int
+    @usableFromInline let references: [String]
 
-  public var key: String { name }
+    init(name: String, body: Body, contentHash: ContentHash, byteCount: Int, references: [String]) {
+      self.name = name
+      self.body = body
+      self.contentHash = contentHash
+      self.byteCount = byteCount
+      self.references = references
+    }
+  }
+  @usableFromInline let storage: Storage
+
+  @inlinable public var name: String { storage.name }
+  @inlinable public var body: Body { storage.body }
+  /// The hash of the body: equal bytes, equal version, in every process.
+  @inlinable public var contentHash: ContentHash { storage.contentHash }
+  @inlinable public var byteCount: Int { storage.byteCount }
+  /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`.
+  @inlinable public var references: [String] { storage.references }
+
+  @inlinable public var key: String { storage.name }
   /// The version on the wire.
   public var version: String { contentHash.text }
 
   public init(name: String, bytes: [UInt8], references: [String] = []) {
-    self.name = name
-    body = .bytes(bytes)
-    contentHash = ContentHash(bytes)
-    byteCount = bytes.count
-    self.references = references
+    storage = Storage(
+      name: name, body: .bytes(bytes), contentHash: ContentHash(bytes), byteCount: bytes.count, references: references)
   }
 
   /// O(parts): the fragments' hashes and sizes are already there.
   public init(name: String, header: [UInt8], parts: [ReferencedTree<Fragment>]) {
-    self.name = name
-    body = .fragments(header: header, parts: parts)
-    contentHash = parts.reduce(ContentHash(header)) { ContentHash($0, $1.contentHash) }
-    byteCount = parts.reduce(header.count) { $0 + $1.tree.byteCount }
-    references = []
+    storage = Storage(
+      name: name, body: .fragments(header: header, parts: parts),
+      contentHash: parts.reduce(ContentHash(header)) { ContentHash($0, $1.contentHash) },
+      byteCount: parts.reduce(header.count) { $0 + $1.tree.byteCount }, references: [])
   }
 
   /// Whether the resource names the cluster. O(1) in the size of the resource.
@@ -82,14 +112,16 @@ public struct Resource: ReferencingElement {
 
 /// Equal key, bytes (by hash) and references.
 extension Fragment: Equatable {
-  public static func == (a: Self, b: Self) -> Bool {
-    a.contentHash == b.contentHash && a.key == b.key && a.references == b.references
+  @inlinable public static func == (a: Self, b: Self) -> Bool {
+    if a.storage === b.storage { return true }
+    return a.contentHash == b.contentHash && a.key == b.key && a.references == b.references
   }
 }
 
 /// Equal name, body (by hash) and references.
 extension Resource: Equatable {
-  public static func == (a: Self, b: Self) -> Bool {
-    a.contentHash == b.contentHash && a.name == b.name && a.references == b.references
+  @inlinable public static func == (a: Self, b: Self) -> Bool {
+    if a.storage === b.storage { return true }
+    return a.contentHash == b.contentHash && a.name == b.name && a.references == b.references
   }
 }
