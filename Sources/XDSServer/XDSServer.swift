@@ -22,7 +22,8 @@ public final class XDSServer: Sendable {
   let logger: Logger
   let classify: @Sendable (NodeIdentity) -> ProxyClass
   let shared: SharedResponses
-  let latencies: XDSLatencies
+  /// How long pushes and their ACKs take.
+  public let latencies: XDSLatencies
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
