@@ -14,12 +14,34 @@ public enum ManifestDecoder {
   ///   - bytes: the whole file.
   ///   - file: its name, for locations.
   public static func decode(_ bytes: [UInt8], file: String) -> SourceUpdate.Content {
+    decode(bytes, file: file, reusing: [:]).content
+  }
+
+  /// Decodes a file and keeps what each document gave, so that of the next version of the file only the documents that
+  /// differ are parsed.
+  static func decode(
+    _ bytes: [UInt8], file: String, reusing known: [String: DecodedChunk]
+  ) -> (content: SourceUpdate.Content, chunks: [String: DecodedChunk]) {
     if bytes.count > maximumFileSize {
-      return .unreadable(file, "is larger than \(maximumFileSize >> 20) MiB")
+      return (.unreadable(file, "is larger than \(maximumFileSize >> 20) MiB"), [:])
     }
-    var content = DecodedContent(file: file)
-    for chunk in DocumentSplitter.split(bytes) { content.read(chunk) }
-    return .documents(content.documents, isComplete: content.isComplete, problems: content.problems)
+    var content = DecodedChunk(line: 1, position: 0)
+    var chunks: [String: DecodedChunk] = [:]
+    for chunk in DocumentSplitter.split(bytes) {
+      var part = DecodedChunk(line: chunk.firstLine, position: content.position + content.count)
+      if let text = part.text(of: chunk, file: file) {
+        if let same = known[text] {
+          part = same.moved(to: part)
+        } else {
+          part.read(text, file: file)
+        }
+        chunks[text] = part
+      }
+      content.append(part)
+    }
+    let result = SourceUpdate.Content.documents(
+      content.documents, isComplete: content.isComplete, problems: content.problems)
+    return (result, chunks.count > 1 ? chunks : [:])
   }
 
   /// Decodes one document that was admitted and kept, with the text that `SourceDocument` carried.
@@ -39,75 +61,6 @@ extension SourceUpdate.Content {
   }
 }
 
-private struct DecodedContent {
-  let file: String
-  var documents: [SourceDocument] = []
-  var problems: [Problem] = []
-  var isComplete = true
-  private var position = 0
-
-  init(file: String) { self.file = file }
-
-  mutating func read(_ chunk: DocumentSplitter.Chunk) {
-    if let nul = chunk.bytes.firstIndex(of: 0) {
-      return refuse(chunk.line(of: nul), "holds a NUL byte")
-    }
-    guard let text = String(validating: chunk.bytes, as: UTF8.self) else {
-      return refuse(chunk.lineOfInvalidUTF8, "is not valid UTF-8")
-    }
-    guard !AliasBound(chunk.bytes).isTooLarge else {
-      return refuse(chunk.firstLine, "its YAML aliases expand too far")
-    }
-    do throws(DocumentError) {
-      guard let node = try ManifestNode.parse(text, firstLine: chunk.firstLine), !node.isNull else { return }
-      read(node, text: text)
-    } catch {
-      refuse(error.line, error.message)
-    }
-  }
-
-  private mutating func refuse(_ line: Int, _ message: String) {
-    isComplete = false
-    problems.append(Problem(.error, at: SourceLocation(file: file, position: position, line: line), message))
-    position += 1
-  }
-
-  /// - Parameter text: nil for an item of a list, whose text is made when it turns out to be an object.
-  private mutating func read(_ node: ManifestNode, text: String?) {
-    let location = SourceLocation(file: file, position: position, line: node.line)
-    let found = DocumentProblems(location: location)
-    let root = Field(document: found, root: node)
-    switch ObjectHeader.read(root) {
-    case .list:
-      for item in root["items"].items {
-        if let child = item.node { read(child, text: nil) }
-      }
-      if found.hasErrors { isComplete = false }
-      problems += found.problems
-      return
-    case .unsupported:
-      problems += found.problems
-    case .unreadable:
-      isComplete = false
-      problems += found.problems
-    case .object(let header):
-      let body: Set<String> = header.key.kind == .endpointSlice ? ["addressType", "endpoints", "ports"] : ["spec"]
-      root.expectMapping(reads: body.union(["apiVersion", "kind", "metadata"]), ignores: ["status"])
-      let object = header.decode(root)
-      if object == nil, !found.hasErrors {
-        // Understood, and not for sidecars: it is as if the document were not there, and the warning says so.
-        problems += found.problems
-      } else {
-        documents.append(
-          SourceDocument(
-            location: location, key: header.key, object: found.hasErrors ? nil : object, problems: found.problems,
-            text: text ?? node.json, destinationPlaces: found.destinationPlaces))
-      }
-    }
-    position += 1
-  }
-}
-
 extension ObjectHeader {
   /// The object, or nil where it has an error (reported) or nothing to serve (a warning says why).
   func decode(_ root: Field) -> TrafficObject? {
@@ -120,21 +73,5 @@ extension ObjectHeader {
     case .destinationRule: decodeDestinationRule(root).map(TrafficObject.destinationRule)
     case .virtualService: decodeVirtualService(root).map(TrafficObject.virtualService)
     }
-  }
-}
-
-extension ManifestNode {
-  fileprivate var isNull: Bool { if case .null = value { true } else { false } }
-}
-
-extension DocumentSplitter.Chunk {
-  fileprivate func line(of index: Int) -> Int {
-    firstLine + bytes[bytes.startIndex..<index].reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
-  }
-
-  /// A line break is never part of a longer sequence, so the first line that is invalid by itself is the one.
-  fileprivate var lineOfInvalidUTF8: Int {
-    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    return firstLine + (lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0)
   }
 }

@@ -44,28 +44,32 @@ struct AliasBound {
       index += 1
     }
 
-    struct Open {
-      var mark: Mark
-      var sizeBefore: Int
-      var deepest: Int
-    }
-    var open: [ArraySlice<UInt8>: Open] = [:]
+    var open: [ArraySlice<UInt8>: (place: Int, sizeBefore: Int)] = [:]
     var closed: [ArraySlice<UInt8>: (size: Int, depth: Int)] = [:]
-    for mark in marks {
+    // The aliases so far that no later one exceeds in depth: the first from a place on is the deepest since.
+    var deepest: [(place: Int, depth: Int)] = []
+    for (place, mark) in marks.enumerated() {
       if mark.isAnchor {
-        open[mark.name] = Open(mark: mark, sizeBefore: expandedSize, deepest: 0)
+        open[mark.name] = (place, expandedSize)
         continue
       }
       if let anchor = open.removeValue(forKey: mark.name) {
+        var low = 0
+        var high = deepest.count
+        while low < high {
+          let middle = (low + high) / 2
+          if deepest[middle].place < anchor.place { low = middle + 1 } else { high = middle }
+        }
         closed[mark.name] = (
-          min(Self.cap, mark.offset - anchor.mark.offset + expandedSize - anchor.sizeBefore),
-          min(Self.cap, mark.openers - anchor.mark.openers + anchor.deepest)
+          min(Self.cap, mark.offset - marks[anchor.place].offset + expandedSize - anchor.sizeBefore),
+          min(Self.cap, mark.openers - marks[anchor.place].openers + (low < deepest.count ? deepest[low].depth : 0))
         )
       }
       guard let node = closed[mark.name] else { continue }
       expandedSize = min(Self.cap, expandedSize + node.size)
       depth = max(depth, node.depth)
-      for name in open.keys { open[name]!.deepest = max(open[name]!.deepest, node.depth) }
+      while let last = deepest.last, last.depth <= node.depth { deepest.removeLast() }
+      deepest.append((place, node.depth))
       if isTooLarge { return }
     }
   }

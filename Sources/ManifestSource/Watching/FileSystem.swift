@@ -70,7 +70,7 @@ enum FileSystem {
   }
 
   enum Reading {
-    case bytes([UInt8], Identity)
+    case bytes([UInt8])
     case absent
     case refused(String)
   }
@@ -110,7 +110,7 @@ enum FileSystem {
       if let failure { return .refused("cannot be read: \(failure.reason)") }
       guard fstat(file, &raw) == 0 else { return .refused("cannot be read: \(SystemError("fstat").reason)") }
       if Status(raw).identity == before.identity, count == Int(before.identity.size) {
-        return .bytes(bytes, before.identity)
+        return .bytes(bytes)
       }
     }
     return .refused("changes while it is read")

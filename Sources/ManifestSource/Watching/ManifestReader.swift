@@ -5,14 +5,14 @@ internal import TrafficModel
 struct ManifestReader {
   private struct Known {
     var hash: Int?
-    var identity: FileSystem.Identity?
     var isEmpty = false
+    /// Of a file of several documents, what each gave.
+    var chunks: [String: DecodedChunk] = [:]
   }
 
   var tree: DirectoryTree
   private var known: [String: Known] = [:]
   private var reportedFailures: [String: String] = [:]
-  private(set) var filesParsed = 0
 
   init(tree: DirectoryTree) { self.tree = tree }
 
@@ -49,7 +49,6 @@ struct ManifestReader {
           tree.settle(path, at: now)
           continue
         }
-        filesParsed += 1
         known[path] = state
         updates.append(SourceUpdate(origin: path, content: content))
       }
@@ -85,13 +84,15 @@ struct ManifestReader {
     switch FileSystem.read(path, limit: ManifestDecoder.maximumFileSize) {
     case .absent: return .absent
     case .refused(let message): return .refused(message)
-    case .bytes(let bytes, let identity):
+    case .bytes(let bytes):
       var hasher = Hasher()
       bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
       hasher.combine(bytes.count)
-      let state = Known(hash: hasher.finalize(), identity: identity, isEmpty: bytes.isEmpty)
+      var state = Known(hash: hasher.finalize(), isEmpty: bytes.isEmpty)
       if let hash = before?.hash, hash == state.hash { return .unchanged }
-      return .content(ManifestDecoder.decode(bytes, file: path), state)
+      let decoded = ManifestDecoder.decode(bytes, file: path, reusing: before?.chunks ?? [:])
+      state.chunks = decoded.chunks
+      return .content(decoded.content, state)
     }
   }
 
