@@ -2,60 +2,88 @@ import EnvoyAPI
 import TrafficModel
 import XDSSnapshot
 
-/// An endpoint of an assignment, where it is, and how it is.
-struct PlacedEndpoint: Equatable, Sendable {
-  var address: String
-  var port: UInt16
-  var isDraining: Bool
+/// The endpoints of one locality that share a port.
+///
+/// A list of localities is canonical if it is in the order of region and zone, each locality's endpoints are in the order of
+/// their addresses, none is empty, and no address is there twice: the better state (ready before draining) stays, and then
+/// the lower locality.
+struct Locality: Equatable, Sendable {
   var region: String
   var zone: String
-}
+  var endpoints: [Endpoint]
 
-/// The endpoints that a slice gives to one port and subset of its service.
-struct SlicePart: Equatable, Sendable {
-  /// Ordered and without duplicates, as `PlacedEndpoint.canonical` leaves them.
-  var endpoints: [PlacedEndpoint]
-
-  struct Key: Hashable, Sendable {
-    var slice: NamespacedName
-    var portName: String
-    /// Empty for the whole service.
-    var subset: String
+  struct Endpoint: Equatable, Sendable {
+    var address: String
+    var isDraining: Bool
   }
-}
 
-extension PlacedEndpoint {
-  /// In the order of locality, address and port; of one address and port the better state (ready before draining) stays,
-  /// and then the lower locality.
-  static func canonical(_ endpoints: [PlacedEndpoint]) -> [PlacedEndpoint] {
-    if endpoints.count < 2 { return endpoints }
-    var byAddress = endpoints
-    byAddress.sort { a, b in
-      if a.address != b.address { return a.address < b.address }
-      if a.port != b.port { return a.port < b.port }
-      if a.isDraining != b.isDraining { return b.isDraining }
-      return a.isInLowerLocality(than: b) ?? false
-    }
-    var distinct: [PlacedEndpoint] = []
-    distinct.reserveCapacity(byAddress.count)
-    var isOneLocality = true
-    for endpoint in byAddress {
-      if let last = distinct.last {
-        if last.address == endpoint.address, last.port == endpoint.port { continue }
-        isOneLocality = isOneLocality && last.isInLowerLocality(than: endpoint) == nil
+  /// Takes out what is there twice in different localities.
+  static func distinct(_ localities: [Locality]) -> [Locality] {
+    var best: [String: (locality: Int, isDraining: Bool)] = [:]
+    var count = 0
+    for (index, locality) in localities.enumerated() {
+      count += locality.endpoints.count
+      for endpoint in locality.endpoints {
+        if let present = best[endpoint.address], !present.isDraining || endpoint.isDraining { continue }
+        best[endpoint.address] = (index, endpoint.isDraining)
       }
-      distinct.append(endpoint)
     }
-    if !isOneLocality {
-      distinct.sort { a, b in a.isInLowerLocality(than: b) ?? ((a.address, a.port) < (b.address, b.port)) }
+    if best.count == count { return localities }
+    var distinct = localities
+    for index in localities.indices {
+      distinct[index].endpoints.removeAll { best[$0.address]?.locality != index }
     }
-    return distinct
+    return distinct.filter { !$0.endpoints.isEmpty }
+  }
+}
+
+extension LocalityEndpoints {
+  /// What several slices give to one assignment, by region and zone, then by address and port. Of one address and port the
+  /// better state stays, and then the lower locality.
+  static func merged(_ parts: [SlicePart]) -> [LocalityEndpoints] {
+    if parts.count == 1 { return parts[0].localities.map { LocalityEndpoints($0, port: parts[0].port) } }
+    struct Placed {
+      var locality: Locality
+      var endpoint: LbEndpoint
+    }
+    var all: [Placed] = []
+    for part in parts {
+      for locality in part.localities {
+        let place = Locality(region: locality.region, zone: locality.zone, endpoints: [])
+        for endpoint in LocalityEndpoints(locality, port: part.port).endpoints {
+          all.append(Placed(locality: place, endpoint: endpoint))
+        }
+      }
+    }
+    func isLower(_ a: Locality, _ b: Locality) -> Bool { (a.region, a.zone) < (b.region, b.zone) }
+    all.sort { a, b in
+      if a.endpoint.address != b.endpoint.address { return a.endpoint.address < b.endpoint.address }
+      if a.endpoint.port != b.endpoint.port { return a.endpoint.port < b.endpoint.port }
+      if a.endpoint.health != b.endpoint.health { return a.endpoint.health == .healthy }
+      return isLower(a.locality, b.locality)
+    }
+    var distinct: [Placed] = []
+    for placed in all {
+      if let last = distinct.last?.endpoint, last.address == placed.endpoint.address, last.port == placed.endpoint.port {
+        continue
+      }
+      distinct.append(placed)
+    }
+    // The order by address stays within each locality.
+    var merged: [LocalityEndpoints] = []
+    for (locality, members) in Dictionary(grouping: distinct, by: { [$0.locality.region, $0.locality.zone] }) {
+      merged.append(
+        LocalityEndpoints(region: locality[0], zone: locality[1], endpoints: members.map(\.endpoint)))
+    }
+    return merged.sorted { ($0.region, $0.zone) < ($1.region, $1.zone) }
   }
 
-  /// Nil where both are in one locality.
-  func isInLowerLocality(than other: PlacedEndpoint) -> Bool? {
-    if region != other.region { return region < other.region }
-    return zone != other.zone ? zone < other.zone : nil
+  private init(_ locality: Locality, port: UInt16) {
+    self.init(
+      region: locality.region, zone: locality.zone,
+      endpoints: locality.endpoints.map {
+        LbEndpoint(address: $0.address, port: port, health: $0.isDraining ? .draining : .healthy)
+      })
   }
 }
 
@@ -65,26 +93,23 @@ struct Assignment: Equatable, Sendable {
   /// That there is no endpoint to serve.
   var problems: [Problem]
 
-  /// - Parameter endpoints: canonical. If none of them is ready, those that drain are served as healthy: Kubernetes falls
-  ///   back so, and Envoy would spread over them in panic anyway.
-  init(cluster: String, spec: ClusterSpec, endpoints: [PlacedEndpoint]) {
-    let hasReady = endpoints.contains { !$0.isDraining }
-    var localities = ReferencedTree<Fragment>()
-    var rest = endpoints[...]
-    while let first = rest.first {
-      let end = rest.firstIndex { first.isInLowerLocality(than: $0) != nil } ?? rest.endIndex
-      let locality = LocalityEndpoints(
-        region: first.region, zone: first.zone,
-        endpoints: rest[..<end].map {
-          LbEndpoint(address: $0.address, port: $0.port, health: $0.isDraining && hasReady ? .draining : .healthy)
-        })
-      localities.set(Fragment(key: "\(first.region)\0\(first.zone)", bytes: locality.encodedFragment()))
-      rest = rest[end...]
+  /// If no endpoint is ready, those that drain are served as healthy: Kubernetes falls back so, and Envoy would spread over
+  /// them in panic anyway.
+  init(cluster: String, spec: ClusterSpec, parts: [SlicePart]) {
+    let localities = LocalityEndpoints.merged(parts)
+    let hasReady = localities.contains { $0.endpoints.contains { $0.health == .healthy } }
+    var fragments = ReferencedTree<Fragment>()
+    for locality in localities {
+      var locality = locality
+      if !hasReady {
+        for index in locality.endpoints.indices { locality.endpoints[index].health = .healthy }
+      }
+      fragments.set(Fragment(key: "\(locality.region)\0\(locality.zone)", bytes: locality.encodedFragment()))
     }
     resource = Resource(
-      name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [localities])
+      name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
     problems = []
-    if endpoints.isEmpty {
+    if localities.isEmpty {
       let whose = spec.subset.isEmpty ? "" : "subset \(spec.subset): "
       problems = [
         Problem(

@@ -101,8 +101,8 @@ public final class TrafficCompiler {
     switch edit {
     case .upsert(.service(let object)): graph.services.set(object, for: object.id)
     case .upsert(.endpointSlice(let object)): graph.slices.set(object, for: object.id)
-    case .upsert(.pod(let object)): graph.pods.set(object, for: object.id)
-    case .upsert(.node(let object)): graph.nodes.set(object, for: object.name)
+    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object), for: object.id)
+    case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
     case .upsert(.destinationRule(let object)): graph.destinationRules.set(object, for: object.id)
     case .upsert(.virtualService(let object)): graph.virtualServices.set(object, for: object.id)
     case .upsert(.namespace): break  // Nothing that is served reads it yet.

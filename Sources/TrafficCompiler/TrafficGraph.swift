@@ -19,8 +19,8 @@ final class TrafficGraph {
 
   let services: Input<NamespacedName, KubernetesService>
   let slices: Input<NamespacedName, EndpointSlice>
-  let pods: Input<NamespacedName, Pod>
-  let nodes: Input<String, KubernetesNode>
+  let pods: Input<NamespacedName, PodFacts>
+  let nodes: Input<String, NodeFacts>
   let destinationRules: Input<NamespacedName, DestinationRule>
   let virtualServices: Input<NamespacedName, VirtualService>
   let classes: Input<ProxyClass, Bool>
@@ -44,8 +44,8 @@ final class TrafficGraph {
     self.graph = graph
     let services = graph.input("services", NamespacedName.self, KubernetesService.self)
     let slices = graph.input("slices", NamespacedName.self, EndpointSlice.self)
-    let pods = graph.input("pods", NamespacedName.self, Pod.self)
-    let nodes = graph.input("nodes", String.self, KubernetesNode.self)
+    let pods = graph.input("pods", NamespacedName.self, PodFacts.self)
+    let nodes = graph.input("nodes", String.self, NodeFacts.self)
     let destinationRules = graph.input("destinationRules", NamespacedName.self, DestinationRule.self)
     let virtualServices = graph.input("virtualServices", NamespacedName.self, VirtualService.self)
     let classes = graph.input("classes", ProxyClass.self, Bool.self)
@@ -70,16 +70,15 @@ final class TrafficGraph {
       id, slice, read, emit in
       let service = NamespacedName(namespace: id.namespace, name: slice.service)
       slice.parts(
-        policy: read(policies, service), pod: { read(pods, $0) }, node: { read(nodes, $0) }, emit)
+        subsets: read(policies, service)?.subsets ?? [], pod: { read(pods, $0) }, node: { read(nodes, $0) }, emit)
     }
     let assignments = graph.map("assignments", from: clusterSpecs, reading: [slicesByService, sliceParts]) {
       name, spec, read in
       let members = read(slicesByService, spec.service) ?? []
       let parts = members.compactMap {
-        read(sliceParts, SlicePart.Key(slice: $0, portName: spec.portName, subset: spec.subset))?.endpoints
+        read(sliceParts, SlicePart.Key(slice: $0, portName: spec.portName, subset: spec.subset))
       }
-      let endpoints = parts.count == 1 ? parts[0] : PlacedEndpoint.canonical(parts.flatMap { $0 })
-      return Assignment(cluster: name, spec: spec, endpoints: endpoints)
+      return Assignment(cluster: name, spec: spec, parts: parts)
     }
 
     // Hosts and routes.

@@ -200,7 +200,7 @@ struct RandomEditTests {
     let environment = ProcessInfo.processInfo.environment
     if let seed = environment["WEIR_SEED"].flatMap(UInt64.init) { return [seed] }
     let start = UInt64.random(in: 0..<1_000_000)
-    return (0..<6).map { start + $0 }
+    return (0..<4).map { start + $0 }
   }
   static let edits = ProcessInfo.processInfo.environment["WEIR_EDITS"].flatMap(Int.init) ?? 1500
 

@@ -10,9 +10,10 @@ import XDSSnapshot
 
 var repeats = 1000
 var sizes: [Int] = []
+var only: String?
 var arguments = CommandLine.arguments.dropFirst()
 while let argument = arguments.popFirst() {
-  if argument == "--repeats" { repeats = arguments.popFirst().flatMap(Int.init) ?? repeats } else if let size = Int(argument) { sizes.append(size) }
+  if argument == "--only" { only = arguments.popFirst() } else if argument == "--repeats" { repeats = arguments.popFirst().flatMap(Int.init) ?? repeats } else if let size = Int(argument) { sizes.append(size) }
 }
 if sizes.isEmpty { sizes = [1_000, 100_000] }
 
@@ -111,9 +112,9 @@ for size in sizes {
   }
   print("\(size) services: cold compile \(Int(cold.median / 1000)) ms, \(bytes / 1_048_576) MiB more resident")
   let slices = (0..<repeats).map { world.slice(Int.random(in: 0..<size, using: &generator), generation: 20 + $0) }
-  line("one endpoint changed", measure(repeats) { compiler.apply([.upsert(.endpointSlice(slices[$0]))]) })
+  if only != "weight" { line("one endpoint changed", measure(repeats) { compiler.apply([.upsert(.endpointSlice(slices[$0]))]) }) }
   let rules = (0..<repeats).map {
     world.rules(Int.random(in: 0..<size, using: &generator), weight: UInt32(1 + $0 % 89))
   }
-  line("one weight changed", measure(repeats) { compiler.apply([.upsert(.virtualService(rules[$0]))]) })
+  if only != "endpoint" { line("one weight changed", measure(repeats) { compiler.apply([.upsert(.virtualService(rules[$0]))]) }) }
 }
