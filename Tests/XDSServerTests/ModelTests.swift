@@ -80,7 +80,9 @@ private struct ModelRun {
   private var isQuiet: Bool { client.inbox.isEmpty && client.outbox.isEmpty && client.withheld.isEmpty }
 
   private mutating func settle() {
-    if !client.outbox.isEmpty { serverReads() } else if !client.inbox.isEmpty {
+    if !client.outbox.isEmpty {
+      serverReads()
+    } else if !client.inbox.isEmpty {
       clientReads()
     } else if client.isWarm {
       client.releaseClusterACK()

@@ -115,7 +115,8 @@ import XDSSnapshot
       #expect(after.encodings - before.encodings == 2)
       #expect(after.types[.endpoint]!.resources - before.types[.endpoint]!.resources == 16)
       #expect(after.types[.cluster]!.pushes == before.types[.cluster]!.pushes)
-      #expect(after.pushLatency.count - before.pushLatency.count == 16)
+      // The second waits for the ACK of the first where that is still on its way.
+      #expect(after.pushLatency.count - before.pushLatency.count >= 8)
       #expect(after.streams[variant] == 8)
       for stream in streams { stream.close() }
     }
@@ -170,7 +171,8 @@ import XDSSnapshot
   @Test func classesComeAndGoWithTheirStreams() async throws {
     let (events, continuation) = AsyncStream<String>.makeStream()
     try await withServer(
-      onNewClass: { continuation.yield("new \($0.namespace)") }, onClassGone: { continuation.yield("gone \($0.namespace)") }
+      onNewClass: { continuation.yield("new \($0.namespace)") },
+      onClassGone: { continuation.yield("gone \($0.namespace)") }
     ) { server in
       var iterator = events.makeAsyncIterator()
       let first = try await server.open(.delta)
