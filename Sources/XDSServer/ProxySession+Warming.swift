@@ -17,6 +17,7 @@ extension ProxySession {
       !isComing && clusters.inFlight == nil && endpoints.claims == nil && endpoints.quarantine == nil
       && clusters.quarantine == nil
       && endpointsAsOf.contentHash == sent.contentHash
+      && (variant == .delta || clusters.acked.contentHash == generation?.clusters.contentHash)
     if isQuiet || (!endpoints.isRequested && clusters.inFlight == nil && clusters.quarantine == nil) {
       warm = clusters.acked
       return
@@ -42,6 +43,8 @@ extension ProxySession {
   /// Whether the cluster's endpoints are still to be sent, or to be accepted.
   private func isAwaited(_ name: String, _ endpoints: TypeSession, _ sent: ResourceTable) -> Bool {
     guard endpoints.subscription.covers(name) else { return false }
+    // In the state of the world a client cannot be told that there are none: it waits for those of a cluster that is gone.
+    if variant == .stateOfTheWorld && endpoints.acked[name] == nil && generation?.clusters[name] == nil { return true }
     return endpoints.owed.contains(name) || endpoints.claims != nil
       || endpoints.inFlight?.plan.names.contains(name) ?? false
       || endpoints.quarantine?.doubtful.contains(name) ?? false

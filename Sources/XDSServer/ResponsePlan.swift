@@ -50,7 +50,7 @@ final class ResponsePlan: Sendable {
   let version: String
   /// Nothing to tell the client.
   let isEmpty: Bool
-  /// The names of all that is sent or removed.
+  /// The names of all that the client is told about.
   let names: Set<String>
   let encoded = Mutex(EncodedPlan())
 
@@ -145,7 +145,8 @@ final class ResponsePlan: Sendable {
     self.news = news
     self.removed = removed
     self.withdrawn = withdrawn
-    names = visited
+    // In a partial response of the state of the world, what is not there is not told.
+    names = key.variant == .stateOfTheWorld && !key.type.isFullState ? Set(resources.map(\.name)) : visited
     version =
       if key.variant == .delta || (key.type.isFullState && subscription.isWildcard) {
         to.contentHash.text

@@ -43,7 +43,11 @@ extension Resource {
   }
 
   func isClaim(of version: String) -> Bool {
-    if case .bytes(let bytes) = body { bytes.first == 0 && bytes.dropFirst().elementsEqual(version.utf8) } else { false }
+    if case .bytes(let bytes) = body {
+      bytes.first == 0 && bytes.dropFirst().elementsEqual(version.utf8)
+    } else {
+      false
+    }
   }
 }
 

@@ -25,9 +25,10 @@ import XDSSnapshot
     // Host y is new at once, host x is the old one.
     #expect(sent[.route]?.hosts == ["x": ["a"], "y": ["b"]])
     #expect(sent[.route]?.text("outbound")?.contains("y 2") == true)
-    #expect(stream.session[.route].held == [
-      HeldItem(resource: "outbound", part: "x", reason: .waitsForCluster("n"))
-    ])
+    #expect(
+      stream.session[.route].held == [
+        HeldItem(resource: "outbound", part: "x", reason: .waitsForCluster("n"))
+      ])
     #expect(stream.ack(.route).isEmpty)
     sent = stream.subscribe(.endpoint, ["n"])
     #expect(sent.map(\.names) == [["n"]])

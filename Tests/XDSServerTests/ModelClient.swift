@@ -118,6 +118,7 @@ final class ModelClient {
     if !bad.isEmpty {
       if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
       expected[type, default: []].formUnion(resources.keys)
+      expected[type, default: []].formUnion(sent.removed)
       if type == .cluster { expected[.endpoint, default: []].formUnion(resources.keys) }
       let message = namesTheBad ? "Error adding/updating: \(bad.joined(separator: ", ")): bad" : "bad"
       request(type, nonce: sent.nonce, error: message)

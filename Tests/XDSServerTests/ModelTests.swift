@@ -18,7 +18,7 @@ import XDSSnapshot
       let problems = run.go()
       #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
       guard problems.isEmpty else {
-        print((problems.prefix(4) + problems.suffix(45)).joined(separator: "\n"))
+        print((problems.prefix(4) + problems.suffix(given == nil ? 45 : 1000)).joined(separator: "\n"))
         return
       }
     }
@@ -52,7 +52,7 @@ private struct ModelRun {
   mutating func go() -> [String] {
     for _ in 0..<300 {
       step()
-      if !client.complaints.isEmpty { return client.complaints + log.suffix(60) }
+      if !client.complaints.isEmpty { return client.complaints + log }
     }
     // All that is bad is made good, and everything on its way arrives.
     world.heal()
@@ -62,7 +62,7 @@ private struct ModelRun {
       if isQuiet { break }
       settle()
     }
-    guard isQuiet else { return ["never quiet"] + log.suffix(60) }
+    guard isQuiet else { return ["never quiet"] + log }
     var problems = client.complaints
     for type in ResourceType.allCases {
       var wanted: [String: String] = [:]
@@ -80,7 +80,9 @@ private struct ModelRun {
   private var isQuiet: Bool { client.inbox.isEmpty && client.outbox.isEmpty && client.withheld.isEmpty }
 
   private mutating func settle() {
-    if !client.outbox.isEmpty { serverReads() } else if !client.inbox.isEmpty {
+    if !client.outbox.isEmpty {
+      serverReads()
+    } else if !client.inbox.isEmpty {
       clientReads()
     } else if client.isWarm {
       client.releaseClusterACK()

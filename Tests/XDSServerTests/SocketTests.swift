@@ -172,7 +172,8 @@ import XDSSnapshot
   @Test func classesComeAndGoWithTheirStreams() async throws {
     let (events, continuation) = AsyncStream<String>.makeStream()
     try await withServer(
-      onNewClass: { continuation.yield("new \($0.namespace)") }, onClassGone: { continuation.yield("gone \($0.namespace)") }
+      onNewClass: { continuation.yield("new \($0.namespace)") },
+      onClassGone: { continuation.yield("gone \($0.namespace)") }
     ) { server in
       var iterator = events.makeAsyncIterator()
       let first = try await server.open(.delta)
