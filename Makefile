@@ -26,15 +26,17 @@ build-tests: install
 	@echo "test: building everything for debug, warnings are errors"
 	@$(STRICT) swift build --build-tests
 
-unit-test: build-tests ## all tests but those against a whole weir and a real Envoy
-	@echo "test: all but the end-to-end tests"
-	@scripts/run-tests --skip EndToEndTests
+# These measure time, or put real Envoys under load: they run one by one, and nothing else takes the cores meanwhile.
+MEASURING := EndToEndTests|EnvoyHarnessTests|WatchTests
 
-end-to-end-test: build-tests ## weir serve with real Envoys under load
+unit-test: build-tests ## all tests but those that measure
+	@echo "test: all but the tests that measure"
+	@scripts/run-tests --skip '$(MEASURING)'
+
+end-to-end-test: build-tests ## weir serve with real Envoys under load, and what else measures
 	@echo "test: end to end (real Envoys under load)"
-	@scripts/run-tests --filter EndToEndTests
+	@scripts/run-tests --no-parallel --filter '$(MEASURING)'
 
-# Two passes, because the end-to-end tests measure: nothing else should take the cores meanwhile.
 test: ## all tests; prints how many ran
 	@rm -f .build/test-counts
 	@$(MAKE) --no-print-directory unit-test

@@ -67,7 +67,8 @@ let package = Package(
     library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
 
     // The push path.
-    library("XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", hashTrees, nio("NIOCore"), logging]),
+    library(
+      "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", hashTrees, nio("NIOCore"), logging]),
 
     // The input: manifests, the gate, and what it remembers.
     library("ManifestSource", ["TrafficModel", "Yams", logging]),
@@ -91,7 +92,8 @@ let package = Package(
       "Weir",
       [
         "TrafficModel", "TrafficCompiler", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "EnvoyBootstrap",
-        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", nio("NIOCore"), nio("NIOPosix"), logging,
+        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", nio("NIOCore"), nio("NIOPosix"),
+        logging,
       ]),
     program(
       "WeirCommand",

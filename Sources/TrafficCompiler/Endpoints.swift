@@ -64,7 +64,8 @@ extension LocalityEndpoints {
     }
     var distinct: [Placed] = []
     for placed in all {
-      if let last = distinct.last?.endpoint, last.address == placed.endpoint.address, last.port == placed.endpoint.port {
+      if let last = distinct.last?.endpoint, last.address == placed.endpoint.address, last.port == placed.endpoint.port
+      {
         continue
       }
       distinct.append(placed)

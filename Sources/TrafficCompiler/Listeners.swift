@@ -50,7 +50,8 @@ struct PortListeners: Equatable, Sendable {
         problems.append(
           Problem(
             .warning, at: nil, object: ObjectKey(.service, owner), field: "spec.ports",
-            "port \(port) gets no listener on \(address.host): listener \(WireName.outbound) of the proxies there has it"))
+            "port \(port) gets no listener on \(address.host): listener \(WireName.outbound) of the proxies there has it"
+          ))
         continue
       }
       let listener = Listener(name: cluster, address: address.host, port: port, kind: .tcp(cluster: cluster))

@@ -72,7 +72,8 @@ struct ServedTables {
     let hasSharedChange = sharedHosts.settle()
     let changedNamespaces = Self.settle(&shortHosts)
     let changedAddresses = Self.settle(&listeners)
-    guard hasSharedChange || !changedNamespaces.isEmpty || !changedAddresses.isEmpty || !added.isEmpty || hasRemovedClass
+    guard
+      hasSharedChange || !changedNamespaces.isEmpty || !changedAddresses.isEmpty || !added.isEmpty || hasRemovedClass
     else { return false }
     var hasChanged = hasRemovedClass || !added.isEmpty
     hasRemovedClass = false

@@ -15,7 +15,9 @@ extension Fragment {
   init(_ host: VirtualHost) {
     var clusters: Set<String> = []
     for route in host.routes {
-      if case .forward(let forward) = route.action { for destination in forward.destinations { clusters.insert(destination.cluster) } }
+      if case .forward(let forward) = route.action {
+        for destination in forward.destinations { clusters.insert(destination.cluster) }
+      }
     }
     self.init(key: host.name, bytes: host.encodedFragment(), references: clusters.sorted())
   }

@@ -80,7 +80,9 @@ extension ResourceType {
 }
 
 extension ProxyClass {
-  fileprivate var listen: String { listenHost.contains(":") ? "[\(listenHost)]:\(listenPort)" : "\(listenHost):\(listenPort)" }
+  fileprivate var listen: String {
+    listenHost.contains(":") ? "[\(listenHost)]:\(listenPort)" : "\(listenHost):\(listenPort)"
+  }
   fileprivate var sortKey: (String, String, String) { (namespace, kind.rawValue, listen) }
 }
 

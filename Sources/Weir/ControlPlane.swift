@@ -172,7 +172,8 @@ public final class ControlPlane: Sendable {
       guard let host = bound.ipAddress, let port = bound.port else { return bound.pathname ?? "\(bound)" }
       return HostPort(host: host, port: UInt16(port)).description
     } catch {
-      throw ControlPlaneError(code: .cannotListen, message: "cannot listen for xDS on \(address): \(error)", cause: error)
+      throw ControlPlaneError(
+        code: .cannotListen, message: "cannot listen for xDS on \(address): \(error)", cause: error)
     }
   }
 }

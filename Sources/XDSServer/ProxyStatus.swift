@@ -73,7 +73,8 @@ extension ProxySession {
             nonce: $0.nonce.text, version: $0.table.versionText, generation: $0.generation,
             age: flightAge(session.type))
         },
-        held: session.held, rejection: session.rejection, rejectionAge: refusalAge(session.type), responses: session.counts.responses,
+        held: session.held, rejection: session.rejection, rejectionAge: refusalAge(session.type),
+        responses: session.counts.responses,
         resources: session.counts.resources, acks: session.counts.acks, nacks: session.counts.nacks)
     }
   }

@@ -62,7 +62,7 @@ import Testing
                     "headers": [
                       {"name": "x-user", "stringMatch": {"exact": "jo"}},
                       {"name": "x-team", "stringMatch": {"prefix": "a-"}, "invertMatch": true},
-                      {"name": "x-id", "stringMatch": {"safeRegex": {"regex": "[0-9]+"}}},
+                      {"name": "x-id", "stringMatch": {"safeRegex": {"googleRe2": {"maxProgramSize": 32768}, "regex": "[0-9]+"}}},
                       {"name": "x-any", "presentMatch": true}
                     ],
                     "queryParameters": [
@@ -97,7 +97,7 @@ import Testing
                     ]
                   }
                 },
-                {"match": {"safeRegex": {"regex": "/r/.*"}}, "directResponse": {"status": 503}}
+                {"match": {"safeRegex": {"googleRe2": {"maxProgramSize": 32768}, "regex": "/r/.*"}}, "directResponse": {"status": 503}}
               ]
             },
             {

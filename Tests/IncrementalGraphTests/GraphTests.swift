@@ -81,7 +81,8 @@ struct GraphTests {
     let input = graph.input("input", Int.self, Int.self)
     let a = graph.map("a", from: input) { _, value, _ in value + 1 }
     let b = graph.map("b", from: input, reading: [a]) { key, value, read in value + (read(a, key) ?? 0) }
-    let c = graph.map("c", from: input, reading: [a, b]) { key, value, read in (read(a, key) ?? 0) + (read(b, key) ?? 0) }
+    let c = graph.map("c", from: input, reading: [a, b]) { key, value, read in (read(a, key) ?? 0) + (read(b, key) ?? 0)
+    }
     graph.recordsEvents = true
     graph.transaction { input.set(1, for: 0) }
     #expect(runs(graph) == ["a[0]", "b[0]", "c[0]"])
@@ -112,7 +113,8 @@ struct GraphTests {
     graph.clearLog()
     graph.transaction { hosts.set("r", for: "h2") }
     let other = try #require(graph.log.events.last { $0.collection == "tables" })
-    #expect(graph.log.chain(of: other).map(\.description) == ["ran tables[r]", "regrouped byRule[r]", "edited hosts[h2]"])
+    #expect(
+      graph.log.chain(of: other).map(\.description) == ["ran tables[r]", "regrouped byRule[r]", "edited hosts[h2]"])
     #expect(tables["r"] == "2 × 4")
     graph.recordsEvents = false
     graph.clearLog()

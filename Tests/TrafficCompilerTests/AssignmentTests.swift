@@ -33,7 +33,9 @@ struct AssignmentTests {
   @Test func endpointsByLocalityAndSubset() throws {
     let generation = compiler(shop).generation
     #expect(
-      try generation.endpoints(base) == ["r/z1": ["10.0.0.1:8080"], "r/z2": ["10.0.0.2:8080"], "/z9": ["10.0.0.3:8080"]])
+      try generation.endpoints(base) == [
+        "r/z1": ["10.0.0.1:8080"], "r/z2": ["10.0.0.2:8080"], "/z9": ["10.0.0.3:8080"],
+      ])
     #expect(try generation.endpoints(v1) == ["r/z1": ["10.0.0.1:8080"]])
     #expect(try generation.endpoints(v2) == ["r/z2": ["10.0.0.2:8080"]])
     #expect(try generation.rendered(.endpoint, v1)?["clusterName"].text == v1)
@@ -86,7 +88,11 @@ struct AssignmentTests {
   }
 
   @Test func anEndpointRunsItsSliceAndItsAssignmentsOnly() {
-    let compiler = compiler(shop, (0..<20).flatMap { [service("shop/s\($0)"), slice("shop/s\($0)", of: "s\($0)", [.init(addresses: ["10.1.0.\($0)"])])] })
+    let compiler = compiler(
+      shop,
+      (0..<20).flatMap {
+        [service("shop/s\($0)"), slice("shop/s\($0)", of: "s\($0)", [.init(addresses: ["10.1.0.\($0)"])])]
+      })
     let before = compiler.generation
     let moved = slice(
       "shop/a-x", of: "a",

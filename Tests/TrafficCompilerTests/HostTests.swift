@@ -11,10 +11,15 @@ struct HostTests {
   }
 
   @Test func everyFormOfAServicesName() throws {
-    let compiler = compiler([service("shop/a", [port(8080, "http", .http), port(80, "web", .http), port(90, "db", .tcp)])])
+    let compiler = compiler([
+      service("shop/a", [port(8080, "http", .http), port(80, "web", .http), port(90, "db", .tcp)])
+    ])
     compiler.addClass(otherClass)
     let hosts = try compiler.generation.virtualHosts()
-    #expect(hosts.keys.sorted() == ["a.shop.svc.cluster.local:80", "a.shop.svc.cluster.local:8080", "a:8080|shop", "a:80|shop"])
+    #expect(
+      hosts.keys.sorted() == [
+        "a.shop.svc.cluster.local:80", "a.shop.svc.cluster.local:8080", "a:8080|shop", "a:80|shop",
+      ])
     #expect(
       hosts["a.shop.svc.cluster.local:80"]?["domains"].texts == [
         "a.shop.svc.cluster.local:80", "a.shop.svc.cluster.local", "a.shop.svc:80", "a.shop.svc", "a.shop:80", "a.shop",
@@ -30,7 +35,9 @@ struct HostTests {
   }
 
   @Test func withoutPort80TheLowestIsTheDefault() throws {
-    let compiler = compiler([service("shop/a", [port(9090, "http-b", .http), port(8080, "http-a", .http2), port(80, "db", .tcp)])])
+    let compiler = compiler([
+      service("shop/a", [port(9090, "http-b", .http), port(8080, "http-a", .http2), port(80, "db", .tcp)])
+    ])
     let hosts = try compiler.generation.virtualHosts()
     #expect(hosts["a:8080|shop"]?["domains"].texts == ["a:8080", "a"])
     #expect(hosts["a:9090|shop"]?["domains"].texts == ["a:9090"])
@@ -51,7 +58,9 @@ struct HostTests {
 
   @Test(arguments: ["a", "a.shop", "a.shop.svc", "a.shop.svc.cluster.local", "A.Shop.svc.cluster.local"])
   func virtualServiceNamesTheServiceInAnyForm(host: String) throws {
-    let compiler = compiler([service("shop/a"), service("shop/b"), virtualService("shop/rules", hosts: [host], all(to: "b"))])
+    let compiler = compiler([
+      service("shop/a"), service("shop/b"), virtualService("shop/rules", hosts: [host], all(to: "b")),
+    ])
     let hosts = try compiler.generation.virtualHosts()
     #expect(hosts.count == 4)
     for name in ["a.shop.svc.cluster.local:80", "a:80|shop"] {
@@ -68,14 +77,18 @@ struct HostTests {
     var hosts = try compiler.generation.virtualHosts()
     #expect(hosts["shop.example.com:80"]?["domains"].texts == ["shop.example.com", "shop.example.com:80"])
     #expect(hosts["example.com:80"]?["domains"].texts == ["example.com", "example.com:80"])
-    #expect(hosts["a.shop.svc.cluster.local:80"]?["domains"].texts == ["a.shop.svc.cluster.local", "a.shop.svc.cluster.local:80"])
+    #expect(
+      hosts["a.shop.svc.cluster.local:80"]?["domains"].texts == [
+        "a.shop.svc.cluster.local", "a.shop.svc.cluster.local:80",
+      ])
     // Service `example` in namespace `com` takes its name over, with the rules, and so does `a`.
     compiler.apply([service("com/example"), service("shop/a")])
     hosts = try compiler.generation.virtualHosts()
     #expect(hosts["example.com:80"] == nil)
     #expect(hosts["example.com.svc.cluster.local:80"]?["domains"].texts.contains("example.com") == true)
     #expect(
-      hosts["example.com.svc.cluster.local:80"]?["routes.0.route.cluster"].text == "outbound|80||b.shop.svc.cluster.local")
+      hosts["example.com.svc.cluster.local:80"]?["routes.0.route.cluster"].text
+        == "outbound|80||b.shop.svc.cluster.local")
     #expect(hosts["a.shop.svc.cluster.local:80"]?["domains"].texts.count == 6)
     try checkDomains(compiler.generation)
     compiler.apply([.delete(ObjectKey(.service, id("shop/a")))])
@@ -87,7 +100,8 @@ struct HostTests {
   @Test func firstVirtualServiceHasTheHost() throws {
     let compiler = compiler([
       service("shop/a"), service("shop/b"), service("shop/c"),
-      virtualService("admin/x", hosts: ["a.shop.svc.cluster.local", "www.example.com"], all(to: "b.shop.svc.cluster.local")),
+      virtualService(
+        "admin/x", hosts: ["a.shop.svc.cluster.local", "www.example.com"], all(to: "b.shop.svc.cluster.local")),
       virtualService("shop/y", hosts: ["a"], all(to: "c")),
       virtualService("zoo/z", hosts: ["www.example.com"], all(to: "c.shop.svc.cluster.local")),
     ])
@@ -118,7 +132,9 @@ struct HostTests {
     #expect(try cluster("b.shop.svc.cluster.local") == "outbound|80||exact.shop.svc.cluster.local")
     #expect(try cluster("c.bank.svc.cluster.local") == "outbound|80||wide.shop.svc.cluster.local")
     #expect(
-      try compiler.generation.virtualHosts()["*.cluster.local:80"]?["domains"].texts == ["*.cluster.local", "*.cluster.local:80"])
+      try compiler.generation.virtualHosts()["*.cluster.local:80"]?["domains"].texts == [
+        "*.cluster.local", "*.cluster.local:80",
+      ])
     compiler.apply([
       .delete(ObjectKey(.virtualService, id("shop/long"))), virtualService("shop/star", hosts: ["*"], all(to: "star")),
     ])
@@ -137,7 +153,8 @@ struct HostTests {
     try checkDomains(compiler.generation)
     let hosts = try compiler.generation.virtualHosts()
     #expect(hosts.keys.sorted() == ["b.a.svc.cluster.local:80", "b.svc.svc.cluster.local:80"])
-    #expect(compiler.problems.contains { $0.object == ObjectKey(.service, id("a.svc/b")) && $0.field == "metadata.name" })
+    #expect(
+      compiler.problems.contains { $0.object == ObjectKey(.service, id("a.svc/b")) && $0.field == "metadata.name" })
   }
 
   @Test func weightRebuildsItsHostOnly() {

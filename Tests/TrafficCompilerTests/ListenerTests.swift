@@ -47,9 +47,11 @@ struct ListenerTests {
     compiler.addClass(otherClass)
     let generation = compiler.addClass(elsewhere)
     #expect(generation.classes.count == 3)
-    #expect(generation.classes[otherClass]!.listeners.tree.isIdentical(to: generation.classes[shopClass]!.listeners.tree))
+    #expect(
+      generation.classes[otherClass]!.listeners.tree.isIdentical(to: generation.classes[shopClass]!.listeners.tree))
     #expect(generation.classes[elsewhere]!.routes.contentHash == generation.classes[shopClass]!.routes.contentHash)
-    #expect(generation.classes[elsewhere]!.listeners.contentHash != generation.classes[shopClass]!.listeners.contentHash)
+    #expect(
+      generation.classes[elsewhere]!.listeners.contentHash != generation.classes[shopClass]!.listeners.contentHash)
     compiler.removeClass(otherClass)
     let after = compiler.removeClass(elsewhere)
     #expect(after.classes.count == 1)

@@ -178,7 +178,8 @@ func differences(_ a: Generation, _ b: Generation) throws -> [String] {
     for type in ResourceType.allCases {
       guard let old = a.table(type, for: proxyClass), let new = b.table(type, for: proxyClass) else { continue }
       let names = Set(a.names(type, for: proxyClass)).union(b.names(type, for: proxyClass))
-      for name in names where old[name]?.flattened() != new[name]?.flattened() || old[name]?.version != new[name]?.version {
+      for name in names
+      where old[name]?.flattened() != new[name]?.flattened() || old[name]?.version != new[name]?.version {
         var text = "\(proxyClass.namespace) \(type) \(name)"
         if type == .route {
           let (left, right) = try (a.virtualHosts(for: proxyClass), b.virtualHosts(for: proxyClass))
@@ -233,7 +234,9 @@ struct RandomEditTests {
       guard world.chance(5) || done >= Self.edits else { continue }
       try compare(incremental, &world, classes, "WEIR_SEED=\(seed), after \(done) edits")
     }
-    print("WEIR_SEED=\(seed):", world.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+    print(
+      "WEIR_SEED=\(seed):",
+      world.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
   }
 
   /// The same objects in another order and other batches, in a new compiler.
@@ -253,7 +256,8 @@ struct RandomEditTests {
     try #require(Set(a.classes.keys) == Set(b.classes.keys), context)
     for proxyClass in a.classes.keys {
       for type in ResourceType.allCases {
-        try #require(a.table(type, for: proxyClass)?.contentHash == b.table(type, for: proxyClass)?.contentHash, context)
+        try #require(
+          a.table(type, for: proxyClass)?.contentHash == b.table(type, for: proxyClass)?.contentHash, context)
         try checkReferences(a.table(type, for: proxyClass), b.table(type, for: proxyClass), b.clusters, context)
       }
       let domains = try a.virtualHosts(for: proxyClass).values.flatMap { $0["domains"].texts.map { $0.lowercased() } }
@@ -267,7 +271,9 @@ struct RandomEditTests {
       let empty = scratch.apply(world.objects.keys.map(Edit.delete))
       try #require(empty.clusters.count == 0 && empty.endpoints.count == 0, context)
       try #require(scratch.problems == [], context)
-      for tables in empty.classes.values { try #require(tables.listeners.count == 1 && tables.routes.count == 1, context) }
+      for tables in empty.classes.values {
+        try #require(tables.listeners.count == 1 && tables.routes.count == 1, context)
+      }
     }
   }
 

@@ -16,7 +16,9 @@ struct RouteTests {
       queryParameters: ["q": .exact("2"), "p": .present])
     let routes = try routes([
       HTTPRoute(name: "r", matches: [match], destinations: [RouteDestination(host: "a")]),
-      HTTPRoute(matches: [HTTPMatch(uri: .exact("/e")), HTTPMatch(uri: .regex("/x/.*"))], destinations: [RouteDestination(host: "a")]),
+      HTTPRoute(
+        matches: [HTTPMatch(uri: .exact("/e")), HTTPMatch(uri: .regex("/x/.*"))],
+        destinations: [RouteDestination(host: "a")]),
       HTTPRoute(destinations: [RouteDestination(host: "a")]),
     ])
     #expect(routes.count == 4)
@@ -85,7 +87,10 @@ struct RouteTests {
       try routes([HTTPRoute(destinations: weights.map { RouteDestination(host: "a", subset: $0.0, weight: $0.1) })])[0]
     }
     let two = try action([("v2", 30), ("v1", 70)])["route.weightedClusters.clusters"].list
-    #expect(two.map { $0["name"].text } == ["outbound|80|v1|a.shop.svc.cluster.local", "outbound|80|v2|a.shop.svc.cluster.local"])
+    #expect(
+      two.map { $0["name"].text } == [
+        "outbound|80|v1|a.shop.svc.cluster.local", "outbound|80|v2|a.shop.svc.cluster.local",
+      ])
     #expect(two.map { $0["weight"].number } == [70, 30])
     #expect(try action([("v2", 0), ("v1", 70)])["route.cluster"].text == "outbound|80|v1|a.shop.svc.cluster.local")
     #expect(try action([("v2", 0)])["route.cluster"].text == "outbound|80|v2|a.shop.svc.cluster.local")
@@ -95,7 +100,9 @@ struct RouteTests {
   }
 
   @Test func referencesAreWhatTheRoutesName() throws {
-    let compiler = compiler([service("shop/a"), service("shop/b"), virtualService("shop/a", hosts: ["a"], split("a", 50))])
+    let compiler = compiler([
+      service("shop/a"), service("shop/b"), virtualService("shop/a", hosts: ["a"], split("a", 50)),
+    ])
     let resource = try #require(compiler.generation.table(.route, for: shopClass)?["outbound"])
     for cluster in ["outbound|80|v1|a", "outbound|80|v2|a", "outbound|80||b"] {
       #expect(resource.references("\(cluster).shop.svc.cluster.local"))

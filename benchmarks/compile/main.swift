@@ -13,7 +13,13 @@ var sizes: [Int] = []
 var only: String?
 var arguments = CommandLine.arguments.dropFirst()
 while let argument = arguments.popFirst() {
-  if argument == "--only" { only = arguments.popFirst() } else if argument == "--repeats" { repeats = arguments.popFirst().flatMap(Int.init) ?? repeats } else if let size = Int(argument) { sizes.append(size) }
+  if argument == "--only" {
+    only = arguments.popFirst()
+  } else if argument == "--repeats" {
+    repeats = arguments.popFirst().flatMap(Int.init) ?? repeats
+  } else if let size = Int(argument) {
+    sizes.append(size)
+  }
 }
 if sizes.isEmpty { sizes = [1_000, 100_000] }
 
@@ -21,7 +27,9 @@ struct World {
   let endpointsPerService = 10
   let count: Int
 
-  func id(_ service: Int) -> NamespacedName { NamespacedName(namespace: "ns-\(service % 100)", name: "service-\(service)") }
+  func id(_ service: Int) -> NamespacedName {
+    NamespacedName(namespace: "ns-\(service % 100)", name: "service-\(service)")
+  }
 
   func slice(_ service: Int, generation: Int = 0) -> EndpointSlice {
     let id = id(service)
@@ -57,7 +65,8 @@ struct World {
     for service in 0..<count {
       let id = id(service)
       edits.append(
-        .upsert(.service(KubernetesService(id: id, ports: [.init(name: "http", port: 80, applicationProtocol: .http)]))))
+        .upsert(.service(KubernetesService(id: id, ports: [.init(name: "http", port: 80, applicationProtocol: .http)])))
+      )
       edits.append(
         .upsert(
           .destinationRule(
@@ -108,13 +117,19 @@ for size in sizes {
   let cold = measure(1) { _ in compiler.apply(edits) }
   let bytes = residentBytes() - before
   func line(_ name: String, _ result: (median: Double, p99: Double)) {
-    print("\(size) services: \(name): median \(String(format: "%.1f", result.median)) µs, p99 \(String(format: "%.1f", result.p99)) µs")
+    print(
+      "\(size) services: \(name): median \(String(format: "%.1f", result.median)) µs, p99 \(String(format: "%.1f", result.p99)) µs"
+    )
   }
   print("\(size) services: cold compile \(Int(cold.median / 1000)) ms, \(bytes / 1_048_576) MiB more resident")
   let slices = (0..<repeats).map { world.slice(Int.random(in: 0..<size, using: &generator), generation: 20 + $0) }
-  if only != "weight" { line("one endpoint changed", measure(repeats) { compiler.apply([.upsert(.endpointSlice(slices[$0]))]) }) }
+  if only != "weight" {
+    line("one endpoint changed", measure(repeats) { compiler.apply([.upsert(.endpointSlice(slices[$0]))]) })
+  }
   let rules = (0..<repeats).map {
     world.rules(Int.random(in: 0..<size, using: &generator), weight: UInt32(1 + $0 % 89))
   }
-  if only != "endpoint" { line("one weight changed", measure(repeats) { compiler.apply([.upsert(.virtualService(rules[$0]))]) }) }
+  if only != "endpoint" {
+    line("one weight changed", measure(repeats) { compiler.apply([.upsert(.virtualService(rules[$0]))]) })
+  }
 }

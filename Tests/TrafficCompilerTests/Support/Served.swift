@@ -65,7 +65,8 @@ extension Generation {
       all[place] = locality["lbEndpoints"].list.map { endpoint in
         let address = endpoint["endpoint.address.socketAddress"]
         let isDraining = endpoint["healthStatus"].text == "DRAINING"
-        return "\(address["address"].text ?? ""):\(Int(address["portValue"].number ?? 0))\(isDraining ? " draining" : "")"
+        return
+          "\(address["address"].text ?? ""):\(Int(address["portValue"].number ?? 0))\(isDraining ? " draining" : "")"
       }
     }
     return all
