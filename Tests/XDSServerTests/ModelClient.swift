@@ -114,6 +114,7 @@ final class ModelClient {
     checkNeed(sent, resources)
     nonces[type] = sent.nonce
     isAnswered.insert(type)
+    defer { if isAnswered.isSuperset(of: [.listener, .route]) { isLenient = false } }
     let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
     if !bad.isEmpty {
       if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
@@ -162,7 +163,6 @@ final class ModelClient {
           for cluster in clusters { checkWarm(cluster, "host \(host)") }
         }
         held[type, default: [:]][route.name] = route
-        isLenient = false
       }
     }
     request(type, nonce: sent.nonce)
