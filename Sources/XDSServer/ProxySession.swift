@@ -136,6 +136,7 @@ struct ProxySession: Sendable {
     self[type].counts.acks += 1
     self[type].acked = flight.table
     self[type].holdsUnknown = false
+    self[type].refusedWhole = nil
     if flight.isComplete { self[type].converged = flight.generation }
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
@@ -152,6 +153,9 @@ struct ProxySession: Sendable {
     if flight.plan.news.isEmpty {
       // Nothing but removals: there is no content to refuse, and sending them again would not help.
       self[type].acked = flight.table
+    } else if self[type].holdsUnknown && type.isFullState {
+      suspects = flight.plan.news.map(\.name)
+      self[type].refusedWhole = flight.table.contentHash
     } else {
       var quarantine = self[type].quarantine ?? Quarantine(refused: flight.table)
       suspects = quarantine.refuse(flight.plan, table: flight.table, message: error.message)
@@ -184,7 +188,7 @@ struct ProxySession: Sendable {
 
   private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
     while true {
-      guard var table = target(type, generation) else { return nil }
+      guard var table = target(type, generation), table.contentHash != self[type].refusedWhole else { return nil }
       var owed = self[type].owed
       var isComplete = self[type].held.isEmpty
       if self[type].quarantine != nil {
