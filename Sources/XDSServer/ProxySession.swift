@@ -42,6 +42,8 @@ struct ProxySession: Sendable {
   var hasReturned = false
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
+  /// The endpoints that it asked for first: those of the clusters that it really has.
+  var arrivedNames = NameSet.empty
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable()
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
@@ -270,8 +272,10 @@ struct ProxySession: Sendable {
         key.clustersSent = clusters.contentHash
         key.clustersNow = generation.clusters.contentHash
         key.clustersArrived = arrived.contentHash
+        key.namesArrived = arrivedNames.identity
         related.doomed = shared.change(from: clusters, to: generation.clusters)
         related.arrived = arrived
+        related.arrivedNames = arrivedNames
       }
       if !related.renewed.entries.isEmpty || !related.doomed.entries.isEmpty {
         key.clusterSubscription = self[.cluster].subscription.identity
