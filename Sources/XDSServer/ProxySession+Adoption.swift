@@ -21,6 +21,7 @@ extension ProxySession {
       warm = arrived
       endpointsAsOf = self[.cluster].acked
     }
+    if type == .endpoint { arrivedNames = self[.endpoint].subscription.names }
     if type == .endpoint && hasReturned { cool(self[.endpoint].owed) }
   }
 

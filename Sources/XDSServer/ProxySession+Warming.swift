@@ -18,6 +18,7 @@ extension ProxySession {
       && clusters.quarantine == nil
       && endpointsAsOf.contentHash == sent.contentHash
       && (variant == .delta || clusters.acked.contentHash == generation?.clusters.contentHash)
+      && generation.map { shared.change(from: endpoints.acked, to: $0.endpoints).additions == 0 } ?? true
     if isQuiet || (!endpoints.isRequested && clusters.inFlight == nil && clusters.quarantine == nil) {
       warm = clusters.acked
       return
@@ -42,9 +43,17 @@ extension ProxySession {
 
   /// Whether the cluster's endpoints are still to be sent, or to be accepted.
   private func isAwaited(_ name: String, _ endpoints: TypeSession, _ sent: ResourceTable) -> Bool {
-    guard endpoints.subscription.covers(name) else { return false }
-    // In the state of the world a client cannot be told that there are none: it waits for those of a cluster that is gone.
-    if variant == .stateOfTheWorld && endpoints.acked[name] == nil && generation?.clusters[name] == nil { return true }
+    guard endpoints.subscription.covers(name) else {
+      // Whether the client wants them is known when it accepts its clusters.
+      return types[ResourceType.cluster.rawValue].inFlight != nil
+    }
+    if endpoints.acked[name] == nil, let generation {
+      // They are there now, and about to be sent.
+      if generation.endpoints[name] != nil { return true }
+      // In the state of the world a client cannot be told that there are none: it waits for those of a cluster that is
+      // gone, and has to get them should it come back.
+      if variant == .stateOfTheWorld && generation.clusters[name] == nil { return true }
+    }
     return endpoints.owed.contains(name) || endpoints.claims != nil
       || endpoints.inFlight?.plan.names.contains(name) ?? false
       || endpoints.quarantine?.doubtful.contains(name) ?? false

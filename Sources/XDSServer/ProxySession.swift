@@ -42,6 +42,8 @@ struct ProxySession: Sendable {
   var hasReturned = false
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
+  /// The endpoints that it asked for first: those of the clusters that it really has.
+  var arrivedNames = NameSet.empty
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable()
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
@@ -136,6 +138,7 @@ struct ProxySession: Sendable {
     self[type].counts.acks += 1
     self[type].acked = flight.table
     self[type].holdsUnknown = false
+    self[type].refusedWhole = nil
     if flight.isComplete { self[type].converged = flight.generation }
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
@@ -152,6 +155,9 @@ struct ProxySession: Sendable {
     if flight.plan.news.isEmpty {
       // Nothing but removals: there is no content to refuse, and sending them again would not help.
       self[type].acked = flight.table
+    } else if self[type].holdsUnknown && type.isFullState {
+      suspects = flight.plan.news.map(\.name)
+      self[type].refusedWhole = flight.table.contentHash
     } else {
       var quarantine = self[type].quarantine ?? Quarantine(refused: flight.table)
       suspects = quarantine.refuse(flight.plan, table: flight.table, message: error.message)
@@ -184,7 +190,7 @@ struct ProxySession: Sendable {
 
   private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
     while true {
-      guard var table = target(type, generation) else { return nil }
+      guard var table = target(type, generation), table.contentHash != self[type].refusedWhole else { return nil }
       var owed = self[type].owed
       var isComplete = self[type].held.isEmpty
       if self[type].quarantine != nil {
@@ -266,8 +272,10 @@ struct ProxySession: Sendable {
         key.clustersSent = clusters.contentHash
         key.clustersNow = generation.clusters.contentHash
         key.clustersArrived = arrived.contentHash
+        key.namesArrived = arrivedNames.identity
         related.doomed = shared.change(from: clusters, to: generation.clusters)
         related.arrived = arrived
+        related.arrivedNames = arrivedNames
       }
       if !related.renewed.entries.isEmpty || !related.doomed.entries.isEmpty {
         key.clusterSubscription = self[.cluster].subscription.identity

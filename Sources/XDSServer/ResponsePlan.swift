@@ -25,6 +25,7 @@ final class ResponsePlan: Sendable {
     var clustersSent = ContentHash.empty
     var clustersNow = ContentHash.empty
     var clustersArrived = ContentHash.empty
+    var namesArrived = NameSet.Identity()
     var clusterSubscription = Subscription().identity
   }
 
@@ -33,7 +34,10 @@ final class ResponsePlan: Sendable {
     var renewed = TableChange.none
     var doomed = TableChange.none
     var arrived = ResourceTable()
+    var arrivedNames = NameSet.empty
     var subscription: Subscription
+
+    func hasArrived(_ name: String) -> Bool { arrived[name] != nil && arrivedNames.contains(name) }
   }
 
   let type: ResourceType
@@ -70,7 +74,7 @@ final class ResponsePlan: Sendable {
 
     let doomed = Set(
       clusters.doomed.entries.lazy.filter {
-        $0.new == nil && clusters.subscription.covers($0.name) && clusters.arrived[$0.name] == nil
+        $0.new == nil && clusters.subscription.covers($0.name) && !clusters.hasArrived($0.name)
       }.map(\.name))
 
     /// Tells the client about one name anew.

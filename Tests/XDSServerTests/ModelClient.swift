@@ -47,8 +47,8 @@ final class ModelClient {
   private var versions: [ResourceType: String] = [:]
   /// What may be sent though it is held already.
   private var expected: [ResourceType: Set<String>] = [:]
-  /// The server cannot know what the client holds (state of the world after a restart).
-  private var isLenient = false
+  /// State of the world: what a server that has restarted cannot know of the client, until the client accepts it anew.
+  private var unknown: Set<ResourceType> = []
 
   init(_ variant: XDSProtocol) { self.variant = variant }
 
@@ -63,7 +63,7 @@ final class ModelClient {
     expected = [:]
     let isReturning = !held.isEmpty
     carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
-    isLenient = isReturning && (serverRestarted || isLenient) && variant == .stateOfTheWorld
+    if isReturning && serverRestarted && variant == .stateOfTheWorld { unknown = [.cluster, .listener, .route] }
     request(.cluster)
     if isReturning {
       endpointNames = Set(held[.cluster, default: [:]].keys)
@@ -125,6 +125,7 @@ final class ModelClient {
       return
     }
     versions[type] = sent.version
+    defer { unknown.remove(type) }
     switch type {
     case .cluster:
       take(clusters: resources, sent)
@@ -162,7 +163,6 @@ final class ModelClient {
           for cluster in clusters { checkWarm(cluster, "host \(host)") }
         }
         held[type, default: [:]][route.name] = route
-        isLenient = false
       }
     }
     request(type, nonce: sent.nonce)
@@ -189,7 +189,7 @@ final class ModelClient {
     held[.cluster] = new
     for name in clusters.keys { expected[.endpoint, default: []].insert(name) }
     let gone = old.keys.filter { new[$0] == nil }
-    if !isLenient {
+    if unknown.isEmpty {
       for name in gone {
         let hosts = held[.route]?[World.routeName].map(World.hosts) ?? [:]
         if hosts.values.contains(where: { $0.contains(name) }) { complaints.append("\(name) removed under a route") }

@@ -13,7 +13,7 @@ import XDSSnapshot
     let given = ProcessInfo.processInfo.environment["WEIR_SEED"].flatMap(UInt64.init)
     let first = given ?? UInt64.random(in: 0...UInt64.max / 2)
     print("model test: seed \(first)")
-    for offset in 0..<(given == nil ? 250 : 1) {
+    for offset in 0..<(given == nil ? 100 : 1) {
       var run = ModelRun(variant, seed: first + UInt64(offset))
       let problems = run.go()
       #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
@@ -72,7 +72,9 @@ private struct ModelRun {
         let differing = Set(held.keys).union(wanted.keys).filter { held[$0] != wanted[$0] }
         problems.append("\(type) differs: \(differing.sorted()) held \(session[type].held)")
       }
-      if session[type].converged != current.number { problems.append("\(type) is not known to have converged") }
+      if session[type].isRequested && session[type].converged != current.number {
+        problems.append("\(type) is not known to have converged")
+      }
     }
     return problems.isEmpty ? [] : problems + log.suffix(80)
   }
