@@ -35,7 +35,7 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
   }
 
   @inlinable final func trackedRead(_ key: Key) -> Value? {
-    let slot = index.intern(key)
+    let slot = index.intern(key, guess: graph.expectedSlot(in: self))
     graph.noteRead(self, slot: slot)
     return value(at: slot)
   }

@@ -53,6 +53,14 @@ extension Graph {
     run = Run(isActive: true, node: node.id, slot: slot, id: run.id + 1, first: firstEdge, last: -1, next: firstEdge)
   }
 
+  /// The slot that the running unit read at this point of its last run, if it was one of this collection, else -1: as a
+  /// rule it reads the same again, and to compare a key costs less than to hash it.
+  @usableFromInline func expectedSlot(in node: Node) -> Int32 {
+    let next = run.next
+    guard next != -1, edges[next].sourceNode == UInt16(node.id) else { return -1 }
+    return edges[next].sourceSlot
+  }
+
   /// Notes that the running unit read a cell.
   @usableFromInline func noteRead(_ node: Node, slot: Int32) {
     if checksReads, !run.isActive || !nodes[run.node].mayRead(node.id) {

@@ -35,7 +35,8 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
     if let value, let key = source.index.key(unit) {
       graph.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit))
       compute(key, value, Reader()) { key, value in
-        let slot = put(key, value, unit, units)
+        let slot = index.intern(key, guess: units.output(unit, number: outputs.count))
+        claim(slot, key, unit, units)
         outputs.append(slot)
         if write(value, at: slot) { changed.append(slot) }
       }
@@ -58,8 +59,7 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
   }
 
   /// Makes the unit the owner of a key.
-  @inlinable func put(_ key: Key, _ value: Value, _ unit: Int32, _ units: UnitTable) -> Int32 {
-    let slot = index.intern(key)
+  @inlinable func claim(_ slot: Int32, _ key: Key, _ unit: Int32, _ units: UnitTable) {
     let owner = owner(slot)
     if owner != unit {
       if owner != -1, !units.isMarked(owner) {
@@ -67,7 +67,6 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
       }
       setOwner(unit, slot)
     }
-    return slot
   }
 
   /// A unit is named by its source's key.

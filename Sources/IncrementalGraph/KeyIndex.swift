@@ -56,6 +56,14 @@ protocol SlotColumn: AnyObject {
   @inlinable func key(_ slot: Int32) -> Key? { Int(slot) < keys.count ? keys[Int(slot)] : nil }
 
   /// The key's slot; a new one if it has none.
+  ///
+  /// - Parameter guess: where the key may be; -1 for no idea.
+  @inlinable func intern(_ key: Key, guess: Int32) -> Int32 {
+    if guess != -1, keys[Int(guess)] == key { return guess }
+    return intern(key)
+  }
+
+  /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
     if let slot = slotOfKey[key] { return slot }
     let slot = slots.take()

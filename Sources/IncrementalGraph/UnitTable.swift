@@ -42,8 +42,22 @@
     }
   }
 
+  /// The output of this number in the unit's last run; -1 if there was none.
+  @usableFromInline func output(_ slot: Int32, number: Int) -> Int32 {
+    switch units[Int(slot)].output {
+    case Unit.none: return -1
+    case Unit.many:
+      guard let outputs = manyOutputs[slot], number < outputs.count else { return -1 }
+      return outputs[number]
+    case let only: return number == 0 ? only : -1
+    }
+  }
+
   @usableFromInline func setOutputs(_ outputs: [Int32], _ slot: Int32) {
-    if units[Int(slot)].output == Unit.many { manyOutputs[slot] = nil }
+    if units[Int(slot)].output == Unit.many {
+      if manyOutputs[slot] == outputs { return }
+      manyOutputs[slot] = nil
+    }
     switch outputs.count {
     case 0: units[Int(slot)].output = Unit.none
     case 1: units[Int(slot)].output = outputs[0]

@@ -5,13 +5,15 @@
 public struct Fragment: ReferencingElement {
   @usableFromInline final class Storage: Sendable {
     @usableFromInline let key: String
-    @usableFromInline let bytes: [UInt8]
     @usableFromInline let contentHash: ContentHash
+    @usableFromInline let byteCount: Int
+    @usableFromInline let bytes: [UInt8]
     @usableFromInline let references: [String]
 
     init(key: String, bytes: [UInt8], references: [String]) {
       self.key = key
       self.bytes = bytes
+      byteCount = bytes.count
       contentHash = ContentHash(bytes)
       self.references = references
     }
@@ -26,7 +28,7 @@ public struct Fragment: ReferencingElement {
   @inlinable public var bytes: [UInt8] { storage.bytes }
   @inlinable public var contentHash: ContentHash { storage.contentHash }
   @inlinable public var references: [String] { storage.references }
-  @inlinable public var byteCount: Int { storage.bytes.count }
+  @inlinable public var byteCount: Int { storage.byteCount }
 }
 
 /// One xDS resource: a name, a content version, and its encoded body.
@@ -43,9 +45,9 @@ public struct Resource: ReferencingElement {
 
   @usableFromInline final class Storage: Sendable {
     @usableFromInline let name: String
-    @usableFromInline let body: Body
     @usableFromInline let contentHash: ContentHash
     @usableFromInline let byteCount: Int
+    @usableFromInline let body: Body
     @usableFromInline let references: [String]
 
     init(name: String, body: Body, contentHash: ContentHash, byteCount: Int, references: [String]) {
