@@ -1,16 +1,142 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
+
+// `make test` and CI set WEIR_STRICT: a newer compiler's new warning must not break a user's build, but breaks ours.
+let settings: [SwiftSetting] =
+  Context.environment["WEIR_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+func nio(_ product: String) -> Target.Dependency { .product(name: product, package: "swift-nio") }
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(
+  of name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []
+) -> Target {
+  .testTarget(
+    name: name + "Tests", dependencies: [.byName(name: name)] + dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+func program(
+  _ name: String, path: String? = nil, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: settings)
+}
 
 let package = Package(
   name: "weir",
+  products: [
+    .executable(name: "weir", targets: ["WeirCommand"]),
+    .library(name: "Weir", targets: ["Weir"]),
+  ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0")
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
+    // System libraries: a module map and a shim each.
+    .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+    .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
-    .target(name: "TrafficModel"),
-    .target(
-      name: "XDSSnapshot",
-      dependencies: ["CXXHash", .product(name: "HashTreeCollections", package: "swift-collections")]),
+
+    // Generated from protos/ by scripts/generate-protos.
+    .target(name: "CWeirProtos", dependencies: ["CProtobufC"]),
+
+    // The wire: bytes to events, events to calls.
+    library("HTTP2Session", ["CNghttp2", nio("NIOCore")]),
+    library("HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix")]),
+    library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
+
+    // The messages: Swift values in, bytes out, and back.
+    library("ProtobufC", ["CProtobufC"]),
+    library("EnvoyAPI", ["ProtobufC", "CWeirProtos"]),
+
+    // The core: values, the graph that derives from them, what is served.
+    library("TrafficModel"),
+    library("IncrementalGraph", [hashTrees]),
+    library("XDSSnapshot", ["CXXHash", hashTrees]),
+    library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
+
+    // The push path.
+    library(
+      "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", hashTrees, nio("NIOCore"), logging]),
+
+    // The input: manifests, the gate, and what it remembers.
+    library("ManifestSource", ["TrafficModel", "Yams", logging]),
+    library("Admission", ["TrafficModel"]),
+    library("StateStore", ["TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
+
+    // Seen from outside.
+    library("Telemetry"),
+    library(
+      "AdminServer",
+      [
+        "Telemetry", "TrafficModel", logging, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ]),
+    library("EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot"]),
+
+    // All of it together, for a program that imports it, and as a command.
+    library(
+      "Weir",
+      [
+        "TrafficModel", "TrafficCompiler", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "EnvoyBootstrap",
+        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", nio("NIOCore"), nio("NIOPosix"),
+        logging,
+      ]),
+    program(
+      "WeirCommand",
+      [
+        "Weir", "AdminServer", "EnvoyBootstrap", "TrafficModel", logging,
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ]),
+
+    // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
+    library(
+      "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
+    program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
+    program(
+      "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
+    program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
+
+    tests(of: "HTTP2Session", [nio("NIOCore")]),
+    tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
+    tests(
+      of: "GRPCTransport",
+      ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging],
+      exclude: ["grpcio_client.py"]),
+    tests(of: "ProtobufC", ["CWeirProtos"]),
+    tests(of: "EnvoyAPI", ["ProtobufC"]),
+    tests(of: "IncrementalGraph"),
+    tests(of: "XDSSnapshot"),
+    tests(of: "TrafficCompiler", ["TrafficModel", "XDSSnapshot", "IncrementalGraph", "EnvoyAPI"]),
+    tests(of: "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", nio("NIOCore"), nio("NIOPosix"), logging]),
+    tests(of: "ManifestSource", ["TrafficModel", logging]),
+    tests(of: "Admission", ["TrafficModel"]),
+    tests(of: "StateStore", ["ManifestSource", "TrafficModel"]),
+    tests(of: "Telemetry"),
+    tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
+    tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot"]),
+    tests(
+      of: "WeirCommand",
+      [
+        "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ]),
+    tests(of: "EnvoyHarness"),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
   ]
 )

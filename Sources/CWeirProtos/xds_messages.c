@@ -95,6 +95,7 @@ static const ProtobufCMessageDescriptor *const messages[] = {
   &envoy__service__discovery__v3__resource__descriptor,
   &envoy__type__matcher__v3__regex_match_and_substitute__descriptor,
   &envoy__type__matcher__v3__regex_matcher__descriptor,
+  &envoy__type__matcher__v3__regex_matcher__google_re2__descriptor,
   &envoy__type__matcher__v3__string_matcher__descriptor,
   &envoy__type__v3__fractional_percent__descriptor,
   &envoy__type__v3__percent__descriptor,

@@ -38,6 +38,9 @@ public struct RouteMatch: Sendable, Hashable {
   public var headers: [HeaderMatcher]
   public var queryParameters: [QueryParameterMatcher]
 
+  /// What an expression may compile to, in RE2's instructions. Whoever builds a value has checked that it stays below.
+  public static let maximumRegexProgramSize: UInt32 = 32768
+
   public init(
     path: Path = .prefix("/"), ignoreCase: Bool = false, headers: [HeaderMatcher] = [],
     queryParameters: [QueryParameterMatcher] = []

@@ -80,6 +80,11 @@ extension Arena {
   private func regexMatcher(_ regex: String) -> UnsafeMutablePointer<Envoy__Type__Matcher__V3__RegexMatcher> {
     let message = make(envoy__type__matcher__v3__regex_matcher__init)
     message.pointee.regex = string(regex)
+    // Without it Envoy refuses, with the whole response, an expression of more than 100 instructions; `a{99}` has them.
+    let engine = make(envoy__type__matcher__v3__regex_matcher__google_re2__init)
+    engine.pointee.max_program_size = wrapped(RouteMatch.maximumRegexProgramSize)
+    message.pointee.engine_type_case = ENVOY__TYPE__MATCHER__V3__REGEX_MATCHER__ENGINE_TYPE_GOOGLE_RE2
+    message.pointee.google_re2 = engine
     return message
   }
 }

@@ -22,18 +22,19 @@ extension Arena {
   /// The string as C wants it. A C string cannot hold a zero byte, and to cut a name there would give another name, so each
   /// zero byte becomes U+FFFD: visibly wrong, and equal to no valid name.
   public func string(_ string: String) -> UnsafeMutablePointer<CChar> {
-    var string = string
-    return string.withUTF8 { utf8 in
-      let result = allocate(byteCount: utf8.count + 1)
-      guard let source = utf8.baseAddress else {
-        result.storeBytes(of: 0, as: UInt8.self)
-        return result.assumingMemoryBound(to: CChar.self)
-      }
-      if memchr(source, 0, utf8.count) != nil { return stringReplacingNUL(utf8) }
-      memcpy(result, source, utf8.count)
-      result.storeBytes(of: 0, toByteOffset: utf8.count, as: UInt8.self)
-      return result.assumingMemoryBound(to: CChar.self)
-    }
+    if let copy = string.utf8.withContiguousStorageIfAvailable({ copyString($0) }) { return copy }
+    var native = string
+    return native.withUTF8 { copyString($0) }
+  }
+
+  @inline(__always)
+  private func copyString(_ utf8: UnsafeBufferPointer<UInt8>) -> UnsafeMutablePointer<CChar> {
+    let result = allocate(byteCount: utf8.count + 1).assumingMemoryBound(to: CChar.self)
+    result[utf8.count] = 0
+    guard let source = utf8.baseAddress else { return result }
+    if memchr(source, 0, utf8.count) != nil { return stringReplacingNUL(utf8) }
+    memcpy(result, source, utf8.count)
+    return result
   }
 
   private func stringReplacingNUL(_ utf8: UnsafeBufferPointer<UInt8>) -> UnsafeMutablePointer<CChar> {

@@ -29,14 +29,33 @@ public struct SourceDocument: Sendable {
   public var problems: [Problem]
   /// The document as it was written, so that an admitted version can be kept across restarts.
   public var text: String
+  /// Where a VirtualService's destinations were written, in the order of its routes and their destinations; empty where
+  /// that is not known.
+  public var destinationPlaces: [FieldPlace]
 
-  public init(location: SourceLocation, key: ObjectKey, object: TrafficObject?, problems: [Problem] = [], text: String)
-  {
+  public init(
+    location: SourceLocation, key: ObjectKey, object: TrafficObject?, problems: [Problem] = [], text: String,
+    destinationPlaces: [FieldPlace] = []
+  ) {
     self.location = location
     self.key = key
     self.object = object
     self.problems = problems
     self.text = text
+    self.destinationPlaces = destinationPlaces
+  }
+
+  /// A field as it was written.
+  public struct FieldPlace: Sendable, Hashable {
+    /// As in `spec.http[0].route[1].destination`.
+    public var path: String
+    /// Line of the file, from 1.
+    public var line: Int
+
+    public init(path: String, line: Int) {
+      self.path = path
+      self.line = line
+    }
   }
 }
 

@@ -52,7 +52,8 @@ import Testing
     request.typeURL = TypeURL.endpoint
     request.resourceNamesSubscribe = ["outbound|80||a", "*"]
     request.resourceNamesUnsubscribe = ["b"]
-    request.initialResourceVersions = Dictionary(uniqueKeysWithValues: (0..<100).map { ("name-\($0)", "version-\($0)") })
+    request.initialResourceVersions = Dictionary(
+      uniqueKeysWithValues: (0..<100).map { ("name-\($0)", "version-\($0)") })
     request.responseNonce = "8"
     request.errorDetail = ErrorDetail(code: -1, message: "")
     let bytes = request.encoded()
@@ -90,7 +91,8 @@ import Testing
     #expect(try MetadataValue(decoding: value.encoded()) == value)
     #expect(try MetadataValue(decoding: []) == .null)
     // protobuf: of a key given twice the last counts.
-    let twice = try RealProtobuf.encode("google.protobuf.Struct", #"{"k": 1}"#)
+    let twice =
+      try RealProtobuf.encode("google.protobuf.Struct", #"{"k": 1}"#)
       + RealProtobuf.encode("google.protobuf.Struct", #"{"k": 2}"#)
     let asValue = [UInt8(5 << 3 | 2), UInt8(twice.count)] + twice
     #expect(try MetadataValue(decoding: asValue) == .object(["k": .number(2)]))

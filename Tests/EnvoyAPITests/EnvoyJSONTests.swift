@@ -5,7 +5,10 @@ import Testing
 @Suite struct EnvoyJSONTests {
   /// Messages with every kind of field that protos/xds has, against Python's rendering.
   @Test(arguments: [
-    ("google.protobuf.Struct", #"{"a": [1, "x", null, true, {"b": []}], "k\n\"": "\\\u0001\u00e9\ud83d\ude00", "n": -1e300}"#),
+    (
+      "google.protobuf.Struct",
+      #"{"a": [1, "x", null, true, {"b": []}], "k\n\"": "\\\u0001\u00e9\ud83d\ude00", "n": -1e300}"#
+    ),
     ("google.protobuf.Duration", #""-1.000000001s""#),
     ("google.protobuf.Duration", #""315576000000s""#),
     ("google.protobuf.Duration", #""-0.500s""#),
@@ -24,7 +27,9 @@ import Testing
     ("envoy.config.core.v3.HeaderValue", #"{"key": "k", "rawValue": "/+8="}"#),
     ("envoy.config.core.v3.DataSource", #"{"inlineString": ""}"#),
     ("envoy.config.core.v3.Metadata", #"{"filterMetadata": {"a": {"b": 1}, "c": {}}}"#),
-    ("envoy.config.route.v3.RedirectAction", #"{"hostRedirect": "h", "httpsRedirect": false, "responseCode": "FOUND"}"#),
+    (
+      "envoy.config.route.v3.RedirectAction", #"{"hostRedirect": "h", "httpsRedirect": false, "responseCode": "FOUND"}"#
+    ),
   ])
   func equalsPythons(_ type: String, _ json: String) throws {
     let bytes = try RealProtobuf.encode(type, json)

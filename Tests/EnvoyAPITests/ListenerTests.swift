@@ -44,7 +44,8 @@ import Testing
   }
 
   @Test func tcp() throws {
-    let json = try decoded(Listener(name: "tcp-5432", address: "::1", port: 5432, kind: .tcp(cluster: "outbound|5432||db")))
+    let json = try decoded(
+      Listener(name: "tcp-5432", address: "::1", port: 5432, kind: .tcp(cluster: "outbound|5432||db")))
     #expect(
       json == """
         {

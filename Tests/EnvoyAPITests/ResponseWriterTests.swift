@@ -81,7 +81,8 @@ import Testing
   @Test func aHeartbeatHasNoBody() throws {
     let bytes = try RealProtobuf.encode(
       "envoy.service.discovery.v3.DeltaDiscoveryResponse",
-      #"{"resources": [{"name": "a", "version": "1", "ttl": "5s"}, {"name": "b", "resource": {"@type": "type.googleapis.com/google.rpc.Status"}}]}"#)
+      #"{"resources": [{"name": "a", "version": "1", "ttl": "5s"}, {"name": "b", "resource": {"@type": "type.googleapis.com/google.rpc.Status"}}]}"#
+    )
     let response = try DeltaDiscoveryResponse(decoding: bytes)
     #expect(response.resources.map(\.body) == [nil, []])
   }

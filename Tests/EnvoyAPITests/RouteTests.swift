@@ -39,7 +39,9 @@ import Testing
   @Test func headerAndVirtualHostsMakeAConfiguration() throws {
     let plain = VirtualHost(
       name: "any", domains: ["*"],
-      routes: [Route(match: RouteMatch(), action: .forward(.init(destinations: [WeightedCluster(cluster: "c", weight: 1)])))])
+      routes: [
+        Route(match: RouteMatch(), action: .forward(.init(destinations: [WeightedCluster(cluster: "c", weight: 1)])))
+      ])
     let bytes =
       RouteConfiguration.encodedHeader(name: "outbound") + Self.shop.encodedFragment() + plain.encodedFragment()
     let json = try RealProtobuf.decode(Self.type, bytes)
@@ -60,7 +62,7 @@ import Testing
                     "headers": [
                       {"name": "x-user", "stringMatch": {"exact": "jo"}},
                       {"name": "x-team", "stringMatch": {"prefix": "a-"}, "invertMatch": true},
-                      {"name": "x-id", "stringMatch": {"safeRegex": {"regex": "[0-9]+"}}},
+                      {"name": "x-id", "stringMatch": {"safeRegex": {"googleRe2": {"maxProgramSize": 32768}, "regex": "[0-9]+"}}},
                       {"name": "x-any", "presentMatch": true}
                     ],
                     "queryParameters": [
@@ -95,7 +97,7 @@ import Testing
                     ]
                   }
                 },
-                {"match": {"safeRegex": {"regex": "/r/.*"}}, "directResponse": {"status": 503}}
+                {"match": {"safeRegex": {"googleRe2": {"maxProgramSize": 32768}, "regex": "/r/.*"}}, "directResponse": {"status": 503}}
               ]
             },
             {

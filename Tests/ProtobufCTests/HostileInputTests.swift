@@ -79,7 +79,8 @@ import Testing
     #expect(refusal(Types.node, [UInt8](repeating: 0xFF, count: 9)) == .truncated, "a varint cut off")
     #expect(refusal(Types.node, [0x08, 1]) == .malformed, "a number where a string belongs")
     #expect(refusal(Types.value, [0x11, 1, 2, 3]) == .truncated, "half a double")
-    #expect(refusal(Types.value, field(2, [UInt8](repeating: 0, count: 8))) == .malformed, "only repeated fields are packed")
+    #expect(
+      refusal(Types.value, field(2, [UInt8](repeating: 0, count: 8))) == .malformed, "only repeated fields are packed")
   }
 
   @Test func packedFields() throws {
@@ -97,7 +98,8 @@ import Testing
       #expect(try repacked(Types.node, bytes) == bytes)
     }
     let wrong: [[UInt8]] = [
-      [0xFF], [0x80], [0xC3], [0xC3, 0x28], [0xC0, 0x80], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80],
+      [0xFF], [0x80], [0xC3], [0xC3, 0x28], [0xC0, 0x80], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80],
+      [0xF5, 0x80, 0x80, 0x80],
       [0xF4, 0x90, 0x80, 0x80], [0xF0, 0x80, 0x80, 0x80], [0xF0, 0x9F, 0x98], Array("01234567".utf8) + [0xFF],
     ]
     for bytes in wrong { #expect(refusal(Types.node, field(1, bytes)) == .invalidUTF8, "\(bytes)") }

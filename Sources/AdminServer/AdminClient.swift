@@ -1,0 +1,115 @@
+internal import NIOCore
+internal import NIOHTTP1
+internal import NIOPosix
+
+/// Asks an admin server. Each call opens a connection of its own.
+public struct AdminClient: Sendable {
+  public let host: String
+  public let port: UInt16
+  /// For a whole call, from connecting to the last byte.
+  public let timeout: Duration
+  private static let largestBody = 256 << 20
+
+  public init(host: String, port: UInt16, timeout: Duration = .seconds(5)) {
+    self.host = host
+    self.port = port
+    self.timeout = timeout
+  }
+
+  /// `GET /v1/proxies`.
+  public func proxies() async throws -> [ProxyReport] {
+    let response = try await send("GET", "/v1/proxies")
+    guard response.status == 200 else {
+      let report = try? AdminJSON.decode(ErrorReport.self, from: response.body)
+      throw AdminError(
+        .badResponse, "\(name) answered \(response.status)\(report.map { ": \($0.error.message)" } ?? "")")
+    }
+    do {
+      return try AdminJSON.decode(ProxyList.self, from: response.body).proxies
+    } catch {
+      throw AdminError(.badResponse, "\(name) does not answer as an admin server of Weir", cause: error)
+    }
+  }
+
+  public struct Response: Sendable {
+    public var status: Int
+    /// By lower-case name; the last one of a name counts.
+    public var headers: [String: String]
+    public var body: [UInt8]
+  }
+
+  /// One request without a body.
+  /// - Throws: `AdminError` with code `unreachable`, `timeout` or `badResponse`.
+  public func send(_ method: String, _ path: String) async throws -> Response {
+    do {
+      return try await withThrowingTaskGroup(of: Response.self) { tasks in
+        tasks.addTask { try await exchange(method, path) }
+        tasks.addTask {
+          try await Task.sleep(for: timeout)
+          throw AdminError(.timeout, "\(name) did not answer within \(timeout)")
+        }
+        defer { tasks.cancelAll() }
+        guard let response = try await tasks.next() else { throw CancellationError() }
+        return response
+      }
+    } catch let error as AdminError {
+      throw error
+    } catch is CancellationError {
+      throw CancellationError()
+    } catch {
+      throw AdminError(.unreachable, describe(error), cause: error)
+    }
+  }
+
+  private var name: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+  private func exchange(_ method: String, _ path: String) async throws -> Response {
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+      .connectTimeout(TimeAmount(timeout))
+      .connect(host: host, port: Int(port)) { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHTTPClientHandlers()
+          return try NIOAsyncChannel(
+            wrappingChannelSynchronously: channel,
+            configuration: .init(inboundType: HTTPClientResponsePart.self, outboundType: HTTPClientRequestPart.self))
+        }
+      }
+    return try await channel.executeThenClose { inbound, outbound in
+      let head = HTTPRequestHead(
+        version: .http1_1, method: HTTPMethod(rawValue: method), uri: path,
+        headers: ["host": name, "connection": "close", "accept": "*/*"])
+      try await outbound.write(.head(head))
+      try await outbound.write(.end(nil))
+      var response: Response?
+      for try await part in inbound {
+        switch part {
+        case .head(let head):
+          let headers = head.headers.map { ($0.name.lowercased(), $0.value) }
+          response = Response(
+            status: Int(head.status.code), headers: Dictionary(headers) { _, last in last }, body: [])
+        case .body(let buffer):
+          response?.body += buffer.readableBytesView
+          guard response?.body.count ?? 0 <= Self.largestBody else {
+            throw AdminError(.badResponse, "\(name) answered more than \(Self.largestBody) bytes")
+          }
+        case .end:
+          if let response { return response }
+        }
+      }
+      try Task.checkCancellation()
+      throw AdminError(.badResponse, "\(name) closed the connection before it had answered")
+    }
+  }
+
+  private func describe(_ error: any Error) -> String {
+    let causes: [any Error] =
+      (error as? NIOConnectionError).map { $0.connectionErrors.map { $0.error as any Error } } ?? [error]
+    if !causes.isEmpty, causes.allSatisfy({ ($0 as? IOError)?.errnoCode == ECONNREFUSED }) {
+      return "nothing listens at \(name)"
+    }
+    if let connection = error as? NIOConnectionError, connection.connectionErrors.isEmpty {
+      return "\(host) cannot be resolved"
+    }
+    return "cannot ask \(name): \(causes.map { "\($0)" }.joined(separator: "; "))"
+  }
+}

@@ -1,0 +1,58 @@
+public import TrafficModel
+
+/// What the admin API shows. Every answer is a snapshot; the calls may come at any time, from any thread, and together.
+public protocol AdminDataSource: Sendable {
+  /// Whether every source has been read once, so that proxies are served; false again while draining.
+  var isSynced: Bool { get }
+  /// Why `isSynced` is false.
+  var notReadyReason: String { get }
+
+  /// Brings up to date whatever a scrape of the metrics is to read; called before each.
+  func prepareMetrics() async
+
+  func proxies() async -> [ProxyReport]
+  func problems() async -> [Problem]
+  /// The resources that match, as they are served. A thrown `AdminError` becomes its HTTP status; anything else is a 500.
+  func resources(_ query: ResourceQuery) async throws -> [ResourceReport]
+}
+
+extension AdminDataSource {
+  public func prepareMetrics() async {}
+
+  public var notReadyReason: String { "the sources have not been read yet" }
+}
+
+/// An error of the admin server, its client, or a request to it.
+public struct AdminError: Error, Sendable, CustomStringConvertible {
+  public struct Code: Sendable, Hashable {
+    enum Value { case badRequest, notFound, methodNotAllowed, bind, unreachable, timeout, badResponse }
+    var value: Value
+
+    /// The request makes no sense: 400.
+    public static let badRequest = Code(value: .badRequest)
+    /// What was asked for does not exist: 404.
+    public static let notFound = Code(value: .notFound)
+    /// The path exists, but takes other methods: 405.
+    public static let methodNotAllowed = Code(value: .methodNotAllowed)
+    /// The server cannot listen on its address. Affects the process.
+    public static let bind = Code(value: .bind)
+    /// The client finds nothing that listens.
+    public static let unreachable = Code(value: .unreachable)
+    /// The client's time is up.
+    public static let timeout = Code(value: .timeout)
+    /// The answer is not what the admin API gives.
+    public static let badResponse = Code(value: .badResponse)
+  }
+
+  public var code: Code
+  public var message: String
+  public var cause: (any Error)?
+
+  public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+
+  public var description: String { message }
+}

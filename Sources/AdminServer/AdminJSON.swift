@@ -1,0 +1,63 @@
+internal import Foundation
+
+/// The JSON of the admin API: keys in order, dates in ISO 8601 with milliseconds (UTC), slashes as they are. Equal values
+/// give equal bytes.
+public enum AdminJSON {
+  private static let dateStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+
+  public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+    encoder.dateEncodingStrategy = .custom { date, encoder in
+      var container = encoder.singleValueContainer()
+      try container.encode(date.formatted(dateStyle))
+    }
+    return try [UInt8](encoder.encode(value)) + [UInt8(ascii: "\n")]
+  }
+
+  public static func decode<Value: Decodable>(_: Value.Type, from bytes: [UInt8]) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .custom { decoder in
+      try Date(decoder.singleValueContainer().decode(String.self), strategy: dateStyle)
+    }
+    return try decoder.decode(Value.self, from: Data(bytes))
+  }
+}
+
+/// `{"proxies": […]}`
+public struct ProxyList: Codable, Sendable, Hashable {
+  public var proxies: [ProxyReport]
+  public init(proxies: [ProxyReport]) { self.proxies = proxies }
+}
+
+/// `{"resources": […]}`
+public struct ResourceList: Codable, Sendable, Hashable {
+  public var resources: [ResourceReport]
+  public init(resources: [ResourceReport]) { self.resources = resources }
+}
+
+/// `{"errors": 1, "problems": […], "warnings": 0}`
+public struct ProblemList: Codable, Sendable, Hashable {
+  public var errors: Int
+  public var warnings: Int
+  public var problems: [ProblemReport]
+
+  public init(problems: [ProblemReport]) {
+    self.problems = problems
+    errors = problems.count { $0.severity == .error }
+    warnings = problems.count - errors
+  }
+}
+
+/// `{"error": {"code": "not_found", "message": "…"}}`
+public struct ErrorReport: Codable, Sendable, Hashable {
+  public struct Body: Codable, Sendable, Hashable {
+    /// Stable, for programs: `bad_request`, `not_found`, `method_not_allowed`, `not_ready`, `internal`.
+    public var code: String
+    public var message: String
+  }
+  public var error: Body
+
+  public init(code: String, message: String) { error = Body(code: code, message: message) }
+}

@@ -1,0 +1,137 @@
+internal import Hummingbird
+internal import Logging
+internal import NIOCore
+internal import Telemetry
+internal import TrafficModel
+
+/// Paths to answers. Everything is read-only: GET and HEAD.
+struct AdminRoutes {
+  typealias Context = BasicRequestContext
+
+  var source: any AdminDataSource
+  var metrics: MetricsRegistry
+
+  private static let index = """
+    Weir admin
+      GET /ready                         200 once every source has been read, else 503
+      GET /live                          200 while the process answers
+      GET /metrics                       Prometheus text format
+      GET /v1/proxies                    connected proxies: versions, lag, NACKs
+      GET /v1/resources[?type=&name=&namespace=]
+                                         what is served; type is cluster, endpoint, listener, route or a type URL
+      GET /v1/problems                   what is wrong with the input
+
+    """
+
+  func router() -> Router<Context> {
+    let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+    let paths = ["/", "/ready", "/live", "/metrics", "/v1/proxies", "/v1/resources", "/v1/problems"]
+    router.add(middleware: JSONErrors(paths: paths))
+    router.get("/") { request, _ in
+      try checkQuery(of: request)
+      return text(Self.index, contentType: "text/plain; charset=utf-8")
+    }
+    router.get("/live") { _, _ in try json(["live": true]) }
+    router.get("/ready") { [source] _, _ in
+      guard source.isSynced else {
+        return try json(ErrorReport(code: "not_ready", message: source.notReadyReason), status: .serviceUnavailable)
+      }
+      return try json(["ready": true])
+    }
+    router.get("/metrics") { [metrics, source] _, _ in
+      await source.prepareMetrics()
+      return text(metrics.prometheusText(), contentType: MetricsRegistry.prometheusContentType)
+    }
+    router.get("/v1/proxies") { [source] request, _ in
+      try checkQuery(of: request)
+      return try json(ProxyList(proxies: await source.proxies()))
+    }
+    router.get("/v1/problems") { [source] request, _ in
+      try checkQuery(of: request)
+      return try json(ProblemList(problems: await source.problems().map(ProblemReport.init)))
+    }
+    router.get("/v1/resources") { [source] request, _ in
+      let query = try resourceQuery(of: request)
+      return try json(ResourceList(resources: try await source.resources(query)))
+    }
+    return router
+  }
+}
+
+private func resourceQuery(of request: Request) throws -> ResourceQuery {
+  try checkQuery(of: request, allowed: ["type", "name", "namespace"])
+  let parameters = request.uri.queryParameters
+  var query = ResourceQuery(
+    name: parameters["name"].map(String.init), namespace: parameters["namespace"].map(String.init))
+  if let type = parameters["type"] {
+    guard let kind = ResourceKind(text: String(type)) else {
+      let known = ResourceKind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw AdminError(.badRequest, "type: \"\(type)\" is unknown; known are \(known), and their type URLs")
+    }
+    query.type = kind
+  }
+  return query
+}
+
+/// A misspelt or repeated parameter is an error: an answer to another question would look right.
+private func checkQuery(of request: Request, allowed: [String] = []) throws {
+  var seen: Set<Substring> = []
+  for (key, _) in request.uri.queryParameters where !key.isEmpty {
+    guard allowed.contains(String(key)) else {
+      throw AdminError(.badRequest, "\(key): unknown parameter")
+    }
+    guard seen.insert(key).inserted else { throw AdminError(.badRequest, "\(key): given twice") }
+  }
+}
+
+private func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+  var response = text("", contentType: "application/json")
+  response.status = status
+  response.body = ResponseBody(byteBuffer: ByteBuffer(bytes: try AdminJSON.encode(value)))
+  return response
+}
+
+private func text(_ text: String, contentType: String) -> Response {
+  Response(
+    status: .ok,
+    // Every answer is the state of a moment.
+    headers: [.contentType: contentType, .cacheControl: "no-store"],
+    body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+}
+
+/// Turns every error into JSON, and the router's "not found" into 405 where the path exists.
+private struct JSONErrors: RouterMiddleware {
+  typealias Context = AdminRoutes.Context
+
+  var paths: [String]
+
+  func handle(
+    _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    do {
+      return try await next(request, context)
+    } catch let error as AdminError where error.code == .badRequest {
+      return try json(ErrorReport(code: "bad_request", message: error.message), status: .badRequest)
+    } catch let error as AdminError where error.code == .notFound {
+      return try json(ErrorReport(code: "not_found", message: error.message), status: .notFound)
+    } catch let error as HTTPError where error.status == .notFound {
+      let path = "/" + request.uri.path.split(separator: "/").joined(separator: "/")
+      guard paths.contains(path) else {
+        return try json(
+          ErrorReport(code: "not_found", message: "\(path) does not exist; GET / lists what does"), status: .notFound)
+      }
+      var response = try json(
+        ErrorReport(code: "method_not_allowed", message: "\(path) takes GET and HEAD, not \(request.method.rawValue)"),
+        status: .methodNotAllowed)
+      response.headers[.allow] = "GET, HEAD"
+      return response
+    } catch is CancellationError {
+      throw CancellationError()
+    } catch {
+      context.logger.error(
+        "An admin request failed", metadata: ["path": "\(request.uri.path)", "error": "\(error)"])
+      return try json(
+        ErrorReport(code: "internal", message: "the request failed; the log says why"), status: .internalServerError)
+    }
+  }
+}

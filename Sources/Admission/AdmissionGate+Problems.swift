@@ -1,0 +1,129 @@
+public import TrafficModel
+
+extension AdmissionGate {
+  /// Everything that is wrong now, in an order that depends on the problems only. Costs the number of problems.
+  public var problems: [Problem] {
+    var found: [Problem] = []
+    for origin in origins.values { found += origin.problems }
+    for key in claimsWithProblems {
+      let list = claims[key] ?? []
+      for (index, claim) in list.enumerated() {
+        found += claim.problems
+        if index > 0 {
+          found.append(
+            Problem(
+              .error, at: claim.location, object: key,
+              "is also defined at \(list[0].location.place), which is the one that counts; this one has no effect"))
+        }
+      }
+    }
+    for list in waitingProblems.values { found += list }
+    return found.sorted(by: Problem.precedes)
+  }
+
+  /// Why an object's newest version is not admitted.
+  func reasons(_ key: ObjectKey) -> [Problem] {
+    func version(_ other: ObjectKey) -> TrafficObject? { admitted[other]?.object }
+    if key.kind == .virtualService { return danglingDestinations(key) }
+
+    func versionIfAdmitted(_ other: ObjectKey) -> TrafficObject? { other == key ? desired(key) : version(other) }
+    let names = key.kind == .service ? [key.id] : indexed[key] ?? []
+    let admittedHere = admitted[key]
+    var holders: [(ObjectKey, Set<MissingReference>)] = []
+    for consumer in names.reduce(into: Set<ObjectKey>(), { $0.formUnion(consumers[$1] ?? []) }).sorted() {
+      let lost = missing(version(consumer), version: versionIfAdmitted)
+        .subtracting(missing(version(consumer), version: version))
+      if !lost.isEmpty { holders.append((consumer, lost)) }
+    }
+    let isRemoval = claims[key] == nil
+    let location = claims[key]?.first?.location ?? admittedHere?.location
+    let listed = holders.prefix(Self.listedHolders).map { consumer, lost in
+      let what = lost.compactMap(\.part).sorted().joined(separator: ", ")
+      let place = admitted[consumer].map { " (\($0.location.place))" } ?? ""
+      return "\(consumer)\(place) still names \(what.isEmpty ? "it" : what)"
+    }
+    let rest = holders.count > Self.listedHolders ? ", and \(holders.count - Self.listedHolders) more" : ""
+    return [
+      Problem(
+        .error, at: location, object: key,
+        field: isRemoval ? "" : key.kind == .service ? "spec.ports" : "spec.subsets",
+        "\(isRemoval ? "its removal" : "this version") waits, and the last admitted version is served: "
+          + listed.joined(separator: "; ") + rest)
+    ]
+  }
+
+  private static let listedHolders = 5
+
+  private func danglingDestinations(_ key: ObjectKey) -> [Problem] {
+    guard let claim = claims[key]?.first, case .virtualService(let object) = claim.object else { return [] }
+    let outcome = admitted[key] == nil ? "it is not served yet" : "its last admitted version is served"
+    var found: [Problem] = []
+    var flatIndex = 0
+    let places = claim.destinationPlaces
+    let hasPlaces = places.count == object.http.reduce(0) { $0 + $1.destinations.count }
+    for (routeIndex, route) in object.http.enumerated() {
+      for (index, destination) in route.destinations.enumerated() {
+        defer { flatIndex += 1 }
+        guard
+          let reference = missing(
+            destination, namespace: object.id.namespace, version: { admitted[$0]?.object })
+        else { continue }
+        var location = claim.location
+        if hasPlaces { location.line = places[flatIndex].line }
+        let path = hasPlaces ? places[flatIndex].path : "spec.http[\(routeIndex)].route[\(index)].destination"
+        found.append(
+          Problem(
+            .error, at: location, object: key, field: "\(path).\(reference.field)", "\(reference.message); \(outcome)"))
+      }
+    }
+    return found
+  }
+}
+
+extension MissingReference {
+  fileprivate var field: String {
+    switch self {
+    case .notAService, .service: "host"
+    case .port: "port.number"
+    case .subset: "subset"
+    }
+  }
+
+  fileprivate var message: String {
+    switch self {
+    case .notAService(let host): "\"\(host)\" is not a Kubernetes service"
+    case .service(let name): "there is no service \(name)"
+    case .port(let name, let port): "service \(name) has no port \(port)"
+    case .subset(let name, let subset): "no DestinationRule of service \(name) has a subset \"\(subset)\""
+    }
+  }
+
+  /// As part of its provider.
+  fileprivate var part: String? {
+    switch self {
+    case .notAService, .service: nil
+    case .port(_, let port): "port \(port)"
+    case .subset(_, let subset): "subset \"\(subset)\""
+    }
+  }
+}
+
+extension SourceLocation {
+  fileprivate var place: String { line > 0 ? "\(file):\(line)" : file }
+}
+
+extension Problem {
+  static func precedes(_ a: Problem, _ b: Problem) -> Bool {
+    if a.location != b.location {
+      guard let first = a.location, let second = b.location else { return a.location == nil }
+      if (first.file, first.line, first.position) != (second.file, second.line, second.position) {
+        return (first.file, first.line, first.position) < (second.file, second.line, second.position)
+      }
+    }
+    if a.object != b.object {
+      guard let first = a.object, let second = b.object else { return a.object == nil }
+      return first < second
+    }
+    return (a.field, a.severity.rawValue, a.message) < (b.field, b.severity.rawValue, b.message)
+  }
+}

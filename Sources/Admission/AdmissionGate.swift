@@ -1,0 +1,126 @@
+public import TrafficModel
+
+/// The gate before the compiler: it admits an object, or keeps that object's last admitted version and says why.
+///
+/// A value with one owner, without I/O. What it holds:
+///
+///     claims      what the sources say now: for each object the documents that define it, the lowest place first
+///     admitted    what is served: for each object its last version that was good and whose references held
+///     waiting     the objects whose newest good version is not admitted, because of another object
+///
+/// Two rules tie objects together. A VirtualService is admitted only if every destination it names is there (service,
+/// port, subset). A Service or DestinationRule gives up what an admitted VirtualService names only when none names it any
+/// longer. Edits that arrive together are judged together (`AdmissionGate+Fixpoint.swift`), so a swap needs no order.
+///
+/// An edit costs what it touches: the objects of its origin, those that wait for the same services, and, when a Service or
+/// DestinationRule gives something up, the VirtualServices that name that service.
+public struct AdmissionGate: Sendable {
+  let clusterDomain: String
+
+  var origins: [String: Origin] = [:]
+  var claims: [ObjectKey: [Claim]] = [:]
+  var admitted: [ObjectKey: AdmittedObject] = [:]
+  var waiting: Set<ObjectKey> = []
+
+  /// Service → the VirtualServices whose admitted or newest version has it as a destination.
+  var consumers: [NamespacedName: Set<ObjectKey>] = [:]
+  /// Service → the DestinationRules whose admitted or newest version is for it.
+  var rules: [NamespacedName: Set<ObjectKey>] = [:]
+  /// The services under which a VirtualService or DestinationRule stands in the two indexes above.
+  var indexed: [ObjectKey: Set<NamespacedName>] = [:]
+
+  var waitingProblems: [ObjectKey: [Problem]] = [:]
+  /// Objects of which some claim has a problem, or that have several claims.
+  var claimsWithProblems: Set<ObjectKey> = []
+  private var isAnnounced = false
+
+  /// - Parameter clusterDomain: the last labels of a service's full name.
+  public init(clusterDomain: String = "cluster.local") { self.clusterDomain = clusterDomain }
+
+  /// Puts back what was admitted before a restart; call it before the first `apply`, whose edits then hold these objects,
+  /// too. Until the sources have said otherwise they stay admitted.
+  public mutating func restore(_ objects: [AdmittedObject]) {
+    precondition(!isAnnounced && origins.isEmpty, "restore comes before the first update")
+    for object in objects {
+      admitted[object.key] = object
+      claims[object.key] = [
+        Claim(location: object.location, object: object.object, problems: [], text: object.text, isHeld: true)
+      ]
+      origins[object.location.file, default: Origin(isComplete: false)].keys.insert(object.key)
+      index(object.key)
+    }
+  }
+
+  /// Takes in what the sources say, all updates as one change.
+  ///
+  /// - Parameter isInitialScan: the updates are all that there is: what was restored and is in none of them has gone,
+  ///   unless its file lies in a directory that could not be read (an incomplete origin of the directory's name).
+  /// - Returns: the edits of the admitted set, in an order that depends only on their keys, and what to store. The first
+  ///   call's edits give the whole admitted set.
+  public mutating func apply(_ updates: [SourceUpdate], isInitialScan: Bool = false) -> AdmissionChange {
+    var touched: Set<ObjectKey> = []
+    for update in updates { takeIn(update, touched: &touched) }
+    if isInitialScan { dropUnseenOrigins(updates, touched: &touched) }
+    var change = settle(touched)
+    if !isAnnounced {
+      isAnnounced = true
+      change.edits = admitted.values.map { Edit.upsert($0.object) }.sorted(by: Edit.precedes)
+    }
+    return change
+  }
+
+  // MARK: What is there
+
+  /// Every admitted object, in no particular order.
+  public var admittedObjects: some Collection<AdmittedObject> { admitted.values }
+
+  public func admitted(_ key: ObjectKey) -> AdmittedObject? { admitted[key] }
+
+  /// The objects whose newest version waits for another object.
+  public var waitingObjects: [ObjectKey] { waiting.sorted() }
+}
+
+/// What an update changed.
+public struct AdmissionChange: Sendable {
+  /// The compiler's input: upserts first (what is named before what names it), then deletions (the other way round).
+  public var edits: [Edit]
+  /// To be kept across restarts, in the order of the keys.
+  public var stored: [AdmittedObject]
+  /// No longer to be kept.
+  public var deleted: [ObjectKey]
+
+  public init(edits: [Edit] = [], stored: [AdmittedObject] = [], deleted: [ObjectKey] = []) {
+    self.edits = edits
+    self.stored = stored
+    self.deleted = deleted
+  }
+
+  public var isEmpty: Bool { edits.isEmpty && stored.isEmpty && deleted.isEmpty }
+}
+
+extension Edit {
+  static func precedes(_ a: Edit, _ b: Edit) -> Bool {
+    switch (a, b) {
+    case (.upsert(let a), .upsert(let b)):
+      a.key.kind.rank != b.key.kind.rank ? a.key.kind.rank < b.key.kind.rank : a.key < b.key
+    case (.delete(let a), .delete(let b)): a.kind.rank != b.kind.rank ? a.kind.rank > b.kind.rank : a < b
+    case (.upsert, .delete): true
+    case (.delete, .upsert): false
+    }
+  }
+}
+
+extension ObjectKind {
+  /// What is named goes before what names it.
+  fileprivate var rank: Int {
+    switch self {
+    case .namespace: 0
+    case .node: 1
+    case .pod: 2
+    case .service: 3
+    case .endpointSlice: 4
+    case .destinationRule: 5
+    case .virtualService: 6
+    }
+  }
+}

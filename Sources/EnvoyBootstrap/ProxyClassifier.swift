@@ -1,0 +1,69 @@
+public import EnvoyAPI
+public import XDSSnapshot
+
+/// Decides from a node's metadata which class of proxies it belongs to.
+public enum ProxyClassifier {
+  public struct Classification: Sendable, Hashable {
+    public var proxyClass: ProxyClass
+    /// One sentence for each value that was not usable, so that a default stands in its place; for the log and the status.
+    public var notes: [String]
+
+    public init(proxyClass: ProxyClass, notes: [String] = []) {
+      self.proxyClass = proxyClass
+      self.notes = notes
+    }
+  }
+
+  /// A node without Weir's keys is a sidecar in `default` that listens on 127.0.0.1:15001; a value that makes no sense
+  /// counts as absent, with a note. Never fails: a proxy with odd metadata still gets its routes.
+  public static func classify(_ metadata: [String: MetadataValue]) -> Classification {
+    var notes: [String] = []
+    let kind = value(NodeMetadata.kind, of: metadata, default: ProxyClass.Kind.sidecar, &notes) { text in
+      guard let kind = ProxyClass.Kind(rawValue: text) else { throw Unusable("\(quoted(text)) is no kind of proxy") }
+      return kind
+    }
+    let namespace = value(NodeMetadata.namespace, of: metadata, default: NodeMetadata.defaultNamespace, &notes) {
+      guard NodeMetadata.isNamespace($0) else { throw Unusable("\(quoted($0)) is not the name of a namespace") }
+      return $0
+    }
+    let listen = value(NodeMetadata.listen, of: metadata, default: NodeMetadata.defaultListen, &notes) { text in
+      let address: HostPort
+      do {
+        address = try HostPort(text)
+      } catch {
+        // The parser's own words repeat the text, whose length the client chooses.
+        throw Unusable("\(quoted(text)) is not HOST:PORT")
+      }
+      guard address.isIPAddress else { throw Unusable("\(quoted(text)) does not name an IP address") }
+      return address
+    }
+    return Classification(
+      proxyClass: ProxyClass(kind: kind, namespace: namespace, listenHost: listen.host, listenPort: listen.port),
+      notes: notes)
+  }
+
+  private struct Unusable: Error {
+    var reason: String
+    init(_ reason: String) { self.reason = reason }
+  }
+
+  private static func value<Value>(
+    _ key: String, of metadata: [String: MetadataValue], default fallback: Value, _ notes: inout [String],
+    read: (String) throws -> Value
+  ) -> Value {
+    guard let written = metadata[key] else { return fallback }
+    do {
+      guard case .string(let text) = written else { throw Unusable("it is not a string") }
+      return try read(text)
+    } catch {
+      let reason = (error as? Unusable)?.reason ?? "\(error)"
+      notes.append("\(key) is ignored, \(fallback) stands in its place: \(reason)")
+      return fallback
+    }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    let longest = 80
+    return text.count > longest ? "\"\(text.prefix(longest))…\"" : "\"\(text)\""
+  }
+}

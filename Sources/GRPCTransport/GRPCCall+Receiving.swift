@@ -1,0 +1,221 @@
+internal import HTTP2Session
+internal import HTTP2Transport
+internal import NIOCore
+
+// What arrives on the call's stream, and the handler's control over it.
+extension GRPCCall {
+  /// Stops the delivery of messages and withholds flow-control credit: the peer can send at most one stream window more.
+  public func pauseReading() {
+    isPaused = true
+  }
+
+  /// Delivers what has waited, and gives credit for it.
+  public func resumeReading() {
+    guard isPaused else { return }
+    isPaused = false
+    deliver()
+  }
+
+  /// Hands whole messages to the handler until there are none or it pauses, then credits the bytes.
+  private func deliver() {
+    guard !isDelivering else { return }
+    isDelivering = true
+    defer { isDelivering = false }
+    do throws(GRPCStatus) {
+      while !isPaused, let handler, status == nil || role == .client, let message = try deframer.next() {
+        handler.received(message: message)
+      }
+    } catch {
+      refuse(error)
+    }
+    guard !isPaused else { return }
+    credit()
+    if let reason = pendingClose {
+      tellClosed(reason)
+    } else if hasPendingEnd {
+      hasPendingEnd = false
+      deliverEnd()
+    }
+  }
+
+  private func deliverEnd() {
+    guard deframer.bufferedBytes == 0 else {
+      refuse(GRPCStatus(.internal, "the stream ended inside a message"))
+      return
+    }
+    handler?.receivedEnd()
+  }
+
+  private func credit() {
+    guard uncredited > 0 else { return }
+    stream?.consume(uncredited)
+    uncredited = 0
+  }
+
+  /// Drops what was received and credits it; for calls whose input no longer matters.
+  func discardInbound() {
+    deframer.removeAll()
+    hasPendingEnd = false
+    credit()
+  }
+
+  /// Ends the call for something that the peer sent.
+  private func refuse(_ status: GRPCStatus) {
+    switch role {
+    case .server:
+      finish(status)
+    case .client:
+      self.status = status
+      reset()
+    }
+  }
+
+  /// Tells the handler the end, once, and lets go of everything.
+  func tellClosed(_ reason: GRPCCloseReason) {
+    cancelDeadline()
+    stream = nil
+    pendingClose = nil
+    deframer.removeAll()
+    server?.callClosed()
+    server = nil
+    let last = handler
+    handler = nil
+    last?.closed(reason)
+  }
+}
+
+/// Joins a stream to its call. It is apart from `GRPCCall` so that the call's public face does not show what only the
+/// stream may say.
+final class GRPCCallStream: HTTP2StreamDelegate {
+  private let call: GRPCCall
+
+  init(_ call: GRPCCall) {
+    self.call = call
+  }
+
+  func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {
+    call.received(headers: headers, kind: kind, endStream: endStream)
+  }
+  func received(body: ByteBuffer) { call.received(body: body) }
+  func receivedEnd() { call.receivedEnd() }
+  func writabilityChanged(isWritable: Bool) { call.handler?.writabilityChanged(isWritable: isWritable) }
+  func connectionDraining() { call.connectionDraining() }
+  func closed(_ reason: HTTP2StreamCloseReason) { call.closed(reason) }
+}
+
+// What the stream says.
+extension GRPCCall {
+  func received(body: ByteBuffer) {
+    guard handler != nil, role == .client || status == nil else {
+      stream?.consume(body.readableBytes)
+      return
+    }
+    uncredited += body.readableBytes
+    deframer.append(body)
+    if !isPaused { deliver() }
+  }
+
+  func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {
+    guard role == .client else {
+      // A server's request trailers mean nothing to gRPC but their end.
+      if endStream { receivedEnd() }
+      return
+    }
+    switch kind {
+    case .response: receivedResponse(headers, endStream: endStream)
+    case .trailers, .request: status = Self.status(in: headers)
+    }
+  }
+
+  private func receivedResponse(_ headers: [HTTP2Header], endStream: Bool) {
+    let httpStatus = headers.first(named: ":status") ?? ""
+    if httpStatus.hasPrefix("1"), !endStream { return }
+    guard httpStatus == "200" else {
+      refuse(GRPCStatus(httpStatus: httpStatus))
+      return
+    }
+    guard isGRPC(contentType: headers.first(named: "content-type")) else {
+      refuse(GRPCStatus(.unknown, "the response is not gRPC's"))
+      return
+    }
+    if endStream {
+      status = Self.status(in: headers)
+    } else {
+      handler?.received(metadata: metadataFields(headers))
+    }
+  }
+
+  private static func status(in headers: [HTTP2Header]) -> GRPCStatus {
+    guard let value = headers.first(named: "grpc-status") else {
+      return GRPCStatus(.unknown, "the response has no grpc-status")
+    }
+    let message = StatusMessageCoding.decode(headers.first(named: "grpc-message") ?? "")
+    return GRPCStatus(Int(value).flatMap(GRPCStatus.Code.init(rawValue:)) ?? .unknown, message)
+  }
+
+  func receivedEnd() {
+    guard status == nil else { return }
+    if isPaused || isDelivering {
+      hasPendingEnd = true
+    } else {
+      deliverEnd()
+    }
+  }
+
+  func connectionDraining() {
+    guard let handler else { return }
+    handler.shutdownRequested()
+    if role == .server, handler.endsAtShutdown {
+      finish(GRPCStatus(.unavailable, "the server is shutting down"))
+    }
+  }
+
+  func closed(_ reason: HTTP2StreamCloseReason) {
+    let told: GRPCCloseReason
+    switch (role, reason) {
+    case (.server, .finished):
+      told = status.map { .finished($0) } ?? .resetByPeer(.noError)
+    case (.client, .finished):
+      told = .finished(status ?? GRPCStatus(.unknown, "the response ended without a status"))
+    case (_, .reset(let code, byPeer: true)):
+      told = .resetByPeer(code)
+    case (.client, .reset(.refusedStream, byPeer: false)):
+      // The server's GOAWAY left this call out; it was never processed.
+      told = .resetByPeer(.refusedStream)
+    case (.client, .reset(_, byPeer: false)):
+      // A status here is this end's verdict on what the server sent.
+      told = status.map { .finished($0) } ?? .reset
+    case (.server, .reset(_, byPeer: false)):
+      told = .reset
+    case (_, .connectionLost(let error)):
+      told = .connectionLost(error)
+    }
+    guard case .finished(let status) = told, role == .client, deframer.bufferedBytes > 0 else {
+      tellClosed(told)
+      return
+    }
+    if isPaused {
+      cancelDeadline()
+      stream = nil
+      pendingClose = told
+    } else {
+      let truncated = GRPCStatus(.internal, "the response ended inside a message")
+      tellClosed(.finished(status == .ok ? truncated : status))
+    }
+  }
+}
+
+/// `application/grpc`, alone or with a suffix such as `+proto` or parameters.
+func isGRPC(contentType: String?) -> Bool {
+  guard let contentType else { return false }
+  let name = "application/grpc"
+  guard contentType.hasPrefix(name) else { return false }
+  let rest = contentType.utf8.dropFirst(name.utf8.count)
+  return rest.isEmpty || rest.first == UInt8(ascii: "+") || rest.first == UInt8(ascii: ";")
+}
+
+func metadataFields(_ headers: [HTTP2Header]) -> [(name: String, value: String)] {
+  headers.compactMap { header in
+    header.name.utf8.first == UInt8(ascii: ":") ? nil : (name: header.name, value: header.value)
+  }
+}

@@ -1,0 +1,158 @@
+internal import HTTP2Session
+internal import HTTP2Transport
+public import NIOCore
+
+/// One call, seen from either end: messages out, a status out (server) or an end out (client). What comes in goes to the
+/// ``GRPCCallHandler``.
+///
+/// Confined to its event loop. After the call has closed, everything here does nothing.
+public final class GRPCCall {
+  /// The path, for example `/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources`.
+  public let method: String
+  /// The request's fields without pseudo-fields, names in lower case; `-bin` values are base64 as on the wire.
+  public let metadata: [(name: String, value: String)]
+  public let eventLoop: any EventLoop
+  public let remoteAddress: SocketAddress?
+
+  let role: HTTP2Role
+  var stream: HTTP2Stream?
+  var handler: (any GRPCCallHandler)?
+  /// The server that counts this call, until it closes.
+  var server: GRPCServerCore?
+  private var isHeadSent: Bool
+  private var hasEnded = false
+  private var deadline: Scheduled<Void>?
+
+  // Inbound state, used in GRPCCall+Receiving.swift.
+  var deframer: GRPCDeframer
+  var isPaused = false
+  /// Bytes taken from the stream whose window has not been given back.
+  var uncredited = 0
+  /// The peer's end, kept while messages wait behind a pause.
+  var hasPendingEnd = false
+  /// The close, kept while messages wait behind a pause.
+  var pendingClose: GRPCCloseReason?
+  var isDelivering = false
+  /// What the call ends with, once known: sent (server), received or concluded (client).
+  var status: GRPCStatus?
+
+  init(
+    role: HTTP2Role, method: String, metadata: [(name: String, value: String)], eventLoop: any EventLoop,
+    remoteAddress: SocketAddress?, maxMessageSize: Int
+  ) {
+    self.role = role
+    self.method = method
+    self.metadata = metadata
+    self.eventLoop = eventLoop
+    self.remoteAddress = remoteAddress
+    self.deframer = GRPCDeframer(maxMessageSize: maxMessageSize)
+    // A client's head goes out when the stream is opened.
+    self.isHeadSent = role == .client
+  }
+
+  // MARK: Outbound
+
+  /// Sends the server's initial metadata now instead of with the first message. No effect on a client or a second time.
+  public func sendInitialMetadata(_ metadata: [(name: String, value: String)] = []) {
+    guard let stream, !isHeadSent, !hasEnded else { return }
+    isHeadSent = true
+    stream.respond(Self.responseHead + metadata.map { HTTP2Header($0.name, $0.value) }, endStream: false)
+  }
+
+  /// Sends one message; adds the prefix. Large messages are shared with the caller, small ones copied.
+  public func send(_ message: ByteBuffer) {
+    guard message.readableBytes > 1024 else {
+      send(framed: GRPCFraming.frame(message))
+      return
+    }
+    guard let stream, !hasEnded else { return }
+    sendInitialMetadata()
+    var prefix = ByteBufferAllocator().buffer(capacity: GRPCFraming.prefixLength)
+    GRPCFraming.writePrefix(length: message.readableBytes, into: &prefix)
+    stream.send(body: prefix)
+    stream.send(body: message)
+  }
+
+  /// Sends one or more messages that carry their prefixes already. The storage is shared with every other call that was
+  /// given the same buffer and is written to the socket without a copy.
+  public func send(framed: ByteBuffer) {
+    guard let stream, !hasEnded else { return }
+    sendInitialMetadata()
+    stream.send(body: framed)
+  }
+
+  /// Ends the call (server): trailers after all queued messages. Messages that still arrive are discarded. On a client,
+  /// which has no status to send, this resets the call.
+  public func finish(_ status: GRPCStatus, metadata: [(name: String, value: String)] = []) {
+    guard let stream, !hasEnded else { return }
+    guard role == .server else {
+      reset()
+      return
+    }
+    hasEnded = true
+    self.status = status
+    var trailers = [HTTP2Header("grpc-status", "\(status.code.rawValue)")]
+    if !status.message.isEmpty {
+      trailers.append(HTTP2Header("grpc-message", StatusMessageCoding.encode(status.message)))
+    }
+    trailers.append(contentsOf: metadata.map { HTTP2Header($0.name, $0.value) })
+    if isHeadSent {
+      stream.end(trailers: trailers)
+    } else {
+      isHeadSent = true
+      stream.respond(Self.responseHead + trailers, endStream: true)
+    }
+    discardInbound()
+  }
+
+  /// Ends the client's side after all queued messages. No effect on a server.
+  public func end() {
+    guard let stream, role == .client, !hasEnded else { return }
+    hasEnded = true
+    stream.end()
+  }
+
+  /// Ends the call at once, dropping what is queued: RST_STREAM with CANCEL. The handler is told once the frame is out.
+  public func reset() {
+    hasEnded = true
+    stream?.reset(.cancel)
+    discardInbound()
+    // The call is over on the wire already, and only waited for its messages to be read.
+    if let pendingClose { tellClosed(pendingClose) }
+  }
+
+  /// Bytes given to `send` that have not been handed to the socket, prefixes included.
+  public var bufferedBytes: Int { stream?.bufferedBytes ?? 0 }
+  /// False while the outbound queue is above its high mark, and after the call has closed.
+  public var isWritable: Bool { stream?.isWritable ?? false }
+  /// Whether the call has closed.
+  public var isClosed: Bool { stream == nil }
+
+  static let responseHead = [HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc")]
+
+  // MARK: Deadline
+
+  func startDeadline(_ timeout: TimeAmount) {
+    // Cancelled when the call closes, so this keeps nothing alive longer (and a weak reference would slow the call).
+    deadline = eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: timeout) { [self] in
+      deadlinePassed()
+    }
+  }
+
+  func cancelDeadline() {
+    deadline?.cancel()
+    deadline = nil
+  }
+
+  private func deadlinePassed() {
+    deadline = nil
+    guard stream != nil else { return }
+    // A status behind queued messages would wait for a peer that may not be reading; a reset does not.
+    if role == .server, bufferedBytes == 0 {
+      finish(GRPCStatus(.deadlineExceeded, "the deadline has passed"))
+    } else {
+      reset()
+    }
+    tellClosed(.deadlineExceeded)
+  }
+}

@@ -1,0 +1,84 @@
+internal import HTTP2Session
+internal import HTTP2Transport
+public import NIOCore
+
+/// Limits and timers of a server; the defaults suit an xDS server with thousands of long-lived streams.
+public struct GRPCServerConfiguration: Sendable {
+  /// Bytes of one received message; a larger one ends its call with RESOURCE_EXHAUSTED.
+  public var maxMessageSize: Int = 32 << 20
+  /// Streams that one connection may have open.
+  public var maxConcurrentStreams: Int = 100
+  /// Bytes of one header block, as HTTP/2 counts them.
+  public var maxHeaderListSize: Int = 16 * 1024
+  /// Bytes that a peer may send ahead of the application, on one stream and on one connection.
+  public var streamWindow: Int = 1 << 20
+  public var connectionWindow: Int = 8 << 20
+  /// Silence after which a connection is probed, and how long the probe may stay unanswered. Nil: never probed.
+  public var keepaliveInterval: TimeAmount? = .seconds(30)
+  public var keepaliveTimeout: TimeAmount = .seconds(20)
+  /// How long a new connection may take to say that it speaks HTTP/2.
+  public var prefaceTimeout: TimeAmount? = .seconds(10)
+  /// How long a connection may exist without a call. Nil: for ever.
+  public var idleTimeout: TimeAmount? = .minutes(5)
+  /// Outbound queue marks of one call, in bytes (``GRPCCall/isWritable``).
+  public var writeHighWatermark: Int = 64 * 1024
+  public var writeLowWatermark: Int = 32 * 1024
+  /// Connections that the system may queue before they are accepted.
+  public var backlog: Int32 = 1024
+  /// Adds handlers before the HTTP/2 handler of each connection, such as TLS. Called on the channel's event loop.
+  public var prepareChannel: (@Sendable (any Channel) throws -> Void)?
+
+  public init() {}
+
+  var connection: HTTP2ConnectionConfiguration {
+    var configuration = HTTP2ConnectionConfiguration()
+    configuration.session.maxConcurrentStreams = maxConcurrentStreams
+    configuration.session.maxHeaderListSize = maxHeaderListSize
+    configuration.session.initialStreamWindow = streamWindow
+    configuration.session.connectionWindow = connectionWindow
+    configuration.session.writeHighWatermark = writeHighWatermark
+    configuration.session.writeLowWatermark = writeLowWatermark
+    configuration.keepaliveInterval = keepaliveInterval
+    configuration.keepaliveTimeout = keepaliveTimeout
+    configuration.prefaceTimeout = prefaceTimeout
+    configuration.idleTimeout = idleTimeout
+    return configuration
+  }
+}
+
+/// Limits and timers of a client connection.
+public struct GRPCClientConfiguration: Sendable {
+  /// Bytes of one received message; a larger one resets its call, which closes with RESOURCE_EXHAUSTED.
+  public var maxMessageSize: Int = 32 << 20
+  public var maxHeaderListSize: Int = 16 * 1024
+  public var streamWindow: Int = 1 << 20
+  public var connectionWindow: Int = 8 << 20
+  /// As for servers; nil by default because servers may punish clients that probe often.
+  public var keepaliveInterval: TimeAmount?
+  public var keepaliveTimeout: TimeAmount = .seconds(20)
+  /// How long connecting may take, and then how long the server may take to say that it speaks HTTP/2.
+  public var connectTimeout: TimeAmount = .seconds(10)
+  public var writeHighWatermark: Int = 64 * 1024
+  public var writeLowWatermark: Int = 32 * 1024
+  /// The `:authority` of calls; the default is the address, or `localhost` for a Unix socket.
+  public var authority: String?
+  /// The `:scheme` of calls; `https` when ``prepareChannel`` adds TLS.
+  public var scheme: String = "http"
+  /// Adds handlers before the HTTP/2 handler, such as TLS. Called on the channel's event loop.
+  public var prepareChannel: (@Sendable (any Channel) throws -> Void)?
+
+  public init() {}
+
+  var connection: HTTP2ConnectionConfiguration {
+    var configuration = HTTP2ConnectionConfiguration()
+    configuration.session.maxHeaderListSize = maxHeaderListSize
+    configuration.session.initialStreamWindow = streamWindow
+    configuration.session.connectionWindow = connectionWindow
+    configuration.session.writeHighWatermark = writeHighWatermark
+    configuration.session.writeLowWatermark = writeLowWatermark
+    configuration.keepaliveInterval = keepaliveInterval
+    configuration.keepaliveTimeout = keepaliveTimeout
+    configuration.prefaceTimeout = connectTimeout
+    return configuration
+  }
+}

@@ -1,0 +1,99 @@
+internal import HTTP2Transport
+public import Logging
+public import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+/// A gRPC server over HTTP/2 (gRPC over HTTP2 protocol), on any number of addresses. Connections are spread over the
+/// group's event loops; everything about one connection happens on one loop.
+public final class GRPCServer: Sendable {
+  private let group: any EventLoopGroup
+  private let core: GRPCServerCore
+
+  /// - Parameter accept: decides about a new call, on the call's event loop. Nil answers UNIMPLEMENTED. The handler may
+  ///   keep the call and use it from then on, but messages arrive only after `accept` has returned.
+  public init(
+    group: any EventLoopGroup, configuration: GRPCServerConfiguration = .init(), logger: Logger,
+    accept: @Sendable @escaping (GRPCCall) -> (any GRPCCallHandler)?
+  ) {
+    self.group = group
+    self.core = GRPCServerCore(configuration: configuration, logger: logger, accept: accept)
+  }
+
+  /// Starts to listen, and returns the address (with the port that the system chose for port 0). May be called for
+  /// several addresses.
+  /// - Throws: the system's error when the address cannot be bound, or when the server is shutting down.
+  public func bind(to address: ListenAddress) async throws -> SocketAddress {
+    let core = self.core
+    let bootstrap = ServerBootstrap(group: group)
+      .serverChannelOption(.backlog, value: core.configuration.backlog)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      // Each connection keeps a receive buffer of the size that it last needed, and most of them only send ACKs.
+      .childChannelOption(
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 64 * 1024)
+      )
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try core.initialize(channel) }
+      }
+    let listener: any Channel
+    switch address {
+    case .tcp(let host, let port):
+      listener = try await bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+        .bind(host: host, port: port).get()
+    case .unix(let path):
+      listener = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+    }
+    let isShuttingDown = core.state.withLock { state in
+      if !state.isShuttingDown { state.listeners.append(listener) }
+      return state.isShuttingDown
+    }
+    guard !isShuttingDown, let local = listener.localAddress else {
+      try? await listener.close()
+      throw GRPCStatus(.unavailable, "the server is shutting down")
+    }
+    core.logger.info("listening", metadata: ["address": "\(local)"])
+    return local
+  }
+
+  /// Ends the server: stops listening, sends GOAWAY, tells every call (``GRPCCallHandler/shutdownRequested()``), waits
+  /// for the calls to finish, and after the grace period closes what is left. Returns when every connection is closed.
+  public func shutdown(gracePeriod: TimeAmount) async {
+    let (listeners, connections) = core.state.withLock { state in
+      state.isShuttingDown = true
+      defer { state.listeners = [] }
+      return (state.listeners, Array(state.connections.values))
+    }
+    for listener in listeners { try? await listener.close() }
+    for connection in connections {
+      connection.eventLoop.execute { connection.value.drain() }
+    }
+    await waitUntilClosed(atMost: gracePeriod)
+    let remaining = core.state.withLock { Array($0.connections.values) }
+    guard !remaining.isEmpty else { return }
+    core.logger.notice("grace period over", metadata: ["connections": "\(remaining.count)"])
+    for connection in remaining {
+      connection.eventLoop.execute { connection.value.close() }
+    }
+    await waitUntilClosed(atMost: .seconds(10))
+  }
+
+  private func waitUntilClosed(atMost limit: TimeAmount) async {
+    let channels = core.state.withLock { Array($0.channels.values) }
+    guard !channels.isEmpty else { return }
+    let loop = group.any()
+    let done = loop.makePromise(of: Void.self)
+    EventLoopFuture.andAllComplete(channels.map(\.closeFuture), on: loop).cascade(to: done)
+    // The first of the two wins; completing a promise again has no effect.
+    let timer = loop.scheduleTask(in: limit) { done.succeed() }
+    try? await done.futureResult.get()
+    timer.cancel()
+  }
+
+  // MARK: Counts, for metrics. Cheap, and exact only when nothing is changing.
+
+  public var connectionCount: Int { core.connectionCount.load(ordering: .relaxed) }
+  public var callCount: Int { core.callCount.load(ordering: .relaxed) }
+  /// Totals since the start.
+  public var acceptedConnectionCount: Int { core.acceptedConnectionCount.load(ordering: .relaxed) }
+  public var acceptedCallCount: Int { core.acceptedCallCount.load(ordering: .relaxed) }
+}

@@ -1,0 +1,78 @@
+internal import HTTP2Session
+internal import HTTP2Transport
+internal import NIOCore
+
+/// One accepted connection: turns its streams into calls, or answers them itself when they are no calls.
+final class GRPCServerConnection: HTTP2ConnectionDelegate {
+  private let server: GRPCServerCore
+  private let channel: any Channel
+
+  init(server: GRPCServerCore, channel: any Channel) {
+    self.server = server
+    self.channel = channel
+  }
+
+  func connectionReady(_ connection: HTTP2Connection) {}
+
+  func connectionGoingAway(_ connection: HTTP2Connection) {}
+
+  func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
+    server.connectionClosed(channel, error)
+  }
+
+  func connection(
+    _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
+  ) -> (any HTTP2StreamDelegate)? {
+    guard head.first(named: ":method") == "POST" else {
+      return answer(stream, [HTTP2Header(":status", "405"), HTTP2Header("allow", "POST")])
+    }
+    guard isGRPC(contentType: head.first(named: "content-type")) else {
+      return answer(stream, [HTTP2Header(":status", "415")])
+    }
+    let method = head.first(named: ":path") ?? ""
+    var timeout: TimeAmount?
+    if let value = head.first(named: "grpc-timeout") {
+      guard let parsed = GRPCTimeout.parse(value) else {
+        return refuse(stream, GRPCStatus(.internal, "the grpc-timeout field is malformed"))
+      }
+      timeout = parsed
+    }
+    let call = GRPCCall(
+      role: .server, method: method, metadata: metadataFields(head), eventLoop: channel.eventLoop,
+      remoteAddress: channel.remoteAddress, maxMessageSize: server.configuration.maxMessageSize)
+    call.stream = stream
+    guard let handler = server.accept(call) else {
+      call.stream = nil
+      return refuse(stream, GRPCStatus(.unimplemented, "unknown method \(method)"))
+    }
+    call.handler = handler
+    server.callOpened()
+    call.server = server
+    if let timeout { call.startDeadline(timeout) }
+    return GRPCCallStream(call)
+  }
+
+  private func refuse(_ stream: HTTP2Stream, _ status: GRPCStatus) -> any HTTP2StreamDelegate {
+    answer(
+      stream,
+      GRPCCall.responseHead + [
+        HTTP2Header("grpc-status", "\(status.code.rawValue)"),
+        HTTP2Header("grpc-message", StatusMessageCoding.encode(status.message)),
+      ])
+  }
+
+  private func answer(_ stream: HTTP2Stream, _ head: [HTTP2Header]) -> any HTTP2StreamDelegate {
+    stream.respond(head, endStream: true)
+    return AnsweredStream()
+  }
+}
+
+/// The user of a stream that has had its whole answer: what still arrives is dropped, and is credited when it closes.
+private final class AnsweredStream: HTTP2StreamDelegate {
+  func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {}
+  func received(body: ByteBuffer) {}
+  func receivedEnd() {}
+  func writabilityChanged(isWritable: Bool) {}
+  func connectionDraining() {}
+  func closed(_ reason: HTTP2StreamCloseReason) {}
+}

@@ -1,0 +1,37 @@
+/// One header or trailer field. Names are lower case on the wire (RFC 9113, section 8.2.1); pseudo-fields begin with ':'.
+///
+/// Values that are not UTF-8 are repaired with U+FFFD when received: gRPC carries binary metadata as base64.
+public struct HTTP2Header: Sendable, Hashable {
+  public var name: String
+  public var value: String
+
+  public init(_ name: String, _ value: String) {
+    self.name = name
+    self.value = value
+  }
+}
+
+extension [HTTP2Header] {
+  /// The first value of a field, or nil. `name` must be lower case. Cost: linear in the number of fields.
+  public func first(named name: String) -> String? {
+    for header in self where header.name == name { return header.value }
+    return nil
+  }
+}
+
+/// The number of a stream on its connection: odd for streams that the client opened (RFC 9113, section 5.1.1).
+public struct HTTP2StreamID: Sendable, Hashable, CustomStringConvertible {
+  public let rawValue: Int32
+
+  public init(rawValue: Int32) {
+    self.rawValue = rawValue
+  }
+
+  public var description: String { "\(rawValue)" }
+}
+
+/// Which end of the connection this is. The same code serves both; only who opens streams differs.
+public enum HTTP2Role: Sendable {
+  case client
+  case server
+}

@@ -1,0 +1,30 @@
+/// Limits and windows of one session. The defaults suit a control plane: few long streams, large messages, many peers.
+public struct HTTP2SessionConfiguration: Sendable {
+  /// Streams that the peer may have open at once; more are refused (SETTINGS_MAX_CONCURRENT_STREAMS).
+  public var maxConcurrentStreams: Int = 100
+  /// Bytes of one header block, counted as RFC 9113, section 6.5.2 does (name + value + 32 for each field). A larger
+  /// block resets its stream with ENHANCE_YOUR_CALM before the application sees it.
+  public var maxHeaderListSize: Int = 16 * 1024
+  /// Bytes that the peer may send on one stream before the application has consumed any.
+  public var initialStreamWindow: Int = 1 << 20
+  /// Bytes that the peer may send on all streams together before the application has consumed any.
+  public var connectionWindow: Int = 8 << 20
+  /// PING and SETTINGS acknowledgements that may wait for a peer that does not read; more end the connection.
+  public var maxOutboundAcknowledgements: Int = 1000
+  /// All frames but DATA that a client may make a server queue (refusals, resets); more end the connection.
+  public var maxOutboundControlFrames: Int = 10_000
+  /// Entries in one SETTINGS frame.
+  public var maxSettingsEntries: Int = 32
+  /// RST_STREAM frames that a client may send at once, and how many of these it earns back each second.
+  public var resetBurst: UInt64 = 1000
+  public var resetRefillPerSecond: UInt64 = 33
+  /// Frames in a row that carry nothing (empty DATA without END_STREAM, PRIORITY) before the connection ends.
+  public var maxConsecutiveEmptyFrames: Int = 256
+  /// A stream stops being writable above the high mark and becomes writable again at or below the low mark (bytes).
+  public var writeHighWatermark: Int = 64 * 1024
+  public var writeLowWatermark: Int = 32 * 1024
+  /// Body slices up to this many bytes are copied next to their frame header: one small `iovec` beats two.
+  public var copyThreshold: Int = 256
+
+  public init() {}
+}

@@ -1,0 +1,92 @@
+internal import NIOCore
+
+// Timers run on the event loop, so a test with an `EmbeddedEventLoop` moves time by hand.
+extension HTTP2Connection {
+  /// PING payloads by purpose.
+  static let keepaliveProbe: UInt64 = 0x7765_6972_6b61
+  static let drainProbe: UInt64 = 0x7765_6972_6472
+
+  func startTimers() {
+    prefaceTimer = schedule(configuration.prefaceTimeout) { connection in
+      connection.fail(
+        HTTP2ConnectionError(.prefaceTimeout, "the peer did not complete the HTTP/2 preface"),
+        goAway: .settingsTimeout)
+    }
+    startKeepalive()
+    startIdleTimer()
+  }
+
+  func cancelTimers() {
+    prefaceTimer?.cancel()
+    keepaliveTimer?.cancel()
+    idleTimer?.cancel()
+    lingerTimer?.cancel()
+    (prefaceTimer, keepaliveTimer, idleTimer, lingerTimer) = (nil, nil, nil, nil)
+  }
+
+  func stopPrefaceTimer() {
+    prefaceTimer?.cancel()
+    prefaceTimer = nil
+  }
+
+  // MARK: Keepalive: any bytes count as life; only silence is probed.
+
+  private func startKeepalive() {
+    heardSinceProbe = false
+    keepaliveTimer = schedule(configuration.keepaliveInterval) { connection in
+      if connection.heardSinceProbe {
+        connection.startKeepalive()
+      } else {
+        connection.probe()
+      }
+    }
+  }
+
+  private func probe() {
+    session.ping(Self.keepaliveProbe)
+    scheduleFlush()
+    keepaliveTimer = schedule(configuration.keepaliveTimeout) { connection in
+      if connection.heardSinceProbe {
+        connection.startKeepalive()
+      } else {
+        // A peer that is silent will not read a GOAWAY either, and bytes for it may be stuck before that.
+        connection.closeNow(HTTP2ConnectionError(.keepaliveTimeout, "the peer did not answer a keepalive PING"))
+      }
+    }
+  }
+
+  // MARK: Idle
+
+  func startIdleTimer() {
+    idleTimer?.cancel()
+    idleTimer = schedule(configuration.idleTimeout) { connection in
+      guard connection.streams.isEmpty else { return }
+      connection.fail(HTTP2ConnectionError(.idle, "no stream was open for the idle time"), goAway: .noError)
+    }
+  }
+
+  func stopIdleTimer() {
+    idleTimer?.cancel()
+    idleTimer = nil
+  }
+
+  // MARK: Linger
+
+  func startLingerTimer() {
+    lingerTimer?.cancel()
+    lingerTimer = schedule(configuration.lingerTimeout) { connection in
+      connection.closeNow(HTTP2ConnectionError(.closedLocally, "the last bytes could not be written in time"))
+    }
+  }
+
+  private func schedule(
+    _ delay: TimeAmount?, _ work: @escaping (HTTP2Connection) -> Void
+  ) -> Scheduled<Void>? {
+    guard let delay, let context else { return nil }
+    // The timer keeps the connection, and `tearDown` cancels it. A weak reference would give the connection a side
+    // table, which makes every retain and release of it slow from then on.
+    return context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: delay) { [self] in
+      work(self)
+    }
+  }
+}

@@ -1,0 +1,225 @@
+public import HTTP2Session
+public import NIOCore
+
+/// What the owner of a connection hears, on the connection's event loop.
+public protocol HTTP2ConnectionDelegate: AnyObject {
+  /// The peer's SETTINGS arrived: it speaks HTTP/2.
+  func connectionReady(_ connection: HTTP2Connection)
+  /// A peer opened a stream (server). Nil refuses it with REFUSED_STREAM.
+  func connection(
+    _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
+  ) -> (any HTTP2StreamDelegate)?
+  /// The peer will take no new streams; the open streams have been told. Once.
+  func connectionGoingAway(_ connection: HTTP2Connection)
+  /// The channel closed, after every stream heard so. Last call, exactly once.
+  func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError)
+}
+
+/// A channel handler that joins a byte channel (TCP, Unix socket, or TLS handlers before it) to an HTTP/2 session.
+///
+///     channelRead ──▶ session ──▶ events ──▶ streams
+///     streams ──▶ session ──(once a tick, while the channel is writable)──▶ write… flush
+///
+/// Output is taken from the session only while the channel is writable, so at most one batch waits in the channel and
+/// the rest stays in the streams' queues, where their users see it. Everything written in one tick, or while one read
+/// is handled, leaves with one flush, which NIO turns into one `writev`.
+///
+/// Confined to its channel's event loop.
+public final class HTTP2Connection: ChannelInboundHandler {
+  public typealias InboundIn = ByteBuffer
+  public typealias OutboundOut = ByteBuffer
+
+  let session: HTTP2Session
+  let configuration: HTTP2ConnectionConfiguration
+  public let role: HTTP2Role
+  var delegate: (any HTTP2ConnectionDelegate)?
+  var context: ChannelHandlerContext?
+  var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+
+  private var isReading = false
+  private var isFlushing = false
+  private var isFlushScheduled = false
+  private var isStarted = false
+  private var isClosing = false
+  public private(set) var isClosed = false
+  public internal(set) var isDraining = false
+  public internal(set) var isPeerGoingAway = false
+  /// The first reason to close is the one that is told.
+  private var closeError: HTTP2ConnectionError?
+
+  // Timers (HTTP2Connection+Timers.swift).
+  var prefaceTimer: Scheduled<Void>?
+  var keepaliveTimer: Scheduled<Void>?
+  var idleTimer: Scheduled<Void>?
+  var lingerTimer: Scheduled<Void>?
+  var heardSinceProbe = false
+  var hasPeerSettings = false
+
+  /// - Throws: ``HTTP2SessionError`` when libnghttp2 cannot allocate.
+  public init(
+    role: HTTP2Role, configuration: HTTP2ConnectionConfiguration, delegate: any HTTP2ConnectionDelegate
+  ) throws {
+    self.role = role
+    self.configuration = configuration
+    self.session = try HTTP2Session(role: role, configuration: configuration.session)
+    self.delegate = delegate
+  }
+
+  /// The number of open streams.
+  public var streamCount: Int { streams.count }
+  public var channel: (any Channel)? { context?.channel }
+
+  // MARK: Channel events
+
+  public func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    if context.channel.isActive { start() }
+  }
+
+  public func handlerRemoved(context: ChannelHandlerContext) {
+    tearDown(HTTP2ConnectionError(.closedLocally, "the handler was removed"))
+  }
+
+  public func channelActive(context: ChannelHandlerContext) {
+    start()
+    context.fireChannelActive()
+  }
+
+  public func channelInactive(context: ChannelHandlerContext) {
+    tearDown(HTTP2ConnectionError(.closedByPeer, "the peer closed the connection"))
+    context.fireChannelInactive()
+  }
+
+  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    isReading = true
+    heardSinceProbe = true
+    guard !isClosing else { return }
+    do {
+      try session.receive(unwrapInboundIn(data))
+      drainEvents()
+    } catch {
+      drainEvents()
+      fail(connectionError(error), goAway: error.goAwayCode)
+    }
+  }
+
+  public func channelReadComplete(context: ChannelHandlerContext) {
+    isReading = false
+    flush()
+    context.fireChannelReadComplete()
+  }
+
+  public func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if context.channel.isWritable { scheduleFlush() }
+    context.fireChannelWritabilityChanged()
+  }
+
+  public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    fail(HTTP2ConnectionError(.network, "\(error)", cause: error), goAway: nil)
+  }
+
+  private func start() {
+    guard !isStarted else { return }
+    isStarted = true
+    startTimers()
+    flush()
+  }
+
+  // MARK: Output
+
+  /// Sees to it that what the session has to say leaves: at the end of the current read, or else of the current tick.
+  func scheduleFlush() {
+    guard !isReading, !isFlushing, !isFlushScheduled, isStarted, !isClosed, let context else { return }
+    isFlushScheduled = true
+    context.eventLoop.assumeIsolatedUnsafeUnchecked().execute { [self] in
+      isFlushScheduled = false
+      flush()
+    }
+  }
+
+  func flush() {
+    guard !isFlushing, isStarted, !isClosed, let context else { return }
+    isFlushing = true
+    do {
+      while !isClosed, context.channel.isWritable {
+        let count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
+          context.write(wrapOutboundOut(buffer), promise: nil)
+        }
+        if count > 0 { context.flush() }
+        // Told events can cause more output, also when this round had none.
+        let toldAny = drainEvents()
+        guard count > 0 || toldAny else { break }
+      }
+    } catch {
+      isFlushing = false
+      closeNow(HTTP2ConnectionError(.sessionFailed, "\(error)", cause: error))
+      return
+    }
+    isFlushing = false
+    if !isClosed, !isClosing, !session.isAlive {
+      closeWhenWritten(HTTP2ConnectionError(.closedLocally, "the connection was drained"))
+    }
+  }
+
+  // MARK: Closing
+
+  /// Ends the connection for a reason of this end: GOAWAY with `code` if there is one, then close.
+  func fail(_ error: HTTP2ConnectionError, goAway code: HTTP2ErrorCode?) {
+    guard !isClosing, !isClosed else { return }
+    guard let code else {
+      closeNow(error)
+      return
+    }
+    closeError = closeError ?? error
+    session.terminate(code)
+    isReading = false
+    flush()
+    closeWhenWritten(error)
+  }
+
+  /// Closes once the channel has written what it holds, or after the linger time.
+  private func closeWhenWritten(_ error: HTTP2ConnectionError) {
+    guard !isClosing, !isClosed, let context else { return }
+    isClosing = true
+    closeError = closeError ?? error
+    startLingerTimer()
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolatedUnsafeUnchecked().whenComplete { [self] _ in closeNow(error) }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+  }
+
+  func closeNow(_ error: HTTP2ConnectionError) {
+    guard !isClosed, let context else { return }
+    isClosing = true
+    closeError = closeError ?? error
+    context.close(promise: nil)
+  }
+
+  private func tearDown(_ error: HTTP2ConnectionError) {
+    guard !isClosed else { return }
+    isClosed = true
+    cancelTimers()
+    // Events that were parsed but not told are void: every stream ends the same way now.
+    let reason = closeError ?? error
+    let lost = streams
+    streams = [:]
+    context = nil
+    for stream in lost.values { stream.closed(.connectionLost(reason)) }
+    let last = delegate
+    delegate = nil
+    last?.connection(self, closed: reason)
+  }
+
+  private func connectionError(_ error: HTTP2SessionError) -> HTTP2ConnectionError {
+    let code: HTTP2ConnectionError.Code =
+      switch error.code {
+      case .badPreface, .flooded: .protocolViolation
+      case .sessionFailed, .invalidState: .sessionFailed
+      }
+    return HTTP2ConnectionError(code, error.message, http2Code: error.goAwayCode, cause: error)
+  }
+
+  func note(_ error: HTTP2ConnectionError) {
+    closeError = closeError ?? error
+  }
+}

@@ -1,0 +1,130 @@
+public import HTTP2Session
+public import NIOCore
+
+/// What the user of a stream hears. All calls are on the connection's event loop, and never from inside a call that the
+/// user makes on the stream, except ``writabilityChanged(isWritable:)`` from ``HTTP2Stream/send(body:)``.
+public protocol HTTP2StreamDelegate: AnyObject {
+  func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool)
+  /// Body bytes. They keep the peer's window down until ``HTTP2Stream/consume(_:)``.
+  func received(body: ByteBuffer)
+  /// The peer's side ended without trailers.
+  func receivedEnd()
+  /// The outbound body grew above the high mark (false) or drained to the low mark (true).
+  func writabilityChanged(isWritable: Bool)
+  /// The connection is draining, by this end or by the peer: finish soon.
+  func connectionDraining()
+  /// The stream is gone. Last call, exactly once.
+  func closed(_ reason: HTTP2StreamCloseReason)
+}
+
+/// How a stream ended.
+public enum HTTP2StreamCloseReason: Sendable {
+  /// Both sides ended, or the server reset an unfinished request with NO_ERROR after its whole response.
+  case finished
+  case reset(HTTP2ErrorCode, byPeer: Bool)
+  case connectionLost(HTTP2ConnectionError)
+}
+
+/// One stream of a connection, confined to its event loop. After it has closed, calls on it do nothing.
+public final class HTTP2Stream {
+  public let id: HTTP2StreamID
+  /// The connection while the stream is open.
+  public private(set) var connection: HTTP2Connection?
+  public private(set) var delegate: (any HTTP2StreamDelegate)?
+  private var isReset = false
+
+  init(id: HTTP2StreamID, connection: HTTP2Connection, delegate: (any HTTP2StreamDelegate)?) {
+    self.id = id
+    self.connection = connection
+    self.delegate = delegate
+  }
+
+  func attach(_ delegate: any HTTP2StreamDelegate) {
+    self.delegate = delegate
+  }
+
+  // MARK: Outbound
+
+  /// Sends the response head (server).
+  public func respond(_ head: [HTTP2Header], endStream: Bool) {
+    guard let connection else { return }
+    connection.session.respond(head, on: id, endStream: endStream)
+    connection.scheduleFlush()
+  }
+
+  /// Queues body bytes; the buffer's storage is shared with whoever else holds it.
+  public func send(body: ByteBuffer) {
+    guard let connection else { return }
+    let becameUnwritable = connection.session.write(body, on: id)
+    connection.scheduleFlush()
+    if becameUnwritable { delegate?.writabilityChanged(isWritable: false) }
+  }
+
+  /// Ends this side after the queued body.
+  public func end() {
+    guard let connection else { return }
+    connection.session.end(id)
+    connection.scheduleFlush()
+  }
+
+  /// Ends this side with trailers after the queued body.
+  public func end(trailers: [HTTP2Header]) {
+    guard let connection else { return }
+    connection.session.end(id, trailers: trailers)
+    connection.scheduleFlush()
+  }
+
+  /// Ends the stream now; queued body is dropped. The delegate hears only ``HTTP2StreamDelegate/closed(_:)`` after this.
+  public func reset(_ code: HTTP2ErrorCode) {
+    guard let connection, !isReset else { return }
+    isReset = true
+    connection.session.reset(id, code)
+    connection.scheduleFlush()
+  }
+
+  /// Gives the peer the window of so many received body bytes back.
+  public func consume(_ count: Int) {
+    guard let connection else { return }
+    connection.session.consume(count, on: id)
+    connection.scheduleFlush()
+  }
+
+  /// Body bytes accepted and not yet handed to the socket.
+  public var bufferedBytes: Int { connection?.session.bufferedBytes(on: id) ?? 0 }
+  public var isWritable: Bool { connection?.session.isWritable(id) ?? false }
+
+  // MARK: Inbound, from the connection
+
+  func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {
+    guard !isReset else { return }
+    delegate?.received(headers: headers, kind: kind, endStream: endStream)
+  }
+
+  func received(body: ByteBuffer) {
+    guard !isReset else { return }
+    delegate?.received(body: body)
+  }
+
+  func receivedEnd() {
+    guard !isReset else { return }
+    delegate?.receivedEnd()
+  }
+
+  func becameWritable() {
+    guard !isReset else { return }
+    delegate?.writabilityChanged(isWritable: true)
+  }
+
+  func connectionDraining() {
+    guard !isReset else { return }
+    delegate?.connectionDraining()
+  }
+
+  func closed(_ reason: HTTP2StreamCloseReason) {
+    guard connection != nil else { return }
+    connection = nil
+    let last = delegate
+    delegate = nil
+    last?.closed(reason)
+  }
+}

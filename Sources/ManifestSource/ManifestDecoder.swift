@@ -1,0 +1,77 @@
+public import TrafficModel
+
+/// Turns the bytes of a manifest file into what it says. Pure: the same bytes and name give the same content.
+public enum ManifestDecoder {
+  /// Larger files are refused.
+  public static let maximumFileSize = 16 << 20
+
+  /// Decodes a file of YAML or JSON documents.
+  ///
+  /// A document that is malformed, or that does not say which object it is, costs itself only: the others are decoded, and
+  /// the content is incomplete, so that nothing counts as removed. Cost is linear in the file.
+  ///
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - file: its name, for locations.
+  public static func decode(_ bytes: [UInt8], file: String) -> SourceUpdate.Content {
+    decode(bytes, file: file, reusing: [:]).content
+  }
+
+  /// Decodes a file and keeps what each document gave, so that of the next version of the file only the documents that
+  /// differ are parsed.
+  static func decode(
+    _ bytes: [UInt8], file: String, reusing known: [String: DecodedChunk]
+  ) -> (content: SourceUpdate.Content, chunks: [String: DecodedChunk]) {
+    if bytes.count > maximumFileSize {
+      return (.unreadable(file, "is larger than \(maximumFileSize >> 20) MiB"), [:])
+    }
+    var content = DecodedChunk(line: 1, position: 0)
+    var chunks: [String: DecodedChunk] = [:]
+    for chunk in DocumentSplitter.split(bytes) {
+      var part = DecodedChunk(line: chunk.firstLine, position: content.position + content.count)
+      if let text = part.text(of: chunk, file: file) {
+        if let same = known[text] {
+          part = same.moved(to: part)
+        } else {
+          part.read(text, file: file)
+        }
+        chunks[text] = part
+      }
+      content.append(part)
+    }
+    let result = SourceUpdate.Content.documents(
+      content.documents, isComplete: content.isComplete, problems: content.problems)
+    return (result, chunks.count > 1 ? chunks : [:])
+  }
+
+  /// Decodes one document that was admitted and kept, with the text that `SourceDocument` carried.
+  ///
+  /// - Returns: nil if the text no longer decodes to an object.
+  public static func decodeStored(text: String, location: SourceLocation) -> TrafficObject? {
+    guard case .documents(let documents, _, _) = decode(Array(text.utf8), file: location.file) else { return nil }
+    return documents.count == 1 ? documents[0].object : nil
+  }
+}
+
+extension SourceUpdate.Content {
+  /// A file of which nothing could be read.
+  static func unreadable(_ file: String, line: Int = 0, _ message: String) -> Self {
+    .documents(
+      [], isComplete: false, problems: [Problem(.error, at: SourceLocation(file: file, line: line), message)])
+  }
+}
+
+extension ObjectHeader {
+  /// The object, or nil where it has an error (reported) or nothing to serve (a warning says why).
+  func decode(_ root: Field) -> TrafficObject? {
+    switch key.kind {
+    case .service: decodeService(root).map(TrafficObject.service)
+    case .endpointSlice: decodeEndpointSlice(root).map(TrafficObject.endpointSlice)
+    case .pod: decodePod(root).map(TrafficObject.pod)
+    case .node: .node(decodeNode())
+    case .namespace: .namespace(KubernetesNamespace(name: key.id.name, labels: labels))
+    case .destinationRule: decodeDestinationRule(root).map(TrafficObject.destinationRule)
+    case .virtualService: decodeVirtualService(root).map(TrafficObject.virtualService)
+    }
+  }
+}

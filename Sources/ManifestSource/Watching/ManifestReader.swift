@@ -1,0 +1,111 @@
+internal import Dispatch
+internal import TrafficModel
+
+/// Reads the files that a `DirectoryTree` names and turns what changed into updates. One thread owns it.
+struct ManifestReader {
+  private struct Known {
+    var hash: Int?
+    var isEmpty = false
+    /// Of a file of several documents, what each gave.
+    var chunks: [String: DecodedChunk] = [:]
+  }
+
+  var tree: DirectoryTree
+  private var known: [String: Known] = [:]
+  private var reportedFailures: [String: String] = [:]
+
+  init(tree: DirectoryTree) { self.tree = tree }
+
+  /// What is to be told now, sorted by origin.
+  mutating func collect(at now: DirectoryTree.Instant, isInitial: Bool = false) -> [SourceUpdate] {
+    var updates: [SourceUpdate] = []
+    tree.lookForRoots(at: now)
+    let settled = tree.takeSettled(at: now)
+    let paths = tree.toRead.union(settled).sorted()
+    tree.toRead = []
+    let reused = known
+    let results = Self.inParallel(paths) { path in Self.read(path, before: reused[path]) }
+    for (path, result) in zip(paths, results) {
+      switch result {
+      case .absent:
+        // Between the event and the reading it has gone; its removal settles like any other.
+        if settled.contains(path) {
+          tree.forget(path)
+          if known.removeValue(forKey: path) != nil { updates.append(SourceUpdate(origin: path, content: .removed)) }
+        } else if isInitial {
+          updates.append(SourceUpdate(origin: path, content: .unreadable(path, "vanished while it was read")))
+          known[path] = Known()
+          tree.settle(path, at: now)
+        } else {
+          tree.settle(path, at: now)
+        }
+      case .unchanged: break
+      case .refused(let message):
+        known[path] = Known()
+        updates.append(SourceUpdate(origin: path, content: .unreadable(path, message)))
+      case .content(let content, let state):
+        // An editor that empties a file before it fills it has not removed what is in it.
+        if state.isEmpty, known[path]?.isEmpty == false, !settled.contains(path) {
+          tree.settle(path, at: now)
+          continue
+        }
+        known[path] = state
+        updates.append(SourceUpdate(origin: path, content: content))
+      }
+    }
+    updates += failureUpdates()
+    return updates.sorted { $0.origin < $1.origin }
+  }
+
+  /// Directories are origins without documents: their content is the problem that they cannot be read.
+  private mutating func failureUpdates() -> [SourceUpdate] {
+    guard tree.failures != reportedFailures else { return [] }
+    var updates: [SourceUpdate] = []
+    for (path, reason) in tree.failures where reportedFailures[path] != reason {
+      updates.append(SourceUpdate(origin: path, content: .unreadable(path, reason)))
+    }
+    for path in reportedFailures.keys where tree.failures[path] == nil {
+      updates.append(SourceUpdate(origin: path, content: .removed))
+    }
+    reportedFailures = tree.failures
+    return updates
+  }
+
+  private enum Outcome: Sendable {
+    case absent
+    case unchanged
+    case refused(String)
+    case content(SourceUpdate.Content, Known)
+  }
+
+  /// An event says that something happened, not that something changed: the content decides. (A time stamp would not do:
+  /// two writes within one tick of the clock have the same.)
+  private static func read(_ path: String, before: Known?) -> Outcome {
+    switch FileSystem.read(path, limit: ManifestDecoder.maximumFileSize) {
+    case .absent: return .absent
+    case .refused(let message): return .refused(message)
+    case .bytes(let bytes):
+      var hasher = Hasher()
+      bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+      hasher.combine(bytes.count)
+      var state = Known(hash: hasher.finalize(), isEmpty: bytes.isEmpty)
+      if let hash = before?.hash, hash == state.hash { return .unchanged }
+      let decoded = ManifestDecoder.decode(bytes, file: path, reusing: before?.chunks ?? [:])
+      state.chunks = decoded.chunks
+      return .content(decoded.content, state)
+    }
+  }
+
+  private static func inParallel<Result: Sendable>(
+    _ paths: [String], _ body: @Sendable (String) -> Result
+  ) -> [Result] {
+    guard paths.count >= 16 else { return paths.map(body) }
+    var results = [Result?](repeating: nil, count: paths.count)
+    results.withUnsafeMutableBufferPointer { buffer in
+      // Each iteration writes its own element, and none reads.
+      nonisolated(unsafe) let elements = buffer
+      DispatchQueue.concurrentPerform(iterations: paths.count) { index in elements[index] = body(paths[index]) }
+    }
+    return results.map { $0! }
+  }
+}

@@ -1,0 +1,44 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// A directory that this process alone uses, by `flock` on a file in it. The kernel lets go of it when the process ends,
+/// however it ends. Held until the last reference goes.
+final class DirectoryLock: Sendable {
+  private let descriptor: Int32
+
+  /// - Throws: `StoreError`.
+  init(directory: String) throws(StoreError) {
+    try Self.create(directory)
+    let path = "\(directory)/lock"
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else {
+      throw StoreError(.directoryUnusable, "the state directory \(directory) cannot be written: \(Self.reason)")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let isHeld = errno == EWOULDBLOCK
+      let reason = Self.reason
+      close(descriptor)
+      throw isHeld
+        ? StoreError(.inUse, "the state directory \(directory) is in use by another process")
+        : StoreError(.directoryUnusable, "the state directory \(directory) cannot be locked: \(reason)")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  private static var reason: String { String(cString: strerror(errno)) }
+
+  /// Makes the directory and those above it.
+  private static func create(_ directory: String) throws(StoreError) {
+    var path = directory.hasPrefix("/") ? "/" : ""
+    for part in directory.split(separator: "/") {
+      path += path.isEmpty || path == "/" ? String(part) : "/\(part)"
+      guard mkdir(path, 0o700) == 0 || errno == EEXIST || errno == EISDIR else {
+        throw StoreError(.directoryUnusable, "the state directory \(directory) cannot be made: \(reason)")
+      }
+    }
+  }
+}

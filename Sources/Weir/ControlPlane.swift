@@ -1,0 +1,203 @@
+internal import AdminServer
+internal import Admission
+internal import EnvoyBootstrap
+internal import GRPCTransport
+public import Logging
+internal import ManifestSource
+internal import NIOCore
+internal import NIOPosix
+internal import StateStore
+internal import Synchronization
+internal import Telemetry
+public import TrafficModel
+public import XDSServer
+internal import XDSSnapshot
+
+/// A whole control plane in this process: reads the sources, compiles, and serves proxies over xDS.
+///
+/// ```swift
+/// let plane = try await ControlPlane.start(.init(manifests: ["manifests"]), logger: logger)
+/// print("proxies connect to \(plane.xdsAddress)")
+/// await plane.drain(within: .seconds(5))
+/// ```
+public final class ControlPlane: Sendable {
+  /// Where proxies connect, as `HOST:PORT`, or a socket's path.
+  public let xdsAddress: String
+  /// Where the admin server listens; nil if there is none.
+  public let adminAddress: String?
+
+  private let group: MultiThreadedEventLoopGroup
+  private let grpc: GRPCServer
+  private let xds: XDSServer
+  private let pipeline: Pipeline
+  private let admin: AdminHTTPServer?
+  private let tasks: [Task<Void, any Error>]
+  private let isReady: ReadyFlag
+
+  private init(
+    xdsAddress: String, adminAddress: String?, group: MultiThreadedEventLoopGroup, grpc: GRPCServer, xds: XDSServer,
+    pipeline: Pipeline, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>], isReady: ReadyFlag
+  ) {
+    self.xdsAddress = xdsAddress
+    self.adminAddress = adminAddress
+    self.group = group
+    self.grpc = grpc
+    self.xds = xds
+    self.pipeline = pipeline
+    self.admin = admin
+    self.tasks = tasks
+    self.isReady = isReady
+  }
+
+  /// Starts a control plane, and returns when the sources have been read once and proxies are answered. It listens before
+  /// that, so that a slow first scan shows as "not ready" and not as "not there".
+  ///
+  /// - Throws: if an address cannot be bound, the state directory cannot be used, or the manifests cannot be watched.
+  public static func start(_ configuration: ControlPlaneConfiguration, logger: Logger) async throws -> ControlPlane {
+    var cleanup = StartCleanup()
+    do {
+      return try await start(configuration, logger, &cleanup)
+    } catch {
+      await cleanup.run()
+      throw error
+    }
+  }
+
+  private static func start(
+    _ configuration: ControlPlaneConfiguration, _ logger: Logger, _ cleanup: inout StartCleanup
+  ) async throws -> ControlPlane {
+    var stored = StoredObjects()
+    let store = try configuration.state.map { try SQLiteStore(directory: $0) }
+    if let store { stored = try store.load(decode: ManifestDecoder.decodeStored) }
+
+    let registry = MetricsRegistry()
+    let (classEvents, classEvent) = AsyncStream.makeStream(of: ClassEvent.self)
+    let metrics = XDSMetricsView(registry)
+    let xds = XDSServer(
+      logger: logger, latencies: metrics.latencies,
+      classify: { node in
+        let classification = ProxyClassifier.classify(node.metadata)
+        for note in classification.notes {
+          logger.warning("node metadata", metadata: ["node": "\(node.id)", "note": "\(note)"])
+        }
+        return classification.proxyClass
+      },
+      onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
+    let pipeline = Pipeline(
+      clusterDomain: configuration.clusterDomain, store: store, stored: stored, server: xds,
+      metrics: PipelineMetrics(registry), logger: logger)
+    let isReady = ReadyFlag()
+    let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
+
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
+    cleanup.add { try? await group.shutdownGracefully() }
+    let grpc = GRPCServer(
+      group: group, configuration: .init(), logger: logger, accept: { xds.accept($0) })
+    cleanup.add { await grpc.shutdown(gracePeriod: .zero) }
+    let bound = try await bind(grpc, to: configuration.xds)
+    var admin: AdminHTTPServer?
+    if let address = configuration.admin {
+      let server = try await AdminHTTPServer.start(
+        host: address.host, port: UInt16(address.port), source: view, metrics: registry, logger: logger)
+      cleanup.add { await server.shutdown() }
+      admin = server
+    }
+
+    let source = ManifestSource(directories: configuration.manifests, logger: logger)
+    let (synced, sync) = AsyncThrowingStream.makeStream(of: Void.self)
+    let reading = Task {
+      do {
+        try await source.run { batch in
+          await pipeline.take(batch)
+          if batch.isInitialScan { sync.finish() }
+        }
+      } catch {
+        sync.finish(throwing: error)
+        throw error
+      }
+    }
+    let classes = Task<Void, any Error> {
+      for await event in classEvents {
+        switch event {
+        case .appeared(let proxyClass): await pipeline.add(proxyClass)
+        case .gone(let proxyClass): await pipeline.remove(proxyClass)
+        }
+      }
+    }
+    cleanup.add {
+      reading.cancel()
+      classes.cancel()
+      _ = await reading.result
+    }
+    for try await _ in synced {}
+    try Task.checkCancellation()
+    isReady.set(true)
+    return ControlPlane(
+      xdsAddress: bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
+      admin: admin, tasks: [reading, classes], isReady: isReady)
+  }
+
+  /// Returns when the control plane has stopped.
+  /// - Throws: what stopped it, if that was not `drain(within:)`.
+  public func waitUntilStopped() async throws {
+    // The source is the part that can fail while running; after draining it has ended without an error.
+    for task in tasks { try await task.value }
+  }
+
+  /// Stops in an orderly way: says "not ready", refuses new streams, ends the open ones so that their proxies look for
+  /// another server and go on with what they hold, and returns at the latest after the time.
+  public func drain(within time: Duration) async {
+    isReady.set(false)
+    await grpc.shutdown(gracePeriod: TimeAmount(time))
+    for task in tasks { task.cancel() }
+    for task in tasks { _ = await task.result }
+    await admin?.shutdown()
+    try? await group.shutdownGracefully()
+  }
+
+  /// Every connected proxy and what it holds, by node id.
+  public func proxies() async -> [ProxyStatus] { await xds.proxies() }
+
+  /// Everything that is wrong with the input now.
+  public func problems() async -> [Problem] { await pipeline.problems }
+
+  /// What a control plane would say of some directories, without serving.
+  public static func check(directories: [String], clusterDomain: String = "cluster.local") -> [Problem] {
+    Dryrun.problems(of: ManifestSource.scanOnce(directories: directories), clusterDomain: clusterDomain)
+  }
+
+  private static func bind(_ server: GRPCServer, to address: ListenAddress) async throws -> String {
+    do {
+      let bound = try await server.bind(to: address)
+      guard let host = bound.ipAddress, let port = bound.port else { return bound.pathname ?? "\(bound)" }
+      return HostPort(host: host, port: UInt16(port)).description
+    } catch {
+      throw ControlPlaneError(
+        code: .cannotListen, message: "cannot listen for xDS on \(address): \(error)", cause: error)
+    }
+  }
+}
+
+/// A class of proxies came or went.
+private enum ClassEvent: Sendable {
+  case appeared(ProxyClass)
+  case gone(ProxyClass)
+}
+
+/// What has been started so far, to be stopped in the opposite order if the start fails.
+private struct StartCleanup {
+  private var steps: [@Sendable () async -> Void] = []
+
+  mutating func add(_ step: @escaping @Sendable () async -> Void) { steps.append(step) }
+
+  func run() async {
+    for step in steps.reversed() { await step() }
+  }
+}
+
+/// Whether proxies are answered.
+final class ReadyFlag: Sendable {
+  private let flag = Atomic(false)
+  var value: Bool { flag.load(ordering: .acquiring) }
+  func set(_ value: Bool) { flag.store(value, ordering: .releasing) }
+}

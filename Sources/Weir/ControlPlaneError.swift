@@ -1,0 +1,19 @@
+/// Why a control plane could not start.
+public struct ControlPlaneError: Error, CustomStringConvertible {
+  public enum Code: Sendable {
+    /// An address cannot be bound.
+    case cannotListen
+  }
+
+  public var code: Code
+  public var message: String
+  public var cause: (any Error)?
+
+  public init(code: Code, message: String, cause: (any Error)? = nil) {
+    self.code = code
+    self.message = message
+    self.cause = cause
+  }
+
+  public var description: String { message }
+}

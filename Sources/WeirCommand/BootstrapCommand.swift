@@ -1,0 +1,66 @@
+import ArgumentParser
+import EnvoyBootstrap
+
+/// `weir bootstrap`: prints what a sidecar Envoy starts with.
+struct BootstrapCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bootstrap",
+    abstract: "Print an Envoy bootstrap for a sidecar.",
+    discussion: """
+      The output is JSON, which Envoy reads as YAML:
+
+        weir bootstrap --xds 127.0.0.1:15010 --node-id shop-1 > envoy.yaml
+        envoy -c envoy.yaml
+      """)
+
+  @Option(help: ArgumentHelp("Where Weir serves xDS.", valueName: "host:port"), transform: FlagValue.peerAddress)
+  var xds: HostPort
+
+  @Option(help: ArgumentHelp("Names this Envoy among all others.", valueName: "id"), transform: FlagValue.nonEmpty)
+  var nodeID: String
+
+  @Option(
+    help: ArgumentHelp("The namespace whose short names it resolves. (default: default)", valueName: "ns"),
+    transform: FlagValue.namespace)
+  var namespace = NodeMetadata.defaultNamespace
+
+  @Option(
+    name: .customLong("label"), help: ArgumentHelp("A label of its workload; may be repeated.", valueName: "k=v"),
+    transform: FlagValue.workloadLabel)
+  var labels: [Label] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the application reaches it; an IP address. (default: 127.0.0.1:15001)", valueName: "host:port"),
+    transform: FlagValue.ipAddress)
+  var listen = NodeMetadata.defaultListen
+
+  @Option(
+    help: ArgumentHelp(
+      "Where Envoy's own admin server listens; an IP address. (default: 127.0.0.1:15000)", valueName: "host:port"),
+    transform: FlagValue.ipAddress)
+  var admin = HostPort(host: "127.0.0.1", port: 15000)
+
+  @Option(help: ArgumentHelp("How it asks: delta, or sotw (state of the world).", valueName: "protocol"))
+  var `protocol`: SidecarBootstrap.DiscoveryProtocol = .delta
+
+  func validate() throws {
+    var seen: Set<String> = []
+    for label in labels where !seen.insert(label.key).inserted {
+      throw ValidationError("--label: \(label.key) is given twice")
+    }
+  }
+
+  var bootstrap: SidecarBootstrap {
+    SidecarBootstrap(
+      nodeID: nodeID, namespace: namespace,
+      labels: Dictionary(labels.map { ($0.key, $0.value) }) { first, _ in first }, xds: xds, listen: listen,
+      admin: admin, discoveryProtocol: `protocol`)
+  }
+
+  func run() {
+    print(bootstrap.json(), terminator: "")
+  }
+}
+
+extension SidecarBootstrap.DiscoveryProtocol: ExpressibleByArgument {}

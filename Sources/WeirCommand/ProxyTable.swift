@@ -1,0 +1,105 @@
+import AdminServer
+import Foundation
+
+/// The table of `weir proxies`: a line for each proxy and type, and below a proxy what is wrong with it.
+struct ProxyTable {
+  var proxies: [ProxyReport]
+  var now: Date
+
+  private static let header = [
+    "NODE", "NAMESPACE", "PROTOCOL", "ADDRESS", "UP", "TYPE", "NAMES", "HELD", "SENT", "LAG", "STATE",
+  ]
+
+  var text: String {
+    guard !proxies.isEmpty else { return "no proxies are connected\n" }
+    var lines: [Line] = [.cells(Self.header)]
+    for proxy in proxies.sorted(by: { ($0.nodeID, $0.remoteAddress) < ($1.nodeID, $1.remoteAddress) }) {
+      lines += self.lines(of: proxy)
+    }
+    return Self.render(lines)
+  }
+
+  private enum Line {
+    case cells([String])
+    case note(String)
+  }
+
+  private func lines(of proxy: ProxyReport) -> [Line] {
+    var who = [
+      proxy.nodeID, proxy.namespace, proxy.protocol.rawValue, proxy.remoteAddress,
+      Self.age(now.timeIntervalSince(proxy.connectedSince)),
+    ].map(Self.printable)
+    var lines: [Line] = []
+    for type in proxy.types {
+      let names = type.wildcard ? (type.subscribed > 0 ? "*+\(type.subscribed)" : "*") : "\(type.subscribed)"
+      lines.append(
+        .cells(
+          who + [
+            type.type.rawValue, names, Self.version(type.heldVersion), Self.version(type.sentVersion), "\(type.lag)",
+            Self.state(of: type),
+          ]))
+      who = ["", "", "", "", ""]
+    }
+    if proxy.types.isEmpty { lines.append(.cells(who + ["-", "0", "-", "-", "0", "has asked for nothing"])) }
+    for type in proxy.types {
+      if let nack = type.lastNack {
+        let at = nack.at.formatted(Date.ISO8601FormatStyle())
+        let resources = nack.resources.isEmpty ? "" : " (in \(nack.resources.joined(separator: ", ")))"
+        lines.append(.note("NACK \(type.type.rawValue) at \(at): \(nack.reason)\(resources)"))
+      }
+      for item in type.heldBack {
+        lines.append(.note("held back \(type.type.rawValue) \(item.name): \(item.reason)"))
+      }
+    }
+    return lines + proxy.notes.map { .note("note: \($0)") }
+  }
+
+  private static func state(of type: TypeReport) -> String {
+    if type.inFlight { return "waits for ACK" }
+    if !type.heldBack.isEmpty { return "held back" }
+    return type.lag == 0 ? "ok" : "behind"
+  }
+
+  /// Versions are hashes: their beginning is enough to compare by eye.
+  private static func version(_ version: String?) -> String {
+    version.map { printable(String($0.prefix(12))) } ?? "-"
+  }
+
+  private static func age(_ interval: TimeInterval) -> String {
+    let seconds = Int(max(0, min(interval, 1e12)))
+    if seconds < 60 { return "\(seconds)s" }
+    if seconds < 3600 { return "\(seconds / 60)m\(seconds % 60)s" }
+    if seconds < 86_400 { return "\(seconds / 3600)h\(seconds % 3600 / 60)m" }
+    return "\(seconds / 86_400)d\(seconds % 86_400 / 3600)h"
+  }
+
+  /// A proxy chooses its names and its words: nothing of them may steer the terminal.
+  private static func printable(_ text: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { scalar in
+          switch scalar.properties.generalCategory {
+          case .control, .format, .lineSeparator, .paragraphSeparator: " "
+          default: scalar
+          }
+        }))
+  }
+
+  private static func render(_ lines: [Line]) -> String {
+    var widths = header.map(\.count)
+    for case .cells(let cells) in lines {
+      for (column, cell) in cells.enumerated() { widths[column] = max(widths[column], cell.count) }
+    }
+    return lines.map { line in
+      switch line {
+      case .cells(let cells):
+        let padded = zip(cells, widths).map { cell, width in
+          cell + String(repeating: " ", count: width - cell.count)
+        }
+        let text = padded.joined(separator: "  ")
+        return String(text.reversed().drop { $0 == " " }.reversed()) + "\n"
+      case .note(let note): return "  " + printable(note) + "\n"
+      }
+    }.joined()
+  }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import EnvoyBootstrap
+import Foundation
+import Logging
+import UnixSignals
+
+/// `weir serve`: the control plane itself.
+struct ServeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Serve the manifests of directories to Envoys.",
+    discussion: """
+      Watches the directories and pushes each change. When it serves, it prints one line of JSON to stdout with the \
+      addresses that it is bound to; logs go to stderr. SIGTERM or SIGINT drains and exits 0; a second one exits at once.
+      """)
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Directories of manifests, watched.", valueName: "dir"),
+    completion: .directory)
+  var manifests: [String]
+
+  @Option(
+    help: ArgumentHelp(
+      "Where xDS is served; port 0 takes a free one. (default: 127.0.0.1:15010)", valueName: "host:port"),
+    transform: FlagValue.address)
+  var xds = HostPort(host: "127.0.0.1", port: 15010)
+
+  @Option(
+    help: ArgumentHelp(
+      "Where health, metrics and status are served; port 0 takes a free one. (default: 127.0.0.1:15014)",
+      valueName: "host:port"),
+    transform: FlagValue.address)
+  var admin = HostPort(host: "127.0.0.1", port: 15014)
+
+  @Option(
+    help: ArgumentHelp(
+      "Keeps what was last admitted of each object, so that a restart serves it while a manifest is broken.",
+      valueName: "dir"),
+    completion: .directory, transform: FlagValue.nonEmpty)
+  var state: String?
+
+  @Option(help: ArgumentHelp("The least of what is logged.", valueName: "level"))
+  var logLevel: Logger.Level = .info
+
+  @Option(
+    help: ArgumentHelp("How long draining may take, in seconds. (default: 10)", valueName: "seconds"),
+    transform: FlagValue.seconds)
+  var drainTime: Duration = .seconds(10)
+
+  func validate() throws {
+    guard !manifests.isEmpty else { throw ValidationError("--manifests: name at least one directory") }
+    try requireDirectories(manifests, named: "--manifests")
+    if let state, FileManager.default.fileExists(atPath: state) {
+      try requireDirectories([state], named: "--state")
+    }
+  }
+
+  var options: ServeOptions {
+    ServeOptions(
+      manifests: manifests, xds: xds, admin: admin, state: state, logLevel: logLevel, drainTime: drainTime)
+  }
+
+  func run() async throws {
+    // Trapped before anything starts, so that no signal finds the process half-way.
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    LoggingSystem.bootstrap { [logLevel] label in LogfmtHandler(label: label, logLevel: logLevel) }
+    let session = ServeSession(
+      options: options, logger: Logger(label: "weir"), start: Composition.serve,
+      announce: { line in
+        // One write, and not through a buffer: whoever started the process waits for this line.
+        try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+      },
+      exitAtOnce: { _exit(1) })
+    try await session.run(signals: signals)
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

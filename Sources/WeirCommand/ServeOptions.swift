@@ -1,0 +1,15 @@
+import EnvoyBootstrap
+import Logging
+
+/// What `weir serve` was told, checked.
+struct ServeOptions: Sendable, Hashable {
+  /// At least one; each existed when the command line was read.
+  var manifests: [String]
+  var xds: HostPort
+  var admin: HostPort
+  /// Where admitted objects outlive a restart; nil keeps them in memory only.
+  var state: String?
+  var logLevel: Logger.Level
+  /// How long streams and requests under way may take after SIGTERM.
+  var drainTime: Duration
+}

@@ -1,0 +1,103 @@
+internal import HashTreeCollections
+internal import Synchronization
+
+/// An immutable set of resource names, shared by every stream that subscribes to the same names.
+///
+/// Its identity does not depend on order, so a set that is known already is found from the identity alone, without
+/// building it: identity(S ∪ {x}) = identity(S) + identity({x}).
+final class NameSet: Sendable {
+  /// Sums of per-name hashes under this process's random seed, so that a client cannot craft two sets of one identity.
+  struct Identity: Hashable, Sendable {
+    var sum: UInt64 = 0
+    var mixed: UInt64 = 0
+    var count = 0
+
+    mutating func add(_ name: String) { apply(name, 1) }
+    mutating func remove(_ name: String) { apply(name, -1) }
+
+    private mutating func apply(_ name: String, _ direction: Int) {
+      var hasher = Hasher()
+      hasher.combine(name)
+      let hash = UInt64(bitPattern: Int64(hasher.finalize()))
+      // A second, independent combination: the finaliser of MurmurHash3.
+      var mix = (hash ^ (hash >> 33)) &* 0xff51_afd7_ed55_8ccd
+      mix = (mix ^ (mix >> 33)) &* 0xc4ce_b9fe_1a85_ec53
+      mix ^= mix >> 33
+      if direction > 0 {
+        sum &+= hash
+        mixed &+= mix
+      } else {
+        sum &-= hash
+        mixed &-= mix
+      }
+      count += direction
+    }
+  }
+
+  let identity: Identity
+  let names: TreeSet<String>
+
+  init(identity: Identity, names: TreeSet<String>) {
+    self.identity = identity
+    self.names = names
+  }
+
+  static let empty = NameSet(identity: Identity(), names: [])
+
+  func contains(_ name: String) -> Bool { names.contains(name) }
+}
+
+/// The one copy of each name set in use. Sets that no stream uses any more are forgotten.
+final class NameSetPool: Sendable {
+  private struct Entry {
+    weak var set: NameSet?
+  }
+
+  private struct State {
+    var entries: [NameSet.Identity: Entry] = [:]
+    var sweepAt = 256
+  }
+
+  private let state = Mutex(State())
+
+  /// The set of these names. O(names) hashes; the set is built only if no stream has it.
+  func set(of names: some Collection<String>) -> NameSet {
+    updated(.empty, adding: names, removing: EmptyCollection())
+  }
+
+  /// A set with names added (first) and removed. O(changed names) when the result is in use already.
+  func updated(
+    _ base: NameSet, adding: some Collection<String>, removing: some Collection<String>
+  ) -> NameSet {
+    var identity = base.identity
+    for name in adding where !base.contains(name) { identity.add(name) }
+    for name in removing where base.contains(name) { identity.remove(name) }
+    // A name given twice makes a sum that no set has; the set built below then has its true identity.
+    if identity == base.identity { return base }
+    if identity.count == 0 { return .empty }
+    if let known = state.withLock({ $0.entries[identity]?.set }) { return known }
+
+    var names = base.names
+    identity = base.identity
+    for name in adding where names.updateOrInsertIsNew(name) { identity.add(name) }
+    for name in removing where names.remove(name) != nil { identity.remove(name) }
+    if identity.count == 0 { return .empty }
+    return state.withLock { state in
+      if let known = state.entries[identity]?.set { return known }
+      if state.entries.count >= state.sweepAt {
+        state.entries = state.entries.filter { $0.value.set != nil }
+        state.sweepAt = max(256, state.entries.count * 2)
+      }
+      let set = NameSet(identity: identity, names: names)
+      state.entries[identity] = Entry(set: set)
+      return set
+    }
+  }
+
+  /// How many sets are in use.
+  var count: Int { state.withLock { $0.entries.count { $0.value.set != nil } } }
+}
+
+extension TreeSet<String> {
+  fileprivate mutating func updateOrInsertIsNew(_ name: String) -> Bool { insert(name).inserted }
+}

@@ -1,0 +1,129 @@
+internal import XDSSnapshot
+
+// A client that reconnects says what it holds: version by version in delta (`initial_resource_versions`), one version for
+// all in the state of the world (`version_info`). Versions are hashes of content, so the claim means the same to every
+// process that serves the same content.
+extension ProxySession {
+  /// Takes the claims of a type's first request for what the client holds.
+  ///
+  /// - Complexity: O(claims + names) in delta, O(1) in the state of the world.
+  mutating func adopt(_ type: ResourceType, _ generation: Generation) {
+    guard let claims = self[type].claims, let table = generation.table(type, for: proxyClass) else { return }
+    self[type].claims = nil
+    switch variant {
+    case .delta: adopt(claims.versions, type, table)
+    case .stateOfTheWorld: adopt(claims.versionInfo, type, table)
+    }
+    if type == .cluster {
+      hasReturned = !claims.versions.isEmpty || !claims.versionInfo.isEmpty
+      // What the client came with it uses already.
+      arrived = self[.cluster].acked
+      warm = arrived
+      endpointsAsOf = self[.cluster].acked
+    }
+    if type == .endpoint { arrivedNames = self[.endpoint].subscription.names }
+    if type == .endpoint && hasReturned { cool(self[.endpoint].owed) }
+  }
+
+  /// A cluster whose endpoints the client does not claim may never have been warm: it is not until they are accepted.
+  private mutating func cool(_ owed: Owed) {
+    switch owed {
+    case .nothing: break
+    case .names(let names): for name in names { warm.remove(name) }
+    case .everything: warm = ResourceTable()
+    }
+  }
+
+  private mutating func adopt(_ versions: [String: String], _ type: ResourceType, _ table: ResourceTable) {
+    guard !versions.isEmpty else { return }
+    let subscription = self[type].subscription
+    var missing: [String] = []
+    var stale: [(name: String, version: String)] = []
+    var owed = Owed.nothing
+    func compare(_ name: String, _ version: String?, _ resource: Resource?) {
+      guard let version else {
+        if resource != nil { missing.append(name) }
+        return
+      }
+      if let resource, ContentHash(version: version) == resource.contentHash { return }
+      stale.append((name, version))
+    }
+    if subscription.isWildcard {
+      var known = 0
+      table.tree.forEach { resource in
+        let version = versions[resource.name]
+        if version != nil { known += 1 }
+        compare(resource.name, version, resource)
+      }
+      if known < versions.count {
+        for (name, version) in versions where table[name] == nil { stale.append((name, version)) }
+      }
+    } else {
+      for name in subscription.names.names { compare(name, versions[name], table[name]) }
+    }
+    for name in subscription.names.names where versions[name] == nil { owed.add(name) }
+
+    var held = table
+    for name in missing { held.remove(name) }
+    let hasContent = type == .listener || type == .route
+    var claimed: Set<String> = []
+    for (name, version) in stale {
+      if hasContent, let hash = ContentHash(version: version), let sent = shared.sentResource(version: hash),
+        sent.name == name
+      {
+        held.set(sent)
+      } else {
+        held.set(.claim(name: name, version: version))
+        if hasContent { claimed.insert(name) }
+      }
+    }
+    self[type].acked = held
+    self[type].claimed = claimed
+    self[type].owed = owed
+  }
+
+  private mutating func adopt(_ versionInfo: String, _ type: ResourceType, _ table: ResourceTable) {
+    guard !versionInfo.isEmpty else { return }
+    let subscription = self[type].subscription
+    let version = ContentHash(version: versionInfo)
+    switch type {
+    case .cluster, .listener:
+      if subscription.isWildcard {
+        let known = version == table.contentHash ? table : version.flatMap { shared.sentTable(version: $0) }
+        if let known {
+          self[type].acked = known
+          self[type].owed = .nothing
+          return
+        }
+      } else {
+        let whole = plan(type, from: ResourceTable(), to: table, owed: .everything, clusters: ResourceTable())
+        if whole.version == versionInfo {
+          self[type].acked = table
+          self[type].owed = .nothing
+          return
+        }
+      }
+      self[type].holdsUnknown = true
+    case .route:
+      // A response with one route table carries that table's own version.
+      if let version, subscription.names.identity.count == 1, let name = subscription.names.names.first,
+        let known = table[name].flatMap({ $0.contentHash == version ? $0 : nil })
+          ?? shared.sentResource(version: version), known.name == name
+      {
+        self[type].acked.set(known)
+      } else {
+        self[type].holdsUnknown = true
+      }
+    case .endpoint: break
+    }
+  }
+}
+
+extension Subscription {
+  /// The identity as part of a key.
+  var contentHash: ContentHash {
+    ContentHash(
+      ContentHash(high: names.identity.sum, low: names.identity.mixed),
+      ContentHash(high: UInt64(names.identity.count), low: isWildcard ? 1 : 0))
+  }
+}

@@ -1,0 +1,172 @@
+internal import XDSSnapshot
+
+// Make before break, per proxy (Envoy, "Eventual consistency considerations"): what a stream is to hold now is the newest
+// generation, less what would break the proxy at this moment. Nothing here remembers anything: as what the client has
+// accepted changes, the next look gives the next table.
+//
+//     a cluster that is new      CDS ─▶ EDS ─▶ both accepted: warm ─▶ hosts and listeners that name it
+//     a cluster that is gone     RDS, LDS without it ─▶ accepted ─▶ CDS without it ─▶ accepted ─▶ EDS without it
+extension ProxySession {
+  /// The table of a type that the client is to hold now; what differs from the generation is listed in `held`. Nil while
+  /// the type must wait as a whole.
+  mutating func target(_ type: ResourceType, _ generation: Generation) -> ResourceTable? {
+    if !self[type].held.isEmpty { self[type].held = [] }
+    guard let now = generation.table(type, for: proxyClass) else { return nil }
+    if now.contentHash == self[type].acked.contentHash || scope != .aggregated { return now }
+    switch type {
+    case .cluster, .endpoint:
+      let target = keeping(type, now, generation)
+      self[type].held = target.held
+      return target.table
+    case .listener, .route:
+      let target = waiting(type, now, generation)
+      self[type].held = target.held
+      // What the client holds now is not known here, so none of it could be put in the place of what must wait.
+      return self[type].holdsUnknown && !target.held.isEmpty ? nil : target.table
+    }
+  }
+
+  // MARK: What is gone
+
+  /// The table with those of the client's resources that are gone but must stay for now. O(removals).
+  private func keeping(
+    _ type: ResourceType, _ now: ResourceTable, _ generation: Generation
+  ) -> SharedResponses.Target {
+    let change = shared.change(from: types[type.rawValue].acked, to: now)
+    guard change.removals > 0 else { return .init(table: now) }
+    var table = now
+    var held: [HeldItem] = []
+    for entry in change.entries {
+      guard entry.new == nil, let old = entry.old, types[type.rawValue].subscription.covers(old.name) else { continue }
+      let stays =
+        type == .cluster
+        ? !mayWithdraw(old.name, generation) : generation.clusters[old.name] == nil && holdsCluster(old.name)
+      guard stays else { continue }
+      table.set(old)
+      held.append(HeldItem(resource: old.name, reason: .inUse))
+    }
+    return .init(table: table, held: held)
+  }
+
+  /// Whether nothing that the client has can still name the cluster.
+  private func mayWithdraw(_ cluster: String, _ generation: Generation) -> Bool {
+    for type in [ResourceType.listener, .route] {
+      let session = types[type.rawValue]
+      guard session.isRequested else {
+        // A client that has come back asks for clusters a moment before it asks for the routes that it still follows.
+        if hasReturned { return false }
+        continue
+      }
+      guard let current = generation.table(type, for: proxyClass) else { return false }
+      if session.mayReference(cluster, in: current) { return false }
+    }
+    return true
+  }
+
+  private func holdsCluster(_ name: String) -> Bool {
+    let clusters = types[ResourceType.cluster.rawValue]
+    return clusters.subscription.covers(name)
+      && (clusters.acked[name] != nil || clusters.inFlight?.table[name] != nil)
+  }
+
+  // MARK: What is new
+
+  /// The table with its predecessors in place of the virtual hosts and listeners that name a cluster which is not warm.
+  private func waiting(_ type: ResourceType, _ now: ResourceTable, _ generation: Generation) -> SharedResponses.Target {
+    let clusters = types[ResourceType.cluster.rawValue]
+    // A client that takes its clusters by name asks for them after the route: a cluster that it has not asked for must
+    // not hold the route.
+    guard clusters.isRequested, warm.contentHash != generation.clusters.contentHash else { return .init(table: now) }
+    let change = shared.change(from: warm, to: generation.clusters)
+    guard change.additions > 0 else { return .init(table: now) }
+    let acked = self[type].acked
+    let subscription = self[type].subscription
+    let parts = [
+      ContentHash(high: UInt64(type.rawValue), low: 0), now.contentHash, acked.contentHash, warm.contentHash,
+      generation.clusters.contentHash, clusters.subscription.contentHash, subscription.contentHash,
+    ]
+    return shared.target(of: parts) {
+      let cold = change.entries.lazy.filter { $0.old == nil && clusters.subscription.covers($0.name) }.map(\.name)
+      var composition = Composition(now: now, acked: acked, subscription: subscription)
+      for cluster in cold { composition.hold(cluster) }
+      return composition.target
+    }
+  }
+}
+
+/// Puts what the client has accepted in the place of what must wait.
+private struct Composition {
+  private var table: ResourceTable
+  private var held: [HeldItem] = []
+  private let now: ResourceTable
+  private let acked: ResourceTable
+  private let subscription: Subscription
+  /// Resources of fragments that are new to the client, with their parts as composed so far.
+  private var composed: [(resource: Resource, header: [UInt8], parts: [ReferencedTree<Fragment>], old: Resource?)] = []
+  private var isChanged: [Bool] = []
+
+  init(now: ResourceTable, acked: ResourceTable, subscription: Subscription) {
+    table = now
+    self.now = now
+    self.acked = acked
+    self.subscription = subscription
+    func consider(_ resource: Resource) {
+      let old = acked[resource.name]
+      guard case .fragments(let header, let parts) = resource.body, old?.contentHash != resource.contentHash else {
+        return
+      }
+      composed.append((resource, header, parts, old))
+    }
+    if subscription.isWildcard {
+      now.tree.forEach(consider)
+    } else {
+      for name in subscription.names.names { if let resource = now[name] { consider(resource) } }
+    }
+    isChanged = composed.map { _ in false }
+  }
+
+  /// Holds what names the cluster. O(what names it · log n).
+  mutating func hold(_ cluster: String) {
+    for name in now.keys(referencing: cluster) {
+      guard subscription.covers(name), acked[name]?.contentHash != now[name]?.contentHash else { continue }
+      keepWhole(name, cluster)
+    }
+    for index in composed.indices {
+      if let old = composed[index].old, old.isClaim {
+        // Which hosts the client has is not known, so the resource waits as a whole.
+        if composed[index].resource.references(cluster) { keepWhole(old.name, cluster) }
+      } else {
+        keepFragments(index, cluster)
+      }
+    }
+  }
+
+  private mutating func keepWhole(_ name: String, _ cluster: String) {
+    if let old = acked[name] { table.set(old) } else { table.remove(name) }
+    held.append(HeldItem(resource: name, reason: .waitsForCluster(cluster)))
+  }
+
+  private mutating func keepFragments(_ index: Int, _ cluster: String) {
+    let (resource, _, parts, old) = composed[index]
+    guard case .fragments(_, let original) = resource.body else { return }
+    var oldParts: [ReferencedTree<Fragment>] = []
+    if case .fragments(_, let parts)? = old?.body { oldParts = parts }
+    for part in parts.indices {
+      for key in original[part].keys(referencing: cluster) {
+        let before = part < oldParts.count ? oldParts[part][key] : nil
+        if let before, before.contentHash == original[part][key]?.contentHash { continue }
+        if let before { composed[index].parts[part].set(before) } else { composed[index].parts[part].remove(key) }
+        isChanged[index] = true
+        held.append(HeldItem(resource: resource.name, part: key, reason: .waitsForCluster(cluster)))
+      }
+    }
+  }
+
+  var target: SharedResponses.Target {
+    var table = table
+    for (index, item) in composed.enumerated() where isChanged[index] {
+      table.set(Resource(name: item.resource.name, header: item.header, parts: item.parts))
+    }
+    return .init(table: table, held: held)
+  }
+}

@@ -1,0 +1,62 @@
+internal import XDSSnapshot
+
+// When is a cluster warm on a proxy? When its CDS was accepted and its endpoints, sent after the cluster, were too. A
+// client that accepts a cluster without having asked for its endpoints (Envoy asks before it accepts; gRPC may ask later)
+// needs none: the cluster counts as warm, so that nothing waits for a request that may never come. A warm cluster stays warm until it is withdrawn: an Envoy that warms its next version goes
+// on using the one before.
+extension ProxySession {
+  /// Adds what has become warm. O(1) when nothing is on its way, else O(clusters that are not warm yet).
+  mutating func warmUp(after type: ResourceType) {
+    let clusters = types[ResourceType.cluster.rawValue]
+    guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash else { return }
+    let endpoints = types[ResourceType.endpoint.rawValue]
+    if endpoints.awaitsSubscription { return }
+    let sent = clusters.inFlight?.table ?? clusters.acked
+    let isComing = endpoints.inFlight != nil || !endpoints.owed.isNothing
+    let isQuiet =
+      !isComing && clusters.inFlight == nil && endpoints.claims == nil && endpoints.quarantine == nil
+      && clusters.quarantine == nil
+      && endpointsAsOf.contentHash == sent.contentHash
+      && (variant == .delta || clusters.acked.contentHash == generation?.clusters.contentHash)
+      && generation.map { shared.change(from: endpoints.acked, to: $0.endpoints).additions == 0 } ?? true
+    if isQuiet || (!endpoints.isRequested && clusters.inFlight == nil && clusters.quarantine == nil) {
+      warm = clusters.acked
+      return
+    }
+    let change = shared.change(from: warm, to: clusters.acked)
+    // During start-up thousands are on their way: the answer to their endpoints comes soon and settles all at once.
+    if type == .cluster && isComing && change.entries.count > 256 { return }
+    for entry in change.entries {
+      guard let new = entry.new else {
+        warm.remove(entry.name)
+        continue
+      }
+      if entry.old == nil {
+        // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
+        if sent[new.name] == nil { continue }
+        if clusters.quarantine?.doubtful.contains(new.name) ?? false { continue }
+        if isAwaited(new.name, endpoints, sent) { continue }
+      }
+      warm.set(new)
+    }
+  }
+
+  /// Whether the cluster's endpoints are still to be sent, or to be accepted.
+  private func isAwaited(_ name: String, _ endpoints: TypeSession, _ sent: ResourceTable) -> Bool {
+    guard endpoints.subscription.covers(name) else {
+      // Whether the client wants them is known when it accepts its clusters.
+      return types[ResourceType.cluster.rawValue].inFlight != nil
+    }
+    if endpoints.acked[name] == nil, let generation {
+      // They are there now, and about to be sent.
+      if generation.endpoints[name] != nil { return true }
+      // In the state of the world a client cannot be told that there are none: it waits for those of a cluster that is
+      // gone, and has to get them should it come back.
+      if variant == .stateOfTheWorld && generation.clusters[name] == nil { return true }
+    }
+    return endpoints.owed.contains(name) || endpoints.claims != nil
+      || endpoints.inFlight?.plan.names.contains(name) ?? false
+      || endpoints.quarantine?.doubtful.contains(name) ?? false
+      || endpointsAsOf[name]?.contentHash != sent[name]?.contentHash
+  }
+}

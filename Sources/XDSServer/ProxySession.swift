@@ -1,0 +1,288 @@
+internal import EnvoyAPI
+internal import XDSSnapshot
+
+/// One xDS stream as a pure state machine: requests and generations in, responses out; no bytes, no socket, no clock.
+///
+/// State of the world and delta share everything but the reading of a request and the fullness of a response. What a
+/// stream must be sent is always the difference between what its client has accepted (`TypeSession.acked`) and what it is
+/// to hold (`ProxySession+Targets.swift`, where make before break lives); nothing else is remembered of the past.
+struct ProxySession: Sendable {
+  /// The types that a stream can ask for.
+  enum Scope: Sendable, Hashable {
+    /// An aggregated stream: all types, ordered among each other.
+    case aggregated
+    /// A stream of one type's own service; nothing is known of the client's other types.
+    case only(ResourceType)
+  }
+
+  /// What a request was, beside its subscription.
+  enum Receipt: Sendable, Hashable {
+    /// The first request of its type, or one that changes the subscription only.
+    case subscription
+    case ack
+    case nack
+    /// Answers a response that is not the last: ignored (state of the world), or heeded for its subscription only (delta).
+    case stale
+  }
+
+  struct Response: Sendable {
+    var nonce: Nonce
+    var plan: ResponsePlan
+  }
+
+  let variant: XDSProtocol
+  let scope: Scope
+  let proxyClass: ProxyClass
+  let shared: SharedResponses
+  /// The newest generation that has this proxy's class.
+  private(set) var generation: Generation?
+  /// By `ResourceType.rawValue`.
+  private(set) var types: [TypeSession]
+  /// The client has come back with what an earlier stream gave it.
+  var hasReturned = false
+  /// The clusters that the client came with and has had ever since.
+  var arrived = ResourceTable()
+  /// The endpoints that it asked for first: those of the clusters that it really has.
+  var arrivedNames = NameSet.empty
+  /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
+  var warm = ResourceTable()
+  /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
+  var endpointsAsOf = ResourceTable()
+
+  init(variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses) {
+    self.variant = variant
+    self.scope = scope
+    self.proxyClass = proxyClass
+    self.shared = shared
+    types = ResourceType.allCases.map(TypeSession.init)
+  }
+
+  subscript(type: ResourceType) -> TypeSession {
+    get { types[type.rawValue] }
+    _modify { yield &types[type.rawValue] }
+  }
+
+  // MARK: Events
+
+  /// A new state of the world. One that lacks this proxy's class is passed over: the next will have it.
+  mutating func published(_ generation: Generation) {
+    guard generation.classes[proxyClass] != nil else { return }
+    if let current = self.generation, current.number > generation.number { return }
+    self.generation = generation
+  }
+
+  /// A state-of-the-world request.
+  mutating func received(_ request: DiscoveryRequest, for type: ResourceType) -> Receipt {
+    let isFirst = !self[type].isRequested
+    if !isFirst && !request.responseNonce.isEmpty && request.responseNonce != self[type].lastNonce?.text {
+      self[type].counts.stale += 1
+      self[type].awaitsSubscription = true
+      return .stale
+    }
+    self[type].awaitsSubscription = false
+    let change = self[type].subscription.replace(
+      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.isFullState, pool: shared.names)
+    apply(change, to: type)
+    if isFirst {
+      self[type].isRequested = true
+      self[type].claims = .init(versionInfo: request.versionInfo)
+      return .subscription
+    }
+    return settle(request.responseNonce, request.errorDetail, for: type)
+  }
+
+  /// A delta request. Whatever its nonce, its subscription changes count.
+  mutating func received(_ request: DeltaDiscoveryRequest, for type: ResourceType) -> Receipt {
+    let isFirst = !self[type].isRequested
+    let change = self[type].subscription.update(
+      subscribing: request.resourceNamesSubscribe, unsubscribing: request.resourceNamesUnsubscribe, isFirst: isFirst,
+      allowsLegacyWildcard: type.isFullState, pool: shared.names)
+    apply(change, to: type)
+    if isFirst {
+      self[type].isRequested = true
+      self[type].claims = .init(versions: request.initialResourceVersions)
+      return .subscription
+    }
+    // Asked for anew before there was anything to compare the client's claims with.
+    for name in request.resourceNamesSubscribe { self[type].claims?.versions[name] = nil }
+    return settle(request.responseNonce, request.errorDetail, for: type)
+  }
+
+  private mutating func apply(_ change: Subscription.Change, to type: ResourceType) {
+    self[type].apply(change)
+    if type == .endpoint && !change.dropped.isEmpty { warmUp(after: .endpoint) }
+    guard type == .cluster else { return }
+    if change.dropsUnnamed { warm = warm.restricted(to: self[.cluster].subscription.names) }
+    for name in change.dropped { warm.remove(name) }
+  }
+
+  /// Takes the answer to a response.
+  private mutating func settle(_ nonce: String, _ error: ErrorDetail?, for type: ResourceType) -> Receipt {
+    guard !nonce.isEmpty else { return .subscription }
+    guard let flight = self[type].inFlight, flight.nonce.text == nonce else {
+      let isLast = self[type].lastNonce?.text == nonce
+      if !isLast { self[type].counts.stale += 1 }
+      // The answer to the last response, given again, changes nothing.
+      return isLast ? .subscription : .stale
+    }
+    self[type].inFlight = nil
+    guard let error else {
+      accept(flight, type)
+      return .ack
+    }
+    refuse(flight, error, type)
+    return .nack
+  }
+
+  private mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
+    self[type].counts.acks += 1
+    self[type].acked = flight.table
+    self[type].holdsUnknown = false
+    self[type].refusedWhole = nil
+    if flight.isComplete { self[type].converged = flight.generation }
+    if !self[type].claimed.isEmpty {
+      self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
+    }
+    let isFullState = variant == .stateOfTheWorld && type.isFullState
+    self[type].quarantine?.accepted(flight.plan, isFullState: isFullState)
+    if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
+    if type == .cluster || type == .endpoint { warmUp(after: type) }
+  }
+
+  private mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
+    self[type].counts.nacks += 1
+    var suspects: [String] = []
+    if flight.plan.news.isEmpty {
+      // Nothing but removals: there is no content to refuse, and sending them again would not help.
+      self[type].acked = flight.table
+    } else if self[type].holdsUnknown && type.isFullState {
+      suspects = flight.plan.news.map(\.name)
+      self[type].refusedWhole = flight.table.contentHash
+    } else {
+      var quarantine = self[type].quarantine ?? Quarantine(refused: flight.table)
+      suspects = quarantine.refuse(flight.plan, table: flight.table, message: error.message)
+      self[type].quarantine = quarantine
+      // What of the refused clusters is sent again needs its endpoints again.
+      if type == .cluster && endpointsAsOf.contentHash == flight.table.contentHash {
+        endpointsAsOf = self[.cluster].acked
+      }
+    }
+    self[type].rejection = Rejection(
+      code: error.code, message: error.message, resources: suspects, nonce: flight.nonce.text,
+      generation: flight.generation)
+    if type == .endpoint { warmUp(after: type) }
+  }
+
+  // MARK: Output
+
+  /// What is to be sent now, in this order. The caller calls it after events while the stream can take more.
+  ///
+  /// - Complexity: O(1) when nothing changed, or when another stream was in the same state before.
+  mutating func pump() -> [Response] {
+    guard let generation else { return [] }
+    for type in ResourceType.allCases where self[type].claims != nil { adopt(type, generation) }
+    var responses: [Response] = []
+    for type in ResourceType.allCases where self[type].isRequested && self[type].inFlight == nil {
+      if let response = next(type, generation) { responses.append(response) }
+    }
+    return responses
+  }
+
+  private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
+    while true {
+      guard var table = target(type, generation), table.contentHash != self[type].refusedWhole else { return nil }
+      var owed = self[type].owed
+      var isComplete = self[type].held.isEmpty
+      if self[type].quarantine != nil {
+        let (restrained, suspended) = self[type].quarantine!.restrain(table, acked: self[type].acked)
+        table = restrained
+        owed.add(self[type].quarantine!.doubtful.subtracting(suspended).filter { self[type].subscription.covers($0) })
+        if !suspended.isEmpty {
+          isComplete = false
+          self[type].held += suspended.sorted().map { HeldItem(resource: $0, reason: .refused) }
+        }
+      }
+      let clusters = type == .endpoint ? self[.cluster].inFlight?.table ?? self[.cluster].acked : ResourceTable()
+      let isUnchanged =
+        table.contentHash == self[type].acked.contentHash && owed.isNothing
+        && (type != .endpoint || clusters.contentHash == endpointsAsOf.contentHash)
+      if isUnchanged {
+        if settled(type, table, generation, isComplete) { return nil }
+        continue
+      }
+      let plan = plan(type, from: self[type].acked, to: table, owed: owed, clusters: clusters)
+      self[type].owed = .nothing
+      if type == .endpoint { endpointsAsOf = clusters }
+      if plan.isEmpty {
+        if settled(type, table, generation, isComplete) { return nil }
+        continue
+      }
+      let nonce =
+        self[type].lastNonce?.following(in: generation.number) ?? Nonce(generation: generation.number)
+      self[type].lastNonce = nonce
+      self[type].inFlight = .init(
+        nonce: nonce, table: table, plan: plan, generation: generation.number, isComplete: isComplete)
+      self[type].counts.responses += 1
+      self[type].counts.resources += UInt64(plan.resources.count)
+      self[type].counts.removed += UInt64(plan.removed.count)
+      if type == .cluster {
+        for name in plan.withdrawn {
+          warm.remove(name)
+          arrived.remove(name)
+        }
+      }
+      return Response(nonce: nonce, plan: plan)
+    }
+  }
+
+  /// There is nothing to send: the client holds the table. False if another group of refused resources is to be tried.
+  private mutating func settled(
+    _ type: ResourceType, _ table: ResourceTable, _ generation: Generation, _ isComplete: Bool
+  ) -> Bool {
+    self[type].acked = table
+    if isComplete { self[type].converged = generation.number }
+    if type == .endpoint || type == .cluster { warmUp(after: type) }
+    guard self[type].quarantine != nil else { return true }
+    if self[type].quarantine!.groups.isEmpty {
+      if self[type].quarantine!.isOver { self[type].quarantine = nil }
+      return true
+    }
+    self[type].quarantine!.skipGroup()
+    return false
+  }
+
+  func plan(
+    _ type: ResourceType, from: ResourceTable, to: ResourceTable, owed: Owed, clusters: ResourceTable
+  ) -> ResponsePlan {
+    let isFirst = from.count == 0 && { if case .everything = owed { true } else { false } }()
+    var key = ResponsePlan.Key(
+      type: type, variant: variant, from: from.contentHash, to: to.contentHash,
+      subscription: self[type].subscription.identity, owed: owed.identity)
+    var related = ResponsePlan.Clusters(subscription: self[.cluster].subscription)
+    if type == .endpoint, let generation {
+      // Where everything is sent anyhow, it does not matter which clusters changed.
+      if !isFirst && endpointsAsOf.contentHash != clusters.contentHash {
+        key.clustersFrom = endpointsAsOf.contentHash
+        key.clustersTo = clusters.contentHash
+        related.renewed = shared.change(from: endpointsAsOf, to: clusters)
+      }
+      if variant == .stateOfTheWorld && !(owed.isNothing && related.renewed.entries.isEmpty)
+        && clusters.contentHash != generation.clusters.contentHash
+      {
+        key.clustersSent = clusters.contentHash
+        key.clustersNow = generation.clusters.contentHash
+        key.clustersArrived = arrived.contentHash
+        key.namesArrived = arrivedNames.identity
+        related.doomed = shared.change(from: clusters, to: generation.clusters)
+        related.arrived = arrived
+        related.arrivedNames = arrivedNames
+      }
+      if !related.renewed.entries.isEmpty || !related.doomed.entries.isEmpty {
+        key.clusterSubscription = self[.cluster].subscription.identity
+      }
+    }
+    return shared.plan(
+      key, from: from, to: to, subscription: self[type].subscription, owed: owed,
+      clusters: related)
+  }
+}

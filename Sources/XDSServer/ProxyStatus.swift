@@ -1,0 +1,90 @@
+public import XDSSnapshot
+
+/// One stream, as an operator sees it.
+public struct ProxyStatus: Sendable {
+  public var nodeID: String
+  /// `Node.cluster`.
+  public var nodeCluster: String
+  /// The client's program and version.
+  public var userAgent: String
+  public var proxyClass: ProxyClass
+  public var variant: XDSProtocol
+  /// Nil on an aggregated stream, else the one type that the stream is for.
+  public var onlyType: ResourceType?
+  public var remoteAddress: String
+  public var connectedFor: Duration
+  public var types: [TypeStatus]
+
+  /// The newest generation that the proxy has confirmed in every type that it asked for; nil before that.
+  public var convergedGeneration: UInt64? {
+    guard let oldest = types.map(\.convergedGeneration).min(), oldest > 0 else { return nil }
+    return oldest
+  }
+
+  /// One type on a stream.
+  public struct TypeStatus: Sendable {
+    public var type: ResourceType
+    public var isWildcard: Bool
+    /// How many names are subscribed to.
+    public var names: Int
+    /// What the proxy has confirmed: the version of its one resource, or else the hash over the whole table, so that proxies
+    /// which hold the same show the same.
+    public var version: String
+    /// The newest generation that the proxy has confirmed completely; 0 for none.
+    public var convergedGeneration: UInt64
+    /// The response that is not answered yet.
+    public var inFlight: InFlight?
+    /// What this proxy does not get yet, and why.
+    public var held: [HeldItem]
+    /// The last refusal; it stays after the proxy has accepted something newer.
+    public var rejection: Rejection?
+    /// Since the last refusal; zero if there was none.
+    public var rejectionAge: Duration
+    public var responses: UInt64
+    public var resources: UInt64
+    public var acks: UInt64
+    public var nacks: UInt64
+  }
+
+  public struct InFlight: Sendable {
+    public var nonce: String
+    /// As `TypeStatus.version`, once the proxy confirms it.
+    public var version: String
+    public var generation: UInt64
+    /// Since it was sent.
+    public var age: Duration
+  }
+}
+
+extension ProxySession {
+  /// - Parameters:
+  ///   - flightAge: how long a type's response has been in flight.
+  ///   - refusalAge: how long ago a type's last refusal came.
+  func status(
+    flightAge: (ResourceType) -> Duration, refusalAge: (ResourceType) -> Duration
+  ) -> [ProxyStatus.TypeStatus] {
+    types.filter(\.isRequested).map { session in
+      .init(
+        type: session.type, isWildcard: session.subscription.isWildcard,
+        names: session.subscription.names.identity.count, version: session.acked.versionText,
+        convergedGeneration: session.converged,
+        inFlight: session.inFlight.map {
+          .init(
+            nonce: $0.nonce.text, version: $0.table.versionText, generation: $0.generation,
+            age: flightAge(session.type))
+        },
+        held: session.held, rejection: session.rejection, rejectionAge: refusalAge(session.type),
+        responses: session.counts.responses,
+        resources: session.counts.resources, acks: session.counts.acks, nacks: session.counts.nacks)
+    }
+  }
+}
+
+extension ResourceTable {
+  fileprivate var versionText: String {
+    guard count == 1 else { return contentHash.text }
+    var version = ""
+    tree.forEach { version = $0.version }
+    return version
+  }
+}

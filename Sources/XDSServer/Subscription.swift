@@ -1,0 +1,144 @@
+internal import XDSSnapshot
+
+/// What a stream has subscribed to, of one type (xDS protocol, "How the client specifies what resources to return").
+struct Subscription: Sendable {
+  /// Everything of the type: `*`, or an empty first request for listeners and clusters (the legacy form).
+  private(set) var isWildcard = false
+  /// What is subscribed to by name; a name can be there and be covered by the wildcard as well.
+  private(set) var names = NameSet.empty
+  /// The client has named something (or `*`) on this stream: from then on an empty list means nothing, not everything.
+  private var hasNamed = false
+
+  struct Identity: Hashable, Sendable {
+    var isWildcard: Bool
+    var names: NameSet.Identity
+  }
+
+  var identity: Identity { Identity(isWildcard: isWildcard, names: names.identity) }
+
+  func covers(_ name: String) -> Bool { isWildcard || names.contains(name) }
+
+  /// What a request changed.
+  struct Change {
+    /// To be answered anew, whatever the client may hold.
+    var owed = Owed.nothing
+    /// What the client does not hold, because it has just subscribed to it or has dropped it.
+    var dropped: [String] = []
+    /// The wildcard came or went: the client holds no more than what it had named.
+    var dropsUnnamed = false
+  }
+
+  /// State of the world: a request carries the whole list.
+  mutating func replace(
+    with list: [String], isFirst: Bool, allowsLegacyWildcard: Bool, pool: NameSetPool
+  ) -> Change {
+    var change = Change()
+    if list.isEmpty && !hasNamed {
+      isWildcard = allowsLegacyWildcard
+      if isFirst { change.owed = .everything }
+      return change
+    }
+    hasNamed = true
+    let wantsWildcard = list.contains("*")
+    let old = names
+    names = wantsWildcard ? pool.set(of: list.filter { $0 != "*" }) : pool.set(of: list)
+    if names !== old {
+      let added = names.names.subtracting(old.names)
+      change.owed.add(added)
+      for name in added where !isWildcard { change.dropped.append(name) }
+      if !(isWildcard && wantsWildcard) { change.dropped += old.names.subtracting(names.names) }
+    }
+    if wantsWildcard != isWildcard {
+      isWildcard = wantsWildcard
+      change.dropsUnnamed = true
+      if wantsWildcard { change.owed = .everything }
+    }
+    if isFirst { change.owed = .everything }
+    return change
+  }
+
+  /// Delta: a request adds and removes names. A name in both lists stays subscribed: a needless answer is harmless, a lost
+  /// one is not.
+  mutating func update(
+    subscribing: [String], unsubscribing: [String], isFirst: Bool, allowsLegacyWildcard: Bool, pool: NameSetPool
+  ) -> Change {
+    var change = Change()
+    if isFirst && subscribing.isEmpty {
+      isWildcard = allowsLegacyWildcard
+      change.owed = .everything
+      return change
+    }
+    let hadWildcard = isWildcard
+    if unsubscribing.contains("*") { isWildcard = false }
+    let gone = unsubscribing.filter { $0 != "*" && names.contains($0) }
+    if !gone.isEmpty {
+      names = pool.updated(names, adding: EmptyCollection(), removing: gone)
+      if isWildcard {
+        // Still covered by the wildcard: the client cannot know whether it is to keep it until it is told.
+        change.owed.add(gone)
+      } else {
+        change.dropped = gone
+      }
+    }
+    if subscribing.contains("*") {
+      isWildcard = true
+      change.owed = .everything
+    }
+    let wanted = subscribing.filter { $0 != "*" }
+    if !wanted.isEmpty {
+      if !hadWildcard || !isWildcard { change.dropped += wanted.filter { !names.contains($0) } }
+      names = pool.updated(names, adding: wanted, removing: EmptyCollection())
+      change.owed.add(wanted)
+    }
+    change.dropsUnnamed = hadWildcard != isWildcard
+    if isFirst { change.owed = .everything }
+    return change
+  }
+}
+
+/// What a stream must be answered with even if the client may hold it already.
+enum Owed: Sendable {
+  case nothing
+  case names(Set<String>)
+  /// The whole subscription.
+  case everything
+
+  var isNothing: Bool { if case .nothing = self { true } else { false } }
+
+  func contains(_ name: String) -> Bool {
+    switch self {
+    case .nothing: false
+    case .names(let names): names.contains(name)
+    case .everything: true
+    }
+  }
+
+  mutating func add(_ more: some Collection<String>) {
+    guard !more.isEmpty else { return }
+    switch self {
+    case .nothing: self = .names(Set(more))
+    case .names(let names): self = .names(names.union(more))
+    case .everything: break
+    }
+  }
+
+  mutating func add(_ name: String) { add(CollectionOfOne(name)) }
+
+  /// Equal for equal content.
+  enum Identity: Hashable, Sendable {
+    case nothing
+    case names(NameSet.Identity)
+    case everything
+  }
+
+  var identity: Identity {
+    switch self {
+    case .nothing: return .nothing
+    case .everything: return .everything
+    case .names(let names):
+      var identity = NameSet.Identity()
+      for name in names { identity.add(name) }
+      return .names(identity)
+    }
+  }
+}

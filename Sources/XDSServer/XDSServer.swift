@@ -1,0 +1,165 @@
+public import EnvoyAPI
+public import GRPCTransport
+public import Logging
+internal import NIOCore
+internal import Synchronization
+public import XDSSnapshot
+
+/// The xDS server: state of the world and delta, over ADS and over the services of single types.
+///
+/// Give `accept` to a `GRPCServer`, and every new state of the world to `publish`. Nothing is answered before the first
+/// one. Streams live on their event loops; a publication hops to each loop once, and of several in a row a loop sees the
+/// last.
+public final class XDSServer: Sendable {
+  private struct State {
+    var latest: (generation: Generation, publishedAt: NIODeadline)?
+    var loops: [ObjectIdentifier: (eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)] = [:]
+    /// Loops that are about to look at `latest`.
+    var hopping: Set<ObjectIdentifier> = []
+    var unknownTypes: Set<String> = []
+  }
+
+  let logger: Logger
+  let classify: @Sendable (NodeIdentity) -> ProxyClass
+  let shared: SharedResponses
+  /// How long pushes and their ACKs take.
+  public let latencies: XDSLatencies
+  private let onNewClass: @Sendable (ProxyClass) -> Void
+  private let onClassGone: @Sendable (ProxyClass) -> Void
+  private let state = Mutex(State())
+  /// How many streams each class has. A lock of its own, so that the callbacks come in order and may publish.
+  private let classes = Mutex<[ProxyClass: Int]>([:])
+
+  /// - Parameters:
+  ///   - latencies: what records how long pushes and their ACKs take.
+  ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
+  ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
+  ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
+  ///   - onClassGone: the last stream of a class has closed.
+  public init(
+    logger: Logger, latencies: XDSLatencies = XDSLatencies(),
+    classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
+    onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
+    onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
+  ) {
+    self.logger = logger
+    self.latencies = latencies
+    self.classify = classify
+    self.onNewClass = onNewClass
+    self.onClassGone = onClassGone
+    shared = SharedResponses { type, name in
+      let bytes =
+        type == .route
+        ? RouteConfiguration.encodedHeader(name: name) : ClusterLoadAssignment.encodedHeader(clusterName: name)
+      return Resource(name: name, bytes: bytes)
+    }
+  }
+
+  /// Takes a call if its method is one of xDS (nil otherwise). On the call's event loop.
+  public func accept(_ call: GRPCCall) -> (any GRPCCallHandler)? {
+    guard let (variant, scope) = Self.services[call.method] else { return nil }
+    return XDSStream(call, variant: variant, scope: scope, server: self, loop: streams(of: call.eventLoop))
+  }
+
+  /// Serves a new state of the world. From any thread; O(event loops) here, and O(streams) spread over their loops. A
+  /// generation older than the last one is ignored.
+  public func publish(_ generation: Generation) {
+    let now = NIODeadline.now()
+    let hops = state.withLock { state in
+      if let latest = state.latest, latest.generation.number >= generation.number {
+        return [(eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)]()
+      }
+      state.latest = (generation, now)
+      return state.loops.filter { state.hopping.insert($0.key).inserted }.map(\.value)
+    }
+    shared.age()
+    for hop in hops { hop.eventLoop.execute { self.deliver(hop.streams) } }
+  }
+
+  private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
+    let latest = state.withLock { state in
+      state.hopping.remove(ObjectIdentifier(streams.eventLoop))
+      return state.latest
+    }
+    guard let latest else { return }
+    streams.value.deliver(latest.generation, publishedAt: latest.publishedAt)
+  }
+
+  /// The newest generation that was published.
+  public var generation: Generation? { state.withLock { $0.latest?.generation } }
+
+  /// Every open stream whose client has said who it is, by node id. Visits every stream.
+  public func proxies() async -> [ProxyStatus] {
+    await gather { $0.statuses() }.flatMap { $0 }.sorted { $0.nodeID < $1.nodeID }
+  }
+
+  /// The counts of all loops. O(loops).
+  public func metrics() async -> XDSMetrics {
+    var sum = XDSMetrics()
+    for part in await gather({ $0.metrics }) { sum += part }
+    sum.encodings = shared.encodings
+    sum.generation = generation?.number ?? 0
+    return sum
+  }
+
+  private func gather<Part: Sendable>(_ read: @escaping @Sendable (LoopStreams) -> Part) async -> [Part] {
+    let loops = state.withLock { Array($0.loops.values) }
+    var parts: [Part] = []
+    for loop in loops {
+      let streams = loop.streams
+      // Fails only when the loop is shut down, and its streams with it.
+      if let part = try? await loop.eventLoop.submit({ read(streams.value) }).get() { parts.append(part) }
+    }
+    return parts
+  }
+
+  // MARK: For streams
+
+  private func streams(of eventLoop: any EventLoop) -> LoopStreams {
+    let (streams, latest) = state.withLock { state in
+      let key = ObjectIdentifier(eventLoop)
+      if let known = state.loops[key] { return (known.streams, state.latest) }
+      let streams = NIOLoopBound(LoopStreams(), eventLoop: eventLoop)
+      state.loops[key] = (eventLoop, streams)
+      return (streams, state.latest)
+    }
+    if streams.value.generation == nil, let latest {
+      streams.value.deliver(latest.generation, publishedAt: latest.publishedAt)
+    }
+    return streams.value
+  }
+
+  func joined(_ proxyClass: ProxyClass) {
+    classes.withLock { classes in
+      classes[proxyClass, default: 0] += 1
+      if classes[proxyClass] == 1 { onNewClass(proxyClass) }
+    }
+  }
+
+  func left(_ proxyClass: ProxyClass) {
+    classes.withLock { classes in
+      guard let count = classes[proxyClass] else { return }
+      classes[proxyClass] = count > 1 ? count - 1 : nil
+      if count == 1 { onClassGone(proxyClass) }
+    }
+  }
+
+  /// Logs a type that is not served once.
+  func noteUnknownType(_ url: String) {
+    let isNew = state.withLock { $0.unknownTypes.count < 64 && $0.unknownTypes.insert(url).inserted }
+    if isNew { logger.notice("request for a type that is not served", metadata: ["type": "\(url)"]) }
+  }
+
+  private static let services: [String: (XDSProtocol, ProxySession.Scope)] = [
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources": (.stateOfTheWorld, .aggregated),
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources": (.delta, .aggregated),
+    "/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters": (.stateOfTheWorld, .only(.cluster)),
+    "/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters": (.delta, .only(.cluster)),
+    "/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints": (.stateOfTheWorld, .only(.endpoint)),
+    "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints": (.delta, .only(.endpoint)),
+    "/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners": (.stateOfTheWorld, .only(.listener)),
+    "/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners": (.delta, .only(.listener)),
+    "/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes": (.stateOfTheWorld, .only(.route)),
+    "/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes": (.delta, .only(.route)),
+  ]
+}

@@ -1,0 +1,188 @@
+internal import EnvoyAPI
+internal import GRPCTransport
+internal import Logging
+internal import NIOCore
+internal import Telemetry
+internal import XDSSnapshot
+
+/// One xDS stream: reads requests, keeps the session, writes what the session says. Confined to its event loop.
+final class XDSStream: GRPCCallHandler {
+  /// Who is at the other end, as far as it is kept: metadata is read once and let go.
+  private struct Peer {
+    var id: String
+    var cluster: String
+    var userAgent: String
+    var proxyClass: ProxyClass
+  }
+
+  let variant: XDSProtocol
+  private let scope: ProxySession.Scope
+  private let call: GRPCCall
+  private let server: XDSServer
+  private let loop: LoopStreams
+  private let openedAt = NIODeadline.now()
+  private var peer: Peer?
+  private var session: ProxySession?
+  /// When each type's response in flight was sent.
+  private var sentAt = [NIODeadline](repeating: .uptimeNanoseconds(0), count: ResourceType.allCases.count)
+  /// When each type's last refusal came.
+  private var refusedAt: [ResourceType: NIODeadline] = [:]
+
+  init(_ call: GRPCCall, variant: XDSProtocol, scope: ProxySession.Scope, server: XDSServer, loop: LoopStreams) {
+    self.call = call
+    self.variant = variant
+    self.scope = scope
+    self.server = server
+    self.loop = loop
+    loop.add(self)
+  }
+
+  // MARK: GRPCCallHandler
+
+  func received(message: ByteBuffer) {
+    do {
+      switch variant {
+      case .stateOfTheWorld:
+        let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
+        guard identify(request.node), let type = type(of: request.typeURL) else { return }
+        heard(session?.received(request, for: type), type, request.errorDetail)
+      case .delta:
+        let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
+        guard identify(request.node), let type = type(of: request.typeURL) else { return }
+        heard(session?.received(request, for: type), type, request.errorDetail)
+      }
+    } catch {
+      refuse("the request cannot be read: \(error)")
+      return
+    }
+    pump(publishedAt: nil)
+  }
+
+  func receivedEnd() { call.finish(.ok) }
+
+  func writabilityChanged(isWritable: Bool) {
+    if isWritable { pump(publishedAt: nil) }
+  }
+
+  func closed(_ reason: GRPCCloseReason) {
+    loop.remove(self)
+    session = nil
+    guard let peer else { return }
+    self.peer = nil
+    server.left(peer.proxyClass)
+    server.logger.debug(
+      "xDS stream closed", metadata: ["node": "\(peer.id)", "reason": "\(reason.status)"])
+  }
+
+  // MARK: From the server
+
+  func published(_ generation: Generation, at publishedAt: NIODeadline) {
+    session?.published(generation)
+    pump(publishedAt: publishedAt)
+  }
+
+  func status() -> ProxyStatus? {
+    guard let peer, let session else { return nil }
+    let now = NIODeadline.now()
+    var onlyType: ResourceType?
+    if case .only(let type) = scope { onlyType = type }
+    return ProxyStatus(
+      nodeID: peer.id, nodeCluster: peer.cluster, userAgent: peer.userAgent, proxyClass: peer.proxyClass,
+      variant: variant, onlyType: onlyType, remoteAddress: call.remoteAddress.map { "\($0)" } ?? "",
+      connectedFor: .nanoseconds((now - openedAt).nanoseconds),
+      types: session.status(
+        flightAge: { .nanoseconds((now - sentAt[$0.rawValue]).nanoseconds) },
+        refusalAge: { .nanoseconds((now - (refusedAt[$0] ?? now)).nanoseconds) }))
+  }
+
+  // MARK: Requests
+
+  /// Takes the node of the first request; later ones are allowed to carry it again, and it means nothing then.
+  private func identify(_ node: NodeIdentity?) -> Bool {
+    if peer != nil { return true }
+    guard let node else {
+      refuse("the first request of a stream must carry a node")
+      return false
+    }
+    let proxyClass = server.classify(node)
+    let userAgent = [node.userAgentName, node.userAgentVersion].filter { !$0.isEmpty }.joined(separator: " ")
+    peer = Peer(id: node.id, cluster: node.cluster, userAgent: userAgent, proxyClass: proxyClass)
+    var session = ProxySession(variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared)
+    if let generation = loop.generation { session.published(generation) }
+    self.session = session
+    server.joined(proxyClass)
+    server.logger.debug("xDS stream opened", metadata: ["node": "\(node.id)", "protocol": "\(variant)"])
+    return true
+  }
+
+  private func type(of url: String) -> ResourceType? {
+    let type: ResourceType?
+    switch scope {
+    case .aggregated: type = ResourceType(typeURL: url)
+    case .only(let only): type = url.isEmpty || url == only.typeURL ? only : nil
+    }
+    if type == nil {
+      loop.metrics.unknownTypeRequests += 1
+      server.noteUnknownType(url)
+    }
+    return type
+  }
+
+  private func heard(_ receipt: ProxySession.Receipt?, _ type: ResourceType, _ error: ErrorDetail?) {
+    guard let receipt else { return }
+    loop.metrics.types[type, default: .init()].requests += 1
+    switch receipt {
+    case .subscription: break
+    case .stale: loop.metrics.types[type, default: .init()].stale += 1
+    case .ack:
+      loop.metrics.types[type, default: .init()].acks += 1
+      server.latencies.ack.record(elapsed: NIODeadline.now() - sentAt[type.rawValue])
+    case .nack:
+      refusedAt[type] = .now()
+      loop.metrics.types[type, default: .init()].nacks += 1
+      let suspects = session?[type].rejection?.resources ?? []
+      server.logger.warning(
+        "proxy refused a response",
+        metadata: [
+          "node": "\(peer?.id ?? "")", "type": "\(type)", "resources": "\(suspects.prefix(10))",
+          "reason": "\(error?.message ?? "")",
+        ])
+    }
+  }
+
+  private func refuse(_ message: String) {
+    loop.metrics.invalidRequests += 1
+    call.finish(GRPCStatus(.invalidArgument, message))
+  }
+
+  // MARK: Responses
+
+  /// Writes what is due, if the client has read what it was sent before: of what it misses meanwhile, only the newest
+  /// matters.
+  private func pump(publishedAt: NIODeadline?) {
+    guard call.isWritable, let responses = session?.pump(), !responses.isEmpty else { return }
+    for response in responses {
+      let plan = response.plan
+      let buffer = plan.framed(response.nonce) { server.shared.countEncoding() }
+      let size = buffer.readableBytes
+      call.send(framed: buffer)
+      let now = NIODeadline.now()
+      sentAt[plan.type.rawValue] = now
+      if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
+      loop.metrics.types[plan.type, default: .init()].sent(plan, byteCount: size)
+    }
+  }
+}
+
+extension XDSMetrics.TypeCounts {
+  fileprivate mutating func sent(_ plan: ResponsePlan, byteCount: Int) {
+    pushes += 1
+    resources += UInt64(plan.resources.count)
+    removed += UInt64(plan.removed.count)
+    bytes += UInt64(byteCount)
+  }
+}
+
+extension Histogram {
+  fileprivate func record(elapsed: TimeAmount) { record(nanoseconds: UInt64(max(0, elapsed.nanoseconds))) }
+}

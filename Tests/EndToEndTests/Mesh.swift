@@ -1,0 +1,203 @@
+import EnvoyHarness
+import Testing
+
+/// All end-to-end tests, one at a time: they measure under load, and the machine may have two cores only.
+@Suite("End to end", .serialized)
+struct EndToEnd {}
+
+/// `weir serve` on a directory of its own, and a sidecar Envoy of it.
+struct Mesh {
+  let directory: TemporaryDirectory
+  let manifests: ManifestDirectory
+  let weir: WeirProcess
+  let envoy: EnvoyProcess
+  let `protocol`: XDSProtocol
+  /// The sidecar's listen host: an address that nobody else uses, so a TCP service may have any port.
+  let host: String
+  /// Where it takes HTTP, `IP:PORT`.
+  var outbound: String { "\(host):15001" }
+
+  /// Runs `body` in a mesh whose Envoy is ready, and takes everything down after it.
+  static func with(
+    _ protocol: XDSProtocol, namespace: String = "shop", _ prepare: (ManifestDirectory) throws -> Void,
+    isolation: isolated (any Actor)? = #isolation, _ body: (Mesh) async throws -> Void
+  ) async throws {
+    let directory = TemporaryDirectory(prefix: "weir-end-to-end")
+    defer { directory.remove() }
+    let manifests = try ManifestDirectory(in: directory)
+    try prepare(manifests)
+    let weir = try await WeirProcess.serve(
+      manifests: [manifests.path], state: directory.path + "/state", in: directory)
+    do {
+      let host = LoopbackAddress.next()
+      let bootstrap = try await weir.bootstrap(
+        nodeID: "sidecar-\(`protocol`)", namespace: namespace, labels: ["app": "client"], listen: "\(host):15001",
+        protocol: `protocol`)
+      let envoy = try await EnvoyProcess.start(bootstrap: bootstrap, in: directory)
+      let mesh = Mesh(
+        directory: directory, manifests: manifests, weir: weir, envoy: envoy, protocol: `protocol`, host: host)
+      do {
+        try await body(mesh)
+      } catch {
+        print("weir's log:\n\(await weir.process.logTail(lines: 40))\nEnvoy's log:\n\(envoy.process.logTail())")
+        await envoy.stop()
+        throw error
+      }
+      await envoy.stop()
+      let exit = await weir.terminate()
+      let log = await weir.process.logTail()
+      #expect(exit == .code(0), "weir serve after SIGTERM: \(log)")
+    } catch {
+      await weir.kill()
+      throw error
+    }
+  }
+
+  /// A plan of requests to the services, in turn.
+  func plan(_ hosts: [String], perSecond rate: Int = 300) -> ConstantLoad.Plan {
+    ConstantLoad.Plan(address: outbound, targets: hosts.map { LoadTarget(host: $0) }, pace: .perSecond(rate))
+  }
+
+  // MARK: What Envoy holds
+
+  static func cluster(_ service: String, subset: String = "", port: Int = 80) -> String {
+    "outbound|\(port)|\(subset)|\(service).shop.svc.cluster.local"
+  }
+
+  /// The virtual host of a service in Envoy's route configuration.
+  func virtualHost(_ service: String) async throws -> JSON {
+    let hosts = try await envoy.routeConfiguration("outbound")["virtual_hosts"].array
+    return hosts.first { $0["domains"].array.contains(.string("\(service).shop.svc.cluster.local")) } ?? .null
+  }
+
+  /// The weight of each subset in the last route of a service as Envoy has it; a route to one cluster is 100 to it, and
+  /// subsets of weight 0 are left out.
+  func weights(of service: String) async throws -> [String: Int] {
+    guard let route = try await virtualHost(service)["routes"].array.last?["route"] else { return [:] }
+    func subset(_ name: JSON) -> String {
+      let parts = (name.string ?? "").split(separator: "|", omittingEmptySubsequences: false)
+      return parts.count == 4 ? String(parts[2]) : ""
+    }
+    if route["cluster"] != .null { return [subset(route["cluster"]): 100] }
+    let pairs = route["weighted_clusters"]["clusters"].array.map { (subset($0["name"]), $0["weight"].integer ?? 0) }
+    return Dictionary(pairs) { $0 + $1 }.filter { $0.value > 0 }
+  }
+
+  func waitForWeights(of service: String, _ expected: [String: Int]) async throws {
+    try await poll("\(service) with weights \(expected) in Envoy", every: .milliseconds(5)) {
+      try await weights(of: service) == expected.filter { $0.value > 0 }
+    }
+  }
+
+  func waitForHosts(of cluster: String, _ what: String, _ holds: ([EnvoyProcess.Host]) -> Bool) async throws {
+    try await poll("\(cluster): \(what)", every: .milliseconds(5)) { holds(try await envoy.hosts()[cluster] ?? []) }
+  }
+
+  // MARK: What Weir says
+
+  /// Waits until the only proxy has acknowledged everything, and holds Envoy's dump against what Weir serves.
+  func expectLastVersions() async throws {
+    try await poll("the proxy has acknowledged everything") {
+      let proxies = try await weir.json("/v1/proxies")["proxies"].array
+      guard proxies.count == 1, let types = proxies.first?["types"].array, !types.isEmpty else { return false }
+      return types.allSatisfy { type in
+        type["inFlight"].bool == false && type["lag"].integer == 0 && type["heldBack"].array.isEmpty
+          && type["heldVersion"] == type["sentVersion"] && type["lastNack"] == .null
+      }
+    }
+    let held = try await envoy.routeVersions()
+    let clusters = try await envoy.clusterVersions()
+    switch `protocol` {
+    case .delta:
+      let served = try await versions(of: "route")
+      #expect(held["outbound"] != nil)
+      #expect(held["outbound"] == served["outbound"])
+      #expect(Set(clusters.keys) == Set(try await versions(of: "cluster").keys))
+    case .stateOfTheWorld:
+      let types = try await weir.json("/v1/proxies")["proxies"][0]["types"].array
+      #expect(held["outbound"] == types.first { $0["type"].string == "route" }?["heldVersion"].string)
+      #expect(Set(clusters.keys) == Set(try await versions(of: "cluster").keys))
+    }
+  }
+
+  /// The version of each resource of a type that Weir serves, by name.
+  func versions(of type: String) async throws -> [String: String] {
+    try await Mesh.versions(of: type, by: weir)
+  }
+
+  static func versions(of type: String, by weir: WeirProcess) async throws -> [String: String] {
+    let resources = try await weir.json("/v1/resources?type=\(type)")["resources"].array
+    let pairs = resources.map { ($0["name"].string ?? "", $0["version"].string ?? "") }
+    return Dictionary(pairs) { first, _ in first }
+  }
+
+  /// Resources sent so far, by type, since `weir serve` began.
+  func resourcesSent() async throws -> [String: Int] {
+    let metrics = try await weir.metrics()
+    let types = ["cluster", "endpoint", "listener", "route"]
+    #expect(metrics.names.contains("weir_xds_resources_sent_total"), "\(metrics.names.sorted())")
+    return Dictionary(
+      uniqueKeysWithValues: types.map { ($0, Int(metrics.sum("weir_xds_resources_sent_total", ["type": $0]))) })
+  }
+}
+
+/// A service in namespace `shop` and the backends behind it.
+struct ShopService {
+  /// One backend and the pod that it is.
+  struct Member {
+    var backend: Backend
+    var pod: String { backend.name }
+    var endpoint: EndpointSliceManifest.Endpoint
+  }
+
+  let name: String
+  var members: [Member]
+
+  /// Starts one backend for each version named.
+  init(_ name: String, versions: [String] = ["v1"]) async throws {
+    self.name = name
+    members = []
+    for version in versions { members.append(try await Self.member("\(name)-\(version)-0", version: version)) }
+  }
+
+  static func member(_ name: String, version: String) async throws -> Member {
+    let backend = try await Backend.start(
+      name, version: version, ip: LoopbackAddress.next(), port: Backend.usualPort)
+    return Member(backend: backend, endpoint: .init(backend.ip, pod: name))
+  }
+
+  /// The service itself, its pods and its slice.
+  func write(into manifests: ManifestDirectory) throws {
+    try manifests.write("\(name)-service.yaml", [ServiceManifest(name, namespace: "shop")])
+    try writeEndpoints(into: manifests)
+  }
+
+  /// Pods and slice, in one file and one write.
+  func writeEndpoints(into manifests: ManifestDirectory, inPlace: Bool = false) throws {
+    let pods: [any ManifestDocument] = members.map { member in
+      PodManifest(member.pod, namespace: "shop", labels: ["app": name, "version": member.backend.version])
+    }
+    let slice = EndpointSliceManifest("\(name)-1", namespace: "shop", service: name, endpoints: members.map(\.endpoint))
+    let documents = pods + [slice]
+    if inPlace {
+      try manifests.writeInPlace("\(name)-endpoints.yaml", documents)
+    } else {
+      try manifests.write("\(name)-endpoints.yaml", documents)
+    }
+  }
+
+  func writeSubsets(_ versions: [String], into manifests: ManifestDirectory) throws {
+    try manifests.write(
+      "\(name)-subsets.yaml", [DestinationRuleManifest(name, namespace: "shop", host: name, versions: versions)])
+  }
+
+  func writeWeights(_ weights: KeyValuePairs<String, Int>, into manifests: ManifestDirectory) throws {
+    try manifests.write(
+      "\(name)-routes.yaml",
+      [VirtualServiceManifest(name, namespace: "shop", host: name, weights: weights.map { ($0.key, $0.value) })])
+  }
+
+  func stop() async {
+    for member in members { await member.backend.stop() }
+  }
+}

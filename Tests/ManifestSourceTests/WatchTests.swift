@@ -1,0 +1,252 @@
+import Foundation
+import ManifestSource
+import Testing
+import TrafficModel
+
+/// The watch on a real directory.
+@Suite(.serialized) struct WatchTests {
+  private func service(_ name: String, _ port: Int = 80) -> String { Sample.service(name, ports: "[{port: \(port)}]") }
+
+  private func watching(
+    _ directory: TemporaryDirectory, _ roots: [String]? = nil, _ body: (Watched) async throws -> Void
+  ) async throws {
+    let watched = Watched(roots ?? [directory.path])
+    try await watched.until("the first scan") { !$0.batches.isEmpty }
+    try await body(watched)
+    try await watched.stop()
+  }
+
+  @Test func theFirstBatchIsTheFullScanAlsoWhenEmpty() async throws {
+    let directory = try TemporaryDirectory()
+    try await watching(directory) { watched in
+      #expect(watched.batches[0].isInitialScan)
+      #expect(watched.batches[0].updates.isEmpty)
+    }
+    try directory.write("a.yaml", service("a"))
+    try directory.makeDirectory("sub/deep")
+    try directory.write(
+      "sub/deep/b.json", #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},"spec":{"ports":[{"port":1}]}}"#)
+    try directory.write("sub/c.yml", service("c"))
+    try directory.write(".hidden.yaml", service("hidden"))
+    try directory.write("notes.txt", service("notes"))
+    try await watching(directory) { watched in
+      #expect(watched.batches[0].isInitialScan)
+      #expect(Set(watched.services.keys) == ["a", "b", "c"])
+      #expect(watched.batches[0].updates.map(\.origin) == ["a.yaml", "sub/c.yml", "sub/deep/b.json"].map(directory.at))
+    }
+    let once = ManifestSource.scanOnce(directories: [directory.path + "/"])
+    #expect(once.isInitialScan)
+    #expect(once.updates.map(\.origin) == ["a.yaml", "sub/c.yml", "sub/deep/b.json"].map(directory.at))
+  }
+
+  @Test func aWriteInPlaceIsTakenWhenItIsClosed() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("a.yaml", service("a", 1))
+    try await watching(directory) { watched in
+      let handle = try #require(FileHandle(forWritingAtPath: directory.at("a.yaml")))
+      try handle.truncate(atOffset: 0)
+      try handle.write(contentsOf: Data("apiVersion: v1\n".utf8))
+      try directory.write("b.yaml", service("b"))
+      try await watched.until("b") { $0.services["b"] != nil }
+      #expect(watched.services["a"] == [1], "half a file is not read")
+      try handle.truncate(atOffset: 0)
+      try handle.seek(toOffset: 0)
+      try handle.write(contentsOf: Data(service("a", 2).utf8))
+      try handle.close()
+      try await watched.until("a") { $0.services["a"] == [2] }
+    }
+  }
+
+  @Test func everyWayToSaveIsSeenAndNoneAsARemoval() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("a.yaml", service("a", 1))
+    try await watching(directory) { watched in
+      for round in 0..<20 {
+        let port = round * 10
+        try directory.replace("a.yaml", service("a", port + 2))
+        try await watched.until("rename over") { $0.services["a"] == [UInt16(port + 2)] }
+        // vim with `backupcopy=no`: the file is renamed away and written anew.
+        try directory.move("a.yaml", to: "a.yaml~")
+        try directory.write("a.yaml", service("a", port + 3))
+        try directory.remove("a.yaml~")
+        try await watched.until("vim") { $0.services["a"] == [UInt16(port + 3)] }
+        // Removed and written, as git does.
+        try directory.remove("a.yaml")
+        try directory.write("a.yaml", service("a", port + 4))
+        try await watched.until("git") { $0.services["a"] == [UInt16(port + 4)] }
+        // Emptied, closed, and filled.
+        try directory.write("a.yaml", "")
+        try directory.write("a.yaml", service("a", port + 5))
+        try await watched.until("emptied") { $0.services["a"] == [UInt16(port + 5)] }
+      }
+      #expect(watched.removed.isEmpty)
+      for batch in watched.batches.dropFirst() {
+        for update in batch.updates {
+          guard case .documents(let documents, _, _) = update.content else { continue }
+          #expect(documents.count == 1, "no batch is without the object")
+        }
+      }
+      try directory.remove("a.yaml")
+      try await watched.until("removed") { $0.removed == [directory.at("a.yaml")] }
+    }
+  }
+
+  @Test func anEqualFileIsNotParsedAgainAndWritesWithinOneTickAreAllSeen() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("a.yaml", service("a", 1))
+    try await watching(directory) { watched in
+      let before = watched.updateCount
+      try directory.write("a.yaml", service("a", 1))
+      try directory.write("b.yaml", service("b", 1))
+      try await watched.until("b") { $0.services["b"] != nil }
+      #expect(watched.updateCount == before + 1)
+      for port in 10..<60 { try directory.write("a.yaml", service("a", port)) }
+      try await watched.until("the last of them") { $0.services["a"] == [59] }
+    }
+  }
+
+  @Test func aConfigMapSwapIsFollowed() async throws {
+    let directory = try TemporaryDirectory()
+    func version(_ name: String, _ files: [String: String]) throws {
+      try directory.makeDirectory("..\(name)")
+      for (file, text) in files { try directory.write("..\(name)/\(file)", text) }
+    }
+    try version("1", ["a.yaml": service("a", 1), "b.yaml": service("b", 1)])
+    try directory.link("..data", to: "..1")
+    for file in ["a.yaml", "b.yaml"] { try directory.link(file, to: "..data/\(file)") }
+    try await watching(directory) { watched in
+      #expect(watched.services == ["a": [1], "b": [1]])
+      #expect(watched.batches[0].updates.map(\.origin) == ["a.yaml", "b.yaml"].map(directory.at), "each once")
+      for round in 2..<12 {
+        try version("\(round)", ["a.yaml": service("a", round), "b.yaml": service("b", round)])
+        try directory.link("..data_tmp", to: "..\(round)")
+        try directory.move("..data_tmp", to: "..data")
+        try directory.remove("..\(round - 1)")
+        try await watched.until("round \(round)") { $0.services == ["a": [UInt16(round)], "b": [UInt16(round)]] }
+      }
+      #expect(watched.removed.isEmpty)
+      #expect(watched.problems.isEmpty)
+    }
+  }
+
+  @Test func aLinkToAFileElsewhereIsFollowed() async throws {
+    let directory = try TemporaryDirectory()
+    let elsewhere = try TemporaryDirectory()
+    try elsewhere.write("real.yaml", service("a", 1))
+    try directory.link("a.yaml", to: elsewhere.at("real.yaml"))
+    try await watching(directory) { watched in
+      try elsewhere.write("real.yaml", service("a", 2))
+      try await watched.until("in place") { $0.services["a"] == [2] }
+      try elsewhere.replace("real.yaml", service("a", 3))
+      try await watched.until("renamed over") { $0.services["a"] == [3] }
+    }
+  }
+
+  @Test func directoriesComeMoveAndGo() async throws {
+    let directory = try TemporaryDirectory()
+    try await watching(directory) { watched in
+      try directory.makeDirectory("one/two")
+      try directory.write("one/two/a.yaml", service("a", 1))
+      try await watched.until("created") { $0.services["a"] == [1] }
+      try directory.write("one/two/a.yaml", service("a", 2))
+      try await watched.until("watched") { $0.services["a"] == [2] }
+      try directory.move("one", to: "three")
+      try await watched.until("moved") { $0.removed.contains(directory.at("one/two/a.yaml")) }
+      try directory.write("three/two/b.yaml", service("b", 3))
+      try await watched.until("watched where it is") { $0.services == ["a": [2], "b": [3]] }
+      try directory.remove("three")
+      try await watched.until("removed") { $0.services.isEmpty }
+      #expect(watched.problems.isEmpty)
+    }
+  }
+
+  @Test func aRootThatIsGoneKeepsWhatItHadAndIsFoundAgain() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.makeDirectory("root")
+    try directory.write("root/a.yaml", service("a", 1))
+    try directory.write("root/b.yaml", service("b", 1))
+    let root = directory.at("root")
+    try await watching(directory, [root]) { watched in
+      try directory.move("root", to: "away")
+      try await watched.until("a problem") {
+        $0.problems == ["\(root): error: the directory cannot be read: No such file or directory"]
+      }
+      #expect(watched.removed.isEmpty)
+      #expect(watched.services.count == 2)
+      try directory.remove("away/b.yaml")
+      try directory.write("away/a.yaml", service("a", 2))
+      try directory.move("away", to: "root")
+      try await watched.until("it is back") { $0.problems.isEmpty && $0.services == ["a": [2]] }
+      try directory.write("root/a.yaml", service("a", 3))
+      try await watched.until("it is watched") { $0.services["a"] == [3] }
+    }
+    let missing = ManifestSource.scanOnce(directories: [directory.at("nowhere")])
+    #expect(missing.updates.map(\.origin) == [directory.at("nowhere")])
+  }
+
+  @Test func aLinkedRootIsFollowedWhenTheLinkIsSwapped() async throws {
+    let directory = try TemporaryDirectory()
+    for version in 1...2 {
+      try directory.makeDirectory("v\(version)")
+      try directory.write("v\(version)/a.yaml", service("a", version))
+    }
+    try directory.link("current", to: "v1")
+    try await watching(directory, [directory.at("current")]) { watched in
+      try directory.link("next", to: "v2")
+      try directory.move("next", to: "current")
+      try await watched.until("swapped") { $0.services["a"] == [2] }
+      #expect(watched.removed.isEmpty)
+      try directory.write("v2/a.yaml", service("a", 3))
+      try await watched.until("watched") { $0.services["a"] == [3] }
+    }
+  }
+
+  @Test func whatCannotBeReadIsAProblemAndTakesNothingAway() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("a.yaml", service("a", 1))
+    try directory.write("large", String(repeating: "# \n", count: 6_000_000))
+    try await watching(directory) { watched in
+      try directory.remove("a.yaml")
+      guard mkfifo(directory.at("a.yaml"), 0o600) == 0 else { throw CocoaError(.fileWriteUnknown) }
+      try await watched.until("a pipe") { $0.problems == ["\(directory.at("a.yaml")): error: is not a regular file"] }
+      try directory.move("large", to: "a.yaml")
+      try await watched.until("too large") {
+        $0.problems == ["\(directory.at("a.yaml")): error: is larger than 16 MiB"]
+      }
+      #expect(watched.removed.isEmpty)
+      try directory.write("a.yaml", service("a", 2))
+      try await watched.until("good again") { $0.problems.isEmpty && $0.services["a"] == [2] }
+    }
+  }
+
+  @Test func manyFilesAtOnce() async throws {
+    let directory = try TemporaryDirectory()
+    for part in 0..<10 { try directory.makeDirectory("d\(part)") }
+    try await watching(directory) { watched in
+      for number in 0..<1_000 { try directory.write("d\(number % 10)/f\(number).yaml", service("s\(number)", 1)) }
+      try await watched.until("1,000 files") { $0.services.count == 1_000 }
+      for number in 0..<1_000 { try directory.replace("d\(number % 10)/f\(number).yaml", service("s\(number)", 2)) }
+      try await watched.until("1,000 changes") { $0.services.values.allSatisfy { $0 == [2] } }
+      #expect(watched.removed.isEmpty)
+      for part in 0..<10 { try directory.remove("d\(part)") }
+      try await watched.until("nothing left") { $0.services.isEmpty }
+    }
+  }
+
+  @Test func aChangeIsTakenWithin50Milliseconds() async throws {
+    let directory = try TemporaryDirectory()
+    for number in 0..<100 { try directory.write("f\(number).yaml", service("s\(number)", 1)) }
+    try await watching(directory) { watched in
+      var latencies: [Duration] = []
+      for round in 1...40 {
+        let start = ContinuousClock.now
+        try directory.write("f7.yaml", service("s7", round + 1))
+        try await watched.until("round \(round)") { $0.services["s7"] == [UInt16(round + 1)] }
+        latencies.append(ContinuousClock.now - start)
+      }
+      latencies.sort()
+      print("pick-up latency: median \(latencies[20]), worst \(latencies[39])")
+      #expect(latencies[20] < .milliseconds(50))
+    }
+  }
+}

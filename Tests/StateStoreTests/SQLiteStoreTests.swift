@@ -1,0 +1,120 @@
+import Foundation
+import ManifestSource
+import StateStore
+import Testing
+import TrafficModel
+
+@Suite struct SQLiteStoreTests {
+  private final class Directory {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("weir-\(UUID().uuidString)/state").path
+    var file: String { "\(path)/admitted.sqlite" }
+    deinit { try? FileManager.default.removeItem(atPath: (path as NSString).deletingLastPathComponent) }
+  }
+
+  private func admitted(_ name: String, port: Int = 80, file: String = "d/a.yaml") throws -> AdmittedObject {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: \(name)}\nspec: {ports: [{port: \(port)}]}\n"
+    let location = SourceLocation(file: file, position: 3, line: 17)
+    let object = try #require(ManifestDecoder.decodeStored(text: text, location: location))
+    return AdmittedObject(object: object, location: location, text: text)
+  }
+
+  private func load(_ store: SQLiteStore) throws -> StoredObjects {
+    try store.load { ManifestDecoder.decodeStored(text: $0, location: $1) }
+  }
+
+  @Test func whatWasKeptIsThereAfterReopening() throws {
+    let directory = Directory()
+    let objects = try ["a", "b", "c"].map { try admitted($0) }
+    do {
+      let store = try SQLiteStore(directory: directory.path)
+      #expect(try load(store).objects.isEmpty)
+      try store.apply(stored: objects, deleted: [])
+      let changed = try admitted("b", port: 81, file: "d/b.yaml")
+      try store.apply(stored: [changed], deleted: [objects[0].key])
+      #expect(try load(store).objects == [changed, objects[2]])
+    }
+    let found = try load(SQLiteStore(directory: directory.path))
+    #expect(found.objects.map(\.key.id.name) == ["b", "c"])
+    #expect(found.problems.isEmpty)
+  }
+
+  @Test func aDirectoryIsForOneStore() throws {
+    let directory = Directory()
+    let store = try SQLiteStore(directory: directory.path)
+    let error = try #require(throws: StoreError.self) { try SQLiteStore(directory: directory.path) }
+    #expect(error.code == .inUse)
+    #expect(error.message.contains(directory.path))
+    try withExtendedLifetime(store) { try store.apply(stored: [try admitted("a")], deleted: []) }
+  }
+
+  @Test func aDamagedFileIsMovedAsideAndReported() throws {
+    let directory = Directory()
+    do {
+      let store = try SQLiteStore(directory: directory.path)
+      try store.apply(stored: try (0..<500).map { try admitted("s\($0)") }, deleted: [])
+    }
+    for damage in 1...3 {
+      let handle = try #require(FileHandle(forUpdatingAtPath: directory.file))
+      switch damage {
+      case 1: try handle.write(contentsOf: Data("this is no database, and never was one".utf8))
+      case 2:
+        let length = try handle.seekToEnd()
+        for offset in stride(from: 4_096, to: length, by: 4_096) {
+          try handle.seek(toOffset: offset)
+          try handle.write(contentsOf: Data(repeating: 0xA5, count: 2_048))
+        }
+      default: try handle.truncate(atOffset: try handle.seekToEnd() / 2)
+      }
+      try handle.close()
+      try? FileManager.default.removeItem(atPath: directory.file + "-wal")
+      let store = try SQLiteStore(directory: directory.path)
+      let found = try load(store)
+      #expect(found.objects.isEmpty)
+      #expect(found.problems.map(\.severity) == [.warning])
+      #expect(found.problems.first?.location?.file == directory.file)
+      #expect(found.problems.first?.message.contains("damaged-\(damage)") == true, "\(found.problems)")
+      #expect(FileManager.default.fileExists(atPath: "\(directory.file).damaged-\(damage)"))
+      try store.apply(stored: try (0..<500).map { try admitted("s\($0)") }, deleted: [])
+      #expect(try load(store).objects.count == 500)
+    }
+  }
+
+  @Test func anObjectThatNoLongerDecodesIsLeftOutAndReported() throws {
+    let directory = Directory()
+    let store = try SQLiteStore(directory: directory.path)
+    var broken = try admitted("a")
+    broken.text = "kind: [x"
+    try store.apply(stored: [broken, try admitted("b")], deleted: [])
+    let found = try load(store)
+    #expect(found.objects.map(\.key.id.name) == ["b"])
+    #expect(found.problems.count == 1)
+    #expect(found.problems.first?.message.contains("Service default/a") == true)
+  }
+
+  @Test func aDirectoryThatCannotBeMadeIsNamed() throws {
+    let directory = Directory()
+    _ = try SQLiteStore(directory: directory.path)
+    let error = try #require(throws: StoreError.self) { try SQLiteStore(directory: directory.file + "/below") }
+    #expect(error.code == .directoryUnusable)
+    #expect(error.message.contains(directory.file + "/below"))
+  }
+
+  @Test func aCopyTakenInTheMiddleOfAChangeHoldsTheLastWholeOne() throws {
+    let directory = Directory()
+    let copy = Directory()
+    try FileManager.default.createDirectory(atPath: copy.path, withIntermediateDirectories: true)
+    let store = try SQLiteStore(directory: directory.path)
+    try store.apply(stored: [try admitted("a", port: 1)], deleted: [])
+    try store.apply(stored: [try admitted("a", port: 2), try admitted("b")], deleted: [])
+    // What a killed process leaves behind: the file and its log, not folded into one.
+    for suffix in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: directory.file + suffix, toPath: copy.file + suffix)
+    }
+    let handle = try #require(FileHandle(forUpdatingAtPath: copy.file + "-wal"))
+    try handle.truncate(atOffset: try handle.seekToEnd() - 100)
+    try handle.close()
+    let found = try load(SQLiteStore(directory: copy.path))
+    #expect(found.objects == [try admitted("a", port: 1)], "the last transaction is torn, so it is not there at all")
+    #expect(found.problems.isEmpty)
+  }
+}

@@ -1,0 +1,247 @@
+import EnvoyAPI
+import XDSSnapshot
+
+@testable import XDSServer
+
+/// SplitMix64: small, and the same everywhere.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+/// A strict client that behaves as Envoy does, at the end of two queues, and complains of every response that would break a
+/// proxy or that is not needed.
+///
+/// Content whose version divides by 7 is bad: of clusters it refuses the bad ones and takes the others, of the other types
+/// it refuses the whole response.
+final class ModelClient {
+  enum Request {
+    case delta(DeltaDiscoveryRequest, ResourceType)
+    case stateOfTheWorld(DiscoveryRequest, ResourceType)
+  }
+
+  let variant: XDSProtocol
+  private(set) var held: [ResourceType: [String: Resource]] = [:]
+  /// Clusters that have had their endpoints since they came.
+  private(set) var warm: Set<String> = []
+  /// Clusters that an earlier stream brought without their endpoints. In the state of the world a server cannot say that
+  /// there are none; Envoy gives up waiting after `initial_fetch_timeout`.
+  private var carried: Set<String> = []
+  private(set) var complaints: [String] = []
+  var outbox: [Request] = []
+  var inbox: [Sent] = []
+  /// ACKs of clusters that are not warm yet, as Envoy keeps them back.
+  private(set) var withheld: [Sent] = []
+
+  private var isRequested: Set<ResourceType> = []
+  private var isAnswered: Set<ResourceType> = []
+  private var endpointNames: Set<String> = []
+  private var nonces: [ResourceType: String] = [:]
+  private var versions: [ResourceType: String] = [:]
+  /// What may be sent though it is held already.
+  private var expected: [ResourceType: Set<String>] = [:]
+  /// State of the world: what a server that has restarted cannot know of the client, until the client accepts it anew.
+  private var unknown: Set<ResourceType> = []
+
+  init(_ variant: XDSProtocol) { self.variant = variant }
+
+  /// Opens a stream. All subscriptions are made anew at once; a first-time client asks for routes after listeners.
+  func connect(serverRestarted: Bool) {
+    outbox = []
+    inbox = []
+    withheld = []
+    isRequested = []
+    isAnswered = []
+    nonces = [:]
+    expected = [:]
+    let isReturning = !held.isEmpty
+    carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
+    if isReturning && serverRestarted && variant == .stateOfTheWorld { unknown = [.cluster, .listener, .route] }
+    request(.cluster)
+    if isReturning {
+      endpointNames = Set(held[.cluster, default: [:]].keys)
+      if !endpointNames.isEmpty { request(.endpoint, adding: endpointNames.sorted()) }
+    }
+    request(.listener)
+    if !held[.listener, default: [:]].isEmpty { request(.route, adding: [World.routeName]) }
+  }
+
+  // MARK: Requests
+
+  private func request(
+    _ type: ResourceType, adding: [String] = [], removing: [String] = [], nonce: String = "", error: String? = nil
+  ) {
+    let isFirst = isRequested.insert(type).inserted
+    let detail = error.map { ErrorDetail(code: 13, message: $0) }
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.resourceNamesSubscribe = adding
+      request.resourceNamesUnsubscribe = removing
+      request.responseNonce = nonce
+      request.errorDetail = detail
+      if isFirst { request.initialResourceVersions = held[type, default: [:]].mapValues(\.version) }
+      for name in adding where held[type]?[name] == nil || !isFirst { expected[type, default: []].insert(name) }
+      outbox.append(.delta(request, type))
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      switch type {
+      case .cluster, .listener: break
+      case .endpoint: request.resourceNames = endpointNames.sorted()
+      case .route: request.resourceNames = [World.routeName]
+      }
+      expected[type, default: []].formUnion(adding)
+      request.responseNonce = nonce.isEmpty ? nonces[type] ?? "" : nonce
+      request.versionInfo = versions[type] ?? ""
+      request.errorDetail = detail
+      outbox.append(.stateOfTheWorld(request, type))
+    }
+  }
+
+  // MARK: Responses
+
+  func processNext(ackAtOnce: Bool, namesTheBad: Bool) {
+    let sent = inbox.removeFirst()
+    let type = sent.type
+    let resources = Dictionary(uniqueKeysWithValues: sent.response.plan.resources.map { ($0.name, $0) })
+    checkNeed(sent, resources)
+    nonces[type] = sent.nonce
+    isAnswered.insert(type)
+    let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
+    if !bad.isEmpty {
+      if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
+      expected[type, default: []].formUnion(resources.keys)
+      expected[type, default: []].formUnion(sent.removed)
+      if type == .cluster { expected[.endpoint, default: []].formUnion(resources.keys) }
+      let message = namesTheBad ? "Error adding/updating: \(bad.joined(separator: ", ")): bad" : "bad"
+      request(type, nonce: sent.nonce, error: message)
+      return
+    }
+    versions[type] = sent.version
+    defer { unknown.remove(type) }
+    switch type {
+    case .cluster:
+      take(clusters: resources, sent)
+      withheld.append(sent)
+      if ackAtOnce { releaseClusterACK() }
+      return
+    case .endpoint:
+      for (name, resource) in resources where endpointNames.contains(name) {
+        held[type, default: [:]][name] = resource
+        if held[.cluster]?[name] != nil { warm.insert(name) }
+      }
+      for name in sent.removed {
+        held[type]?[name] = nil
+        // Nothing is an answer too: Envoy has waited for it.
+        if held[.cluster]?[name] != nil { warm.insert(name) }
+      }
+    case .listener:
+      for resource in resources.values {
+        for cluster in resource.references where held[type]?[resource.name]?.version != resource.version {
+          checkWarm(cluster, "listener \(resource.name)")
+        }
+      }
+      if variant == .delta {
+        for name in sent.removed { held[type]?[name] = nil }
+        held[type, default: [:]].merge(resources) { $1 }
+      } else {
+        held[type] = resources
+      }
+      if !isRequested.contains(.route) { request(.route, adding: [World.routeName]) }
+    case .route:
+      if !sent.removed.isEmpty { complaints.append("a route table was removed") }
+      if let route = resources[World.routeName] {
+        let old = held[type]?[route.name].map(World.hosts) ?? [:]
+        for (host, clusters) in World.hosts(in: route) where old[host] != clusters {
+          for cluster in clusters { checkWarm(cluster, "host \(host)") }
+        }
+        held[type, default: [:]][route.name] = route
+      }
+    }
+    request(type, nonce: sent.nonce)
+  }
+
+  /// The ACK that waits for warming, when it is time or when the client is in start-up.
+  func releaseClusterACK() {
+    guard !withheld.isEmpty else { return }
+    request(.cluster, nonce: withheld.removeFirst().nonce)
+  }
+
+  /// Whether the client waits for no endpoints that this stream could still bring.
+  var isWarm: Bool { held[.cluster, default: [:]].keys.allSatisfy { warm.contains($0) || carried.contains($0) } }
+
+  private func take(clusters: [String: Resource], _ sent: Sent) {
+    let old = held[.cluster, default: [:]]
+    var new = old
+    if variant == .delta {
+      for name in sent.removed { new[name] = nil }
+    } else {
+      for name in old.keys where sent.response.plan.resources.allSatisfy({ $0.name != name }) { new[name] = nil }
+    }
+    new.merge(clusters) { $1 }
+    held[.cluster] = new
+    for name in clusters.keys { expected[.endpoint, default: []].insert(name) }
+    let gone = old.keys.filter { new[$0] == nil }
+    if unknown.isEmpty {
+      for name in gone {
+        let hosts = held[.route]?[World.routeName].map(World.hosts) ?? [:]
+        if hosts.values.contains(where: { $0.contains(name) }) { complaints.append("\(name) removed under a route") }
+        if held[.listener, default: [:]].values.contains(where: { $0.references.contains(name) }) {
+          complaints.append("\(name) removed under a listener")
+        }
+      }
+    }
+    for name in gone {
+      warm.remove(name)
+      held[.endpoint]?[name] = nil
+      expected[.endpoint]?.remove(name)
+    }
+    let added = new.keys.filter { !endpointNames.contains($0) }.sorted()
+    endpointNames = Set(new.keys)
+    if !added.isEmpty || (!gone.isEmpty && isRequested.contains(.endpoint)) {
+      request(.endpoint, adding: added, removing: gone.sorted())
+    }
+  }
+
+  private func checkWarm(_ cluster: String, _ what: String) {
+    if held[.cluster]?[cluster] == nil { complaints.append("\(what) names \(cluster), which is not there") }
+    if !warm.contains(cluster) { complaints.append("\(what) names \(cluster), which is not warm") }
+  }
+
+  private func checkNeed(_ sent: Sent, _ resources: [String: Resource]) {
+    let type = sent.type
+    if variant == .stateOfTheWorld {
+      // A client that comes back is answered whether or not it knows the answer.
+      guard isAnswered.contains(type) else { return }
+      if type.isFullState {
+        let held = held[type, default: [:]].mapValues(\.version)
+        if held == resources.mapValues(\.version) && expected[type, default: []].isEmpty {
+          complaints.append("\(sent) says nothing new")
+        }
+        expected[type] = []
+        return
+      }
+    }
+    for (name, resource) in resources {
+      let isExpected = expected[type]?.remove(name) != nil
+      if held[type]?[name]?.version == resource.version && !isExpected {
+        complaints.append("\(type) \(name) sent again without need")
+      }
+    }
+  }
+
+  static func isBad(_ resource: Resource) -> Bool {
+    let text = String(decoding: resource.flattened(), as: UTF8.self)
+    guard text.hasPrefix("R") else { return isBad(text.split(separator: " ")[2]) }
+    return text.split(separator: ";").dropFirst().contains { isBad($0.split(separator: " ")[1]) }
+  }
+
+  private static func isBad(_ version: Substring) -> Bool { Int(version)?.isMultiple(of: 7) ?? false }
+}

@@ -1,0 +1,217 @@
+import Foundation
+import Testing
+import XDSSnapshot
+
+@testable import XDSServer
+
+/// Random worlds, edits, delays, refusals and reconnections against a strict client.
+///
+/// `WEIR_SEED` replays one run; a failing run prints its seed.
+@Suite struct ModelTests {
+  @Test(arguments: XDSProtocol.allCases)
+  func aStrictClientAlwaysHoldsAConsistentStateAndEndsWithAllOfIt(_ variant: XDSProtocol) {
+    let given = ProcessInfo.processInfo.environment["WEIR_SEED"].flatMap(UInt64.init)
+    let first = given ?? UInt64.random(in: 0...UInt64.max / 2)
+    print("model test: seed \(first)")
+    for offset in 0..<(given == nil ? 100 : 1) {
+      var run = ModelRun(variant, seed: first + UInt64(offset))
+      let problems = run.go()
+      #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
+      guard problems.isEmpty else {
+        print((problems.prefix(4) + problems.suffix(given == nil ? 45 : 1000)).joined(separator: "\n"))
+        return
+      }
+    }
+  }
+}
+
+private struct ModelRun {
+  private var random: SeededGenerator
+  private var world = World()
+  private var version = 1
+  private var current: Generation
+  private var shared = SharedResponses.forTests()
+  private let variant: XDSProtocol
+  private let client: ModelClient
+  private var session: ProxySession
+  private var log: [String] = []
+
+  init(_ variant: XDSProtocol, seed: UInt64) {
+    random = SeededGenerator(seed: seed)
+    self.variant = variant
+    for index in 0..<4 { world.cluster("c\(index)") }
+    world.host("h0", ["c0", "c1"])
+    world.host("h1", ["c2"])
+    current = world.generation()
+    client = ModelClient(variant)
+    session = ProxySession(variant: variant, proxyClass: World.proxyClass, shared: shared)
+    session.published(current)
+    client.connect(serverRestarted: false)
+  }
+
+  mutating func go() -> [String] {
+    for _ in 0..<300 {
+      step()
+      if !client.complaints.isEmpty { return client.complaints + log }
+    }
+    // All that is bad is made good, and everything on its way arrives.
+    world.heal()
+    publish()
+    for _ in 0..<2000 {
+      pump()
+      if isQuiet { break }
+      settle()
+    }
+    guard isQuiet else { return ["never quiet"] + log }
+    var problems = client.complaints
+    for type in ResourceType.allCases {
+      var wanted: [String: String] = [:]
+      world.table(type).tree.forEach { wanted[$0.name] = $0.version }
+      let held = client.held[type, default: [:]].mapValues(\.version)
+      if held != wanted {
+        let differing = Set(held.keys).union(wanted.keys).filter { held[$0] != wanted[$0] }
+        problems.append("\(type) differs: \(differing.sorted()) held \(session[type].held)")
+      }
+      if session[type].isRequested && session[type].converged != current.number {
+        problems.append("\(type) is not known to have converged")
+      }
+    }
+    return problems.isEmpty ? [] : problems + log.suffix(80)
+  }
+
+  private var isQuiet: Bool { client.inbox.isEmpty && client.outbox.isEmpty && client.withheld.isEmpty }
+
+  private mutating func settle() {
+    if !client.outbox.isEmpty {
+      serverReads()
+    } else if !client.inbox.isEmpty {
+      clientReads()
+    } else if client.isWarm {
+      client.releaseClusterACK()
+    } else {
+      let cold = "never warm: \(client.held[.cluster, default: [:]].keys.filter { !client.warm.contains($0) })"
+      if log.last != cold { log.append(cold) }
+    }
+  }
+
+  private mutating func step() {
+    switch Int.random(in: 0..<100, using: &random) {
+    case 0..<25: edit()
+    case 25..<60: if !client.outbox.isEmpty { serverReads() }
+    case 60..<93: if !client.inbox.isEmpty { clientReads() }
+    case 93..<98: if client.isWarm || Bool.random(using: &random) { client.releaseClusterACK() }
+    case 98: reconnect()
+    default: pump()
+    }
+  }
+
+  private mutating func serverReads() {
+    let receipt: ProxySession.Receipt
+    switch client.outbox.removeFirst() {
+    case .delta(let request, let type):
+      receipt = session.received(request, for: type)
+      log.append(
+        "> \(type) \(receipt) +\(request.resourceNamesSubscribe) -\(request.resourceNamesUnsubscribe)"
+          + " irv \(request.initialResourceVersions.keys.sorted()) nonce \(request.responseNonce)")
+    case .stateOfTheWorld(let request, let type):
+      receipt = session.received(request, for: type)
+      log.append("> \(type) \(receipt) \(request.resourceNames) nonce \(request.responseNonce)")
+    }
+    // Now and then the stream is not writable.
+    if Int.random(in: 0..<10, using: &random) > 0 { pump() }
+  }
+
+  private mutating func pump() {
+    let before = ResourceType.allCases.filter { session[$0].inFlight != nil }
+    for response in session.pump() {
+      let sent = Sent(response: response)
+      log.append("< \(sent) \(sent.hosts)")
+      if before.contains(sent.type) { log.append("two in flight") }
+      precondition(!before.contains(sent.type), "two responses in flight")
+      client.inbox.append(sent)
+    }
+  }
+
+  private mutating func clientReads() {
+    log.append("client takes \(client.inbox[0])")
+    client.processNext(
+      ackAtOnce: Int.random(in: 0..<4, using: &random) == 0, namesTheBad: Bool.random(using: &random))
+  }
+
+  private mutating func reconnect() {
+    let isRestarted = Bool.random(using: &random)
+    log.append("reconnect, restarted: \(isRestarted)")
+    if isRestarted { shared = .forTests() }
+    session = ProxySession(variant: variant, proxyClass: World.proxyClass, shared: shared)
+    if Bool.random(using: &random) { session.published(current) }
+    client.connect(serverRestarted: isRestarted)
+  }
+
+  private mutating func publish() {
+    current = world.generation()
+    session.published(current)
+    if Bool.random(using: &random) { shared.age() }
+    pump()
+  }
+
+  private mutating func edit() {
+    for _ in 0...Int.random(in: 0..<3, using: &random) {
+      version += 1
+      let name = "c\(Int.random(in: 0..<8, using: &random))"
+      let exists = world.clusters[name] != nil
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0, 1:
+        world.cluster(name, version: version, endpoints: exists ? nil : 1)
+      case 2, 3:
+        if exists { world.endpoint(name, version: version) }
+      case 4, 5:
+        if exists {
+          world.forget(name, version: version)
+          world.removeCluster(name)
+        }
+      case 6, 7, 8:
+        var names: [String] = []
+        world.clusters.tree.forEach { names.append($0.name) }
+        let clusters = Array(names.shuffled(using: &random).prefix(Int.random(in: 0...2, using: &random)))
+        world.host("h\(Int.random(in: 0..<4, using: &random))", version: version, clusters.sorted())
+      default:
+        let listener = "tcp\(Int.random(in: 0..<2, using: &random))"
+        if world.listeners[listener] == nil, exists {
+          world.listener(listener, version: version, clusters: [name])
+        } else {
+          world.listeners.remove(listener)
+        }
+      }
+    }
+    log.append("edit \(version)")
+    publish()
+  }
+}
+
+extension World {
+  /// Removes what names a cluster.
+  mutating func forget(_ cluster: String, version: Int) {
+    if let route = routes[World.routeName] {
+      for (host, clusters) in World.hosts(in: route) where clusters.contains(cluster) {
+        self.host(host, version: version, clusters.filter { $0 != cluster })
+      }
+    }
+    for name in listeners.keys(referencing: cluster) { listeners.remove(name) }
+  }
+
+  /// Replaces all bad content.
+  mutating func heal() {
+    for resource in bad(clusters) { cluster(resource.name, version: 100_001, endpoints: nil) }
+    for resource in bad(endpoints) { endpoint(resource.name, version: 100_001) }
+    for resource in bad(listeners) { listener(resource.name, version: 100_001, clusters: resource.references) }
+    if let route = routes[World.routeName] {
+      for (host, clusters) in World.hosts(in: route) { self.host(host, version: 100_001, clusters) }
+    }
+  }
+
+  private func bad(_ table: ResourceTable) -> [Resource] {
+    var bad: [Resource] = []
+    table.tree.forEach { if ModelClient.isBad($0) { bad.append($0) } }
+    return bad
+  }
+}

@@ -1,0 +1,231 @@
+import EnvoyAPI
+import GRPCTransport
+import Logging
+import NIOCore
+import NIOPosix
+import XDSSnapshot
+
+@testable import XDSServer
+
+/// A server on a port of its own, for one test.
+struct RunningServer {
+  let xds: XDSServer
+  let client: @Sendable () async throws -> GRPCClient
+
+  func open(_ variant: XDSProtocol, method: String? = nil) async throws -> RawStream {
+    let client = try await client()
+    let name = variant == .delta ? "DeltaAggregatedResources" : "StreamAggregatedResources"
+    return await RawStream.open(
+      variant, client, method ?? "/envoy.service.discovery.v3.AggregatedDiscoveryService/\(name)")
+  }
+}
+
+func withServer(
+  threads: Int = 1, onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
+  onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
+  _ body: (RunningServer) async throws -> Void
+) async throws {
+  let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
+  let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  let xds = XDSServer(
+    logger: logger, classify: { _ in World.proxyClass }, onNewClass: onNewClass, onClassGone: onClassGone)
+  let server = GRPCServer(group: group, logger: logger) { xds.accept($0) }
+  let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))
+  let port = address.port ?? 0
+  do {
+    try await body(
+      RunningServer(xds: xds) {
+        try await GRPCClient.connect(to: .tcp(host: "127.0.0.1", port: port), group: group)
+      })
+  } catch {
+    await server.shutdown(gracePeriod: .zero)
+    try await group.shutdownGracefully()
+    throw error
+  }
+  await server.shutdown(gracePeriod: .zero)
+  try await group.shutdownGracefully()
+}
+
+/// One xDS stream, seen by its client: messages to await, and requests to send.
+final class RawStream {
+  /// A response as it came over the wire.
+  struct Received {
+    var type: ResourceType?
+    var nonce: String
+    var version: String
+    /// All bodies, sorted.
+    var text: String
+    var count: Int
+    var removed: [String]
+  }
+
+  enum Event: Sendable {
+    case message(ByteBuffer)
+    case closed(GRPCStatus)
+  }
+
+  struct Closed: Error { var status: GRPCStatus }
+
+  private let variant: XDSProtocol
+  private let call: NIOLoopBound<GRPCCall>
+  private var events: AsyncStream<Event>.AsyncIterator
+  private var lists: [ResourceType: [String]] = [:]
+  private var nonces: [ResourceType: String] = [:]
+  private var isFirst = true
+
+  private init(_ variant: XDSProtocol, _ call: NIOLoopBound<GRPCCall>, _ events: AsyncStream<Event>) {
+    self.variant = variant
+    self.call = call
+    self.events = events.makeAsyncIterator()
+  }
+
+  static func open(_ variant: XDSProtocol, _ client: GRPCClient, _ method: String) async -> RawStream {
+    let (events, continuation) = AsyncStream<Event>.makeStream()
+    let call = await withCheckedContinuation { (ready: CheckedContinuation<NIOLoopBound<GRPCCall>, Never>) in
+      client.start(method: method) { call in
+        ready.resume(returning: NIOLoopBound(call, eventLoop: call.eventLoop))
+        return Handler(continuation)
+      }
+    }
+    return RawStream(variant, call, events)
+  }
+
+  private final class Handler: GRPCCallHandler {
+    private let continuation: AsyncStream<Event>.Continuation
+    init(_ continuation: AsyncStream<Event>.Continuation) { self.continuation = continuation }
+    func received(message: ByteBuffer) { continuation.yield(.message(message)) }
+    func closed(_ reason: GRPCCloseReason) {
+      continuation.yield(.closed(reason.status))
+      continuation.finish()
+    }
+  }
+
+  func close() {
+    let call = call
+    call.eventLoop.execute { call.value.reset() }
+  }
+
+  // MARK: Requests
+
+  func send(bytes: [UInt8]) {
+    let call = call
+    call.eventLoop.execute { call.value.send(ByteBuffer(bytes: bytes)) }
+  }
+
+  func send(_ request: DeltaDiscoveryRequest, _ type: ResourceType?, node: Bool = true) {
+    var request = request
+    request.typeURL = type?.typeURL ?? request.typeURL
+    if isFirst && node { request.node = NodeIdentity(id: "test") }
+    isFirst = false
+    send(bytes: request.encoded())
+  }
+
+  func send(_ request: DiscoveryRequest, _ type: ResourceType?) {
+    var request = request
+    request.typeURL = type?.typeURL ?? request.typeURL
+    if isFirst { request.node = NodeIdentity(id: "test") }
+    isFirst = false
+    send(bytes: request.encoded())
+  }
+
+  func sendUnknownType() {
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.typeURL = "type.googleapis.com/unknown"
+      send(request, nil)
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      request.typeURL = "type.googleapis.com/unknown"
+      send(request, nil)
+    }
+  }
+
+  func subscribe(_ type: ResourceType, _ names: [String] = []) { change(type, adding: names) }
+  func unsubscribe(_ type: ResourceType, _ names: [String]) { change(type, removing: names) }
+
+  private func change(_ type: ResourceType, adding: [String] = [], removing: [String] = []) {
+    lists[type, default: []].removeAll { removing.contains($0) }
+    lists[type, default: []] += adding
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.resourceNamesSubscribe = adding
+      request.resourceNamesUnsubscribe = removing
+      send(request, type)
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      request.resourceNames = lists[type] ?? []
+      request.responseNonce = nonces[type] ?? ""
+      send(request, type)
+    }
+  }
+
+  func ack(_ received: Received) {
+    guard let type = received.type else { return }
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.responseNonce = received.nonce
+      send(request, type)
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      request.resourceNames = lists[type] ?? []
+      request.versionInfo = received.version
+      request.responseNonce = received.nonce
+      send(request, type)
+    }
+  }
+
+  /// Subscribes to everything as Envoy does at its start, and accepts it.
+  func sync(_ clusters: [String] = ["a", "b"]) async throws {
+    subscribe(.cluster)
+    let response = try await next()
+    subscribe(.endpoint, clusters)
+    ack(response)
+    ack(try await next())
+    subscribe(.listener)
+    ack(try await next())
+    subscribe(.route, [World.routeName])
+    ack(try await next())
+  }
+
+  // MARK: Responses
+
+  func next() async throws -> Received {
+    switch await events.next() {
+    case .message(let buffer)?:
+      let received = try decode(Array(buffer.readableBytesView))
+      if let type = received.type { nonces[type] = received.nonce }
+      return received
+    case .closed(let status)?: throw Closed(status: status)
+    case nil: throw Closed(status: GRPCStatus(.unknown, "closed before"))
+    }
+  }
+
+  func status() async throws -> GRPCStatus {
+    while let event = await events.next() {
+      if case .closed(let status) = event { return status }
+    }
+    return GRPCStatus(.unknown, "closed before")
+  }
+
+  private func decode(_ bytes: [UInt8]) throws -> Received {
+    func text(_ bodies: [[UInt8]]) -> String {
+      bodies.map { String(decoding: $0, as: UTF8.self) }.sorted().joined(separator: "\n")
+    }
+    switch variant {
+    case .delta:
+      let response = try DeltaDiscoveryResponse(decoding: bytes)
+      return Received(
+        type: ResourceType(typeURL: response.typeURL), nonce: response.nonce, version: response.systemVersionInfo,
+        text: text(response.resources.compactMap(\.body)), count: response.resources.count,
+        removed: response.removedResources)
+    case .stateOfTheWorld:
+      let response = try DiscoveryResponse(decoding: bytes)
+      return Received(
+        type: ResourceType(typeURL: response.typeURL), nonce: response.nonce, version: response.versionInfo,
+        text: text(response.resources), count: response.resources.count, removed: [])
+    }
+  }
+}
