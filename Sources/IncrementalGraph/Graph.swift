@@ -27,6 +27,12 @@
 ///
 /// A graph has one owner at a time; it is not thread-safe. Collections must not be used after their graph is gone.
 ///
+/// What an edit passes by is stored in `@exclusivity(unchecked)` properties: the run-time check for overlapping accesses cost
+/// more than the accesses. The rule that makes this safe: no access of such a property lasts while a closure of the client
+/// runs (a unit, an observer, a fold's update, `onViolation`); values are copied out before the call and stored after it. What
+/// does run within an access is `==`, `hash(into:)` and `description` of keys and values, and their release: these must not
+/// touch the graph.
+///
 /// What is generic is inlinable, and what settles a collection is a closure made where the collection is declared, so that
 /// the client's compiler specialises it: through a class's method table it would run unspecialised, and an edit took twice as long.
 public final class Graph {

@@ -114,7 +114,7 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
     self.root = root.removing(position)
   }
 
-  /// Visits the elements in the order of their keys' hashes.
+  /// Visits the elements in the order of their keys' hashes; who wants the order of keys sorts.
   @inlinable public func forEach(_ body: (Element) throws -> Void) rethrows {
     try root?.forEach(body)
   }

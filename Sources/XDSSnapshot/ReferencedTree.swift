@@ -6,7 +6,7 @@ public protocol ReferencingElement: TreeElement {
   var references: [String] { get }
 }
 
-/// A `PersistentTree` that also answers "which elements name this cluster?", both ways shared between generations.
+/// A `PersistentTree` (whose order is that of the hashes of its keys) that also answers "which elements name this cluster?", both ways shared between generations.
 @frozen
 public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   @inlinable public var tree: PersistentTree<Element> { elements }
@@ -54,7 +54,7 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     self.elements.set(contentsOf: elements)
   }
 
-  /// The keys of the elements that name a cluster. O(1).
+  /// The keys of the elements that name a cluster, in no order: a Swift set's differs from process to process. O(1).
   @inlinable public func keys(referencing cluster: String) -> TreeSet<String> { referrers[cluster] ?? [] }
 
   /// Whether any element names the cluster. O(1).
