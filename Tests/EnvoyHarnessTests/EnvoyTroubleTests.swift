@@ -31,8 +31,10 @@ struct EnvoyTroubleTests {
   func retried() async throws {
     try await withLateRemoval(retries: true) { envoy, listener in
       for sampling in [Duration.milliseconds(20), nil] {
+        // No more than the three retries at a time that a cluster allows unless told otherwise.
         let plan = ConstantLoad.Plan(
-          address: listener, targets: [LoadTarget(host: "reviews")], envoy: envoy, sampling: sampling)
+          address: listener, targets: [LoadTarget(host: "reviews")], pace: .closedLoop, connections: 2, envoy: envoy,
+          sampling: sampling)
         let (_, report) = try await ConstantLoad.run(plan) { try await $0.pass(requests: 100) }
         #expect(report.failed == 0, "\(report.failureList)")
         let trouble = try #require(report.trouble)
