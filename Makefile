@@ -7,7 +7,7 @@ SHELL := /bin/sh
 # Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
 STRICT := WEIR_STRICT=1
 SWIFT_FOLDERS := Package.swift $(wildcard Sources Tests examples benchmarks)
-BENCHMARKS := EndToEndBenchmark
+BENCHMARKS := CompileBenchmark EndToEndBenchmark
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile

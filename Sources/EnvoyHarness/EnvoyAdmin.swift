@@ -21,24 +21,6 @@ extension EnvoyProcess {
     return dump["configs"].array.map { $0["route_config"] }.first { $0["name"].string == name } ?? .null
   }
 
-  /// The version of each dynamic route configuration, by name.
-  public func routeVersions() async throws -> [String: String] {
-    let dump = try JSON(parsing: await text("/config_dump?resource=dynamic_route_configs"))
-    let pairs = dump["configs"].array.compactMap { entry in
-      entry["route_config"]["name"].string.map { ($0, entry["version_info"].string ?? "") }
-    }
-    return Dictionary(pairs) { first, _ in first }
-  }
-
-  /// The version of each active dynamic cluster, by name.
-  public func clusterVersions() async throws -> [String: String] {
-    let dump = try JSON(parsing: await text("/config_dump?resource=dynamic_active_clusters"))
-    let pairs = dump["configs"].array.compactMap { entry in
-      entry["cluster"]["name"].string.map { ($0, entry["version_info"].string ?? "") }
-    }
-    return Dictionary(pairs) { first, _ in first }
-  }
-
   /// The endpoints of each cluster, by the cluster's name; a cluster without endpoints is there, empty.
   public func hosts() async throws -> [String: [Host]] {
     let answer = try JSON(parsing: await text("/clusters?format=json"))

@@ -27,20 +27,25 @@ public final class EnvoyProcess: Sendable {
   /// - Parameters:
   ///   - bootstrap: YAML or JSON. Its admin port may be 0.
   ///   - name: the log's name, for people.
+  ///   - retries: false switches off what routes say of retries (the runtime key `upstream.use_retry`), so that each
+  ///     request that would have been retried fails instead, and is counted where it cannot be missed.
+  ///     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#runtime
   ///   - whenReady: wait until `/ready` says LIVE, which takes until the first configuration has arrived.
   /// - Throws: ``HarnessError`` `exited` with the end of the log if Envoy refuses the bootstrap; `timeout`.
   public static func start(
-    bootstrap: String, name: String = "envoy", in directory: TemporaryDirectory = .shared, whenReady: Bool = true,
-    within limit: Duration = .seconds(45)
+    bootstrap: String, name: String = "envoy", in directory: TemporaryDirectory = .shared,
+    retries: Bool = true, whenReady: Bool = true, within limit: Duration = .seconds(45)
   ) async throws -> EnvoyProcess {
     let stem = "\(directory.path)/\(name)-\(UUID().uuidString.prefix(8))"
     let isJSON = bootstrap.first(where: { !$0.isWhitespace }) == "{"
     let configuration = stem + (isJSON ? ".json" : ".yaml")
     try Data(bootstrap.utf8).write(to: URL(fileURLWithPath: configuration))
     let addressFile = stem + ".admin"
+    // Merged into the bootstrap by Envoy itself.
+    let withoutRetries = "layered_runtime: {layers: [{name: harness, static_layer: {upstream.use_retry: 0}}]}"
     let process = try await ChildProcess.spawn(
       binary(),
-      [
+      (retries ? [] : ["--config-yaml", withoutRetries]) + [
         "-c", configuration, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "info",
         // Envoy writes its admin's address there once it is bound.
         "--admin-address-path", addressFile,

@@ -53,9 +53,13 @@ public struct LoadReport: Sendable {
   public internal(set) var failures: [Failure] = []
   /// From the moment each request was due, so that a stall shows in all the requests that it held up.
   public internal(set) var latency = LatencyHistogram()
+  /// From the moment each request was sent: what Envoy and the backend took, without the wait for a free connection.
+  public internal(set) var latencyFromSending = LatencyHistogram()
   /// Connections that were opened.
   public internal(set) var connections = 0
   public internal(set) var duration = Duration.zero
+  /// What Envoy counted meanwhile; nil while the load runs, and if its plan names no Envoy.
+  public internal(set) var trouble: EnvoyTrouble?
 
   static let keptFailures = 200
 
@@ -63,6 +67,7 @@ public struct LoadReport: Sendable {
     requests += 1
     if result.status != 0 { statuses[result.status, default: 0] += 1 }
     latency.add(.nanoseconds((result.finished - result.due).nanoseconds))
+    latencyFromSending.add(.nanoseconds((result.finished - result.sent).nanoseconds))
     if let reason = result.failure {
       failed += 1
       if failures.count < Self.keptFailures {
@@ -80,9 +85,25 @@ public struct LoadReport: Sendable {
     let versions = self.versions.sorted { $0.key < $1.key }.map { host, counts in
       "\(host) " + counts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
     }.joined(separator: ", ")
-    return "\(requests) requests in \(duration.milliseconds) ms, \(failed) failed; \(versions); "
-      + "latency p50 \(latency.percentile(0.5).milliseconds) ms, p99 \(latency.percentile(0.99).milliseconds) ms, "
-      + "max \(latency.maximum.milliseconds) ms; \(connections) connections"
+    func percentiles(_ latency: LatencyHistogram) -> String {
+      "p50 \(latency.percentile(0.5).milliseconds) ms, p99 \(latency.percentile(0.99).milliseconds) ms, "
+        + "max \(latency.maximum.milliseconds) ms"
+    }
+    return "\(requests) requests in \(duration.milliseconds) ms, \(failed) failed"
+      + (trouble.map { ", \($0.summary)" } ?? "") + "; \(versions); latency since due \(percentiles(latency)), "
+      + "since sent \(percentiles(latencyFromSending)); \(connections) connections"
+  }
+
+  /// What a load that should cost nothing must not show, each with its evidence: requests that failed, and trouble that
+  /// Envoy counted, hidden by a retry or not. Empty if all is well.
+  public var complaints: [String] {
+    var complaints: [String] = []
+    if failed > 0 { complaints.append("\(failed) of \(requests) requests failed:\n\(failureList)") }
+    if let trouble, !trouble.isNone {
+      let counters = trouble.counters.sorted { $0.key < $1.key }.map { "\($0.key) +\($0.value)" }
+      complaints.append("Envoy counted \(trouble.summary):\n" + counters.joined(separator: "\n"))
+    }
+    return complaints
   }
 
   /// The first failures, one a line, for a test's message.

@@ -1,6 +1,7 @@
 import EnvoyHarness
 
-/// Bootstraps that need no control plane: routes are static, endpoints come from a file.
+/// Bootstraps that need no control plane: routes are static, endpoints come from a file. A request that
+/// cannot connect is retried on another host, as Istio's default has it; `/unknown` leads to a cluster that is not there.
 enum StaticEnvoy {
   static func bootstrap(endpointFile: String) -> String {
     """
@@ -18,12 +19,25 @@ enum StaticEnvoy {
               stat_prefix: outbound
               route_config:
                 name: outbound
+                validate_clusters: false
                 virtual_hosts:
                 - name: all
                   domains: ["*"]
                   routes:
                   - {match: {prefix: /missing}, direct_response: {status: 404}}
-                  - {match: {prefix: /}, route: {cluster: "outbound|80||reviews"}}
+                  - match: {prefix: /unknown}
+                    route: {cluster: "outbound|80||nobody"}
+                  - match: {prefix: /}
+                    route:
+                      cluster: "outbound|80||reviews"
+                      retry_policy:
+                        retry_on: connect-failure
+                        num_retries: 2
+                        retry_host_predicate:
+                        - name: previous
+                          typed_config:
+                            "@type": type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate
+                        host_selection_retry_max_attempts: 5
               http_filters:
               - name: router
                 typed_config:

@@ -19,8 +19,8 @@ struct EndToEndBenchmark {
       for `protocol` in options.protocols {
         let measurement = try await measure(`protocol`, options)
         say(options.isJSON ? measurement.json : measurement.text)
-        guard measurement.failedRequests == 0 else {
-          throw HarnessError(.malformed, "\(measurement.failedRequests) requests failed:\n\(measurement.failures)")
+        guard measurement.report.complaints.isEmpty else {
+          throw HarnessError(.malformed, measurement.report.complaints.joined(separator: "\n"))
         }
       }
     } catch {
@@ -86,7 +86,8 @@ struct EndToEndBenchmark {
       // One connection in a closed loop: the next request leaves when the last is answered, so a change shows one
       // request later at most, and no more than one core is busy with asking.
       let plan = ConstantLoad.Plan(
-        address: listen, targets: [LoadTarget(host: "target")], pace: .closedLoop, connections: 1)
+        address: listen, targets: [LoadTarget(host: "target")], pace: .closedLoop, connections: 1, envoy: envoy,
+        sampling: nil)
       var delays: [Duration] = []
       let (_, report) = try await ConstantLoad.run(plan) { load in
         try await load.pass(requests: 200)
@@ -107,9 +108,7 @@ struct EndToEndBenchmark {
       await weir.terminate()
       await current.stop()
       return Measurement(
-        protocol: `protocol`, services: options.services, delays: delays.sorted(),
-        roundTrip: report.latency.percentile(0.5), requests: report.requests, failedRequests: report.failed,
-        failures: report.failureList)
+        protocol: `protocol`, services: options.services, delays: delays.sorted(), report: report)
     } catch {
       await weir.kill()
       throw error
@@ -129,10 +128,10 @@ struct Measurement {
   var services: Int
   /// Sorted.
   var delays: [Duration]
-  var roundTrip: Duration
-  var requests: Int
-  var failedRequests: Int
-  var failures: String
+  var report: LoadReport
+
+  private var roundTrip: Duration { report.latencyFromSending.percentile(0.5) }
+  private var trouble: EnvoyTrouble? { report.trouble }
 
   /// The smallest delay that at least this part of all stay within (nearest rank).
   func percentile(_ part: Double) -> Duration {
@@ -144,7 +143,8 @@ struct Measurement {
     manifest write to first request served, \(`protocol`), \(services) services, \(delays.count) changes:
       median \(percentile(0.5).milliseconds) ms, p99 \(percentile(0.99).milliseconds) ms, \
     min \(percentile(0).milliseconds) ms, max \(percentile(1).milliseconds) ms
-      resolution: one request, \(roundTrip.milliseconds) ms (median); \(requests) requests, \(failedRequests) failed
+      resolution: one request, \(roundTrip.milliseconds) ms (median)
+      \(report.requests) requests, \(report.failed) failed, \(trouble?.summary ?? "")
     """
   }
 
@@ -153,7 +153,8 @@ struct Measurement {
     {"benchmark":"end-to-end","protocol":"\(`protocol`)","services":\(services),"changes":\(delays.count),\
     "median_ms":\(percentile(0.5).milliseconds),"p99_ms":\(percentile(0.99).milliseconds),\
     "min_ms":\(percentile(0).milliseconds),"max_ms":\(percentile(1).milliseconds),\
-    "resolution_ms":\(roundTrip.milliseconds),"requests":\(requests),"failed":\(failedRequests)}
+    "resolution_ms":\(roundTrip.milliseconds),"requests":\(report.requests),"failed":\(report.failed),\
+    "retries":\(trouble?.retries ?? 0),"connect_failures":\(trouble?.connectFailures ?? 0)}
     """
   }
 }
