@@ -2,6 +2,9 @@ internal import TrafficModel
 
 /// One document that defines an object.
 struct Claim: Sendable {
+  /// The origin's name and the place in it: what claims are ordered and kept by.
+  var place: SourceLocation
+  /// The same, as people know it.
   var location: SourceLocation
   /// Nil if the document was refused.
   var object: TrafficObject?
@@ -33,12 +36,13 @@ extension AdmissionGate {
     ledger.set(problems, of: .origin(name))
     for document in documents where origin.keys.insert(document.key).inserted { dropClaims(of: name, document.key) }
     for document in documents {
-      // The place is the origin's, whatever the document says, so that it can be found again.
-      var location = document.location
-      location.file = name
+      // The origin's name, whatever the document calls its file, so that it can be found again.
+      var place = document.location
+      place.file = name
       addClaim(
         Claim(
-          location: location, object: document.object, problems: document.problems, text: document.text,
+          place: place, location: document.location, object: document.object, problems: document.problems,
+          text: document.text,
           destinationPlaces: document.destinationPlaces), document.key)
     }
     touched.formUnion(origin.keys)
@@ -76,17 +80,17 @@ extension AdmissionGate {
 
   private mutating func addClaim(_ claim: Claim, _ key: ObjectKey) {
     var list = claims[key] ?? []
-    list.insert(claim, at: list.firstIndex { claim.location < $0.location } ?? list.endIndex)
+    list.insert(claim, at: list.firstIndex { claim.place < $0.place } ?? list.endIndex)
     setClaims(list, key)
   }
 
   private mutating func dropClaims(of origin: String, _ key: ObjectKey) {
-    setClaims((claims[key] ?? []).filter { $0.location.file != origin }, key)
+    setClaims((claims[key] ?? []).filter { $0.place.file != origin }, key)
   }
 
   private mutating func holdClaims(of origin: String, _ key: ObjectKey) {
     var list = claims[key] ?? []
-    for index in list.indices where list[index].location.file == origin {
+    for index in list.indices where list[index].place.file == origin {
       list[index].isHeld = true
       // Their lines are those of a text that is no more.
       list[index].problems = []

@@ -56,6 +56,7 @@ extension AdmissionGate {
     guard let object = desired(key) else {
       if before != nil {
         admitted[key] = nil
+        fileNames[key] = nil
         index(key)
         change.edits.append(.delete(key))
         change.deleted.append(key)
@@ -64,8 +65,9 @@ extension AdmissionGate {
     }
     // A refused document leaves the admitted one with its own text and place.
     guard let winner = claims[key]?.first, winner.object != nil else { return }
-    let after = AdmittedObject(object: object, location: winner.location, text: winner.text)
+    let after = AdmittedObject(object: object, location: winner.place, text: winner.text)
     admitted[key] = after
+    fileNames[key] = winner.location.file == winner.place.file ? nil : winner.location.file
     if before?.object != object {
       index(key)
       change.edits.append(.upsert(object))

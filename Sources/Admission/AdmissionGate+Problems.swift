@@ -29,7 +29,6 @@ extension AdmissionGate {
 
     func versionIfAdmitted(_ other: ObjectKey) -> TrafficObject? { other == key ? desired(key) : version(other) }
     let names = key.kind == .service ? [key.id] : indexed[key] ?? []
-    let admittedHere = admitted[key]
     var holders: [(ObjectKey, Set<MissingReference>)] = []
     for consumer in names.reduce(into: Set<ObjectKey>(), { $0.formUnion(consumers[$1] ?? []) }).sorted() {
       let lost = missing(version(consumer), version: versionIfAdmitted)
@@ -37,10 +36,10 @@ extension AdmissionGate {
       if !lost.isEmpty { holders.append((consumer, lost)) }
     }
     let isRemoval = claims[key] == nil
-    let location = claims[key]?.first?.location ?? admittedHere?.location
+    let location = claims[key]?.first?.location ?? admittedLocation(key)
     let listed = holders.prefix(Self.listedHolders).map { consumer, lost in
       let what = lost.compactMap(\.part).sorted().joined(separator: ", ")
-      let place = admitted[consumer].map { " (\($0.location.place))" } ?? ""
+      let place = admittedLocation(consumer).map { " (\($0.place))" } ?? ""
       return "\(consumer)\(place) still names \(what.isEmpty ? "it" : what)"
     }
     let rest = holders.count > Self.listedHolders ? ", and \(holders.count - Self.listedHolders) more" : ""
@@ -55,6 +54,14 @@ extension AdmissionGate {
   }
 
   private static let listedHolders = 5
+
+  /// Where an admitted version was written, as people know it.
+  private func admittedLocation(_ key: ObjectKey) -> SourceLocation? {
+    guard var location = admitted[key]?.location else { return nil }
+    let claim = claims[key]?.first { $0.place.file == location.file }
+    location.file = claim?.location.file ?? fileNames[key] ?? location.file
+    return location
+  }
 
   private func danglingDestinations(_ key: ObjectKey) -> [Problem] {
     guard let claim = claims[key]?.first, case .virtualService(let object) = claim.object else { return [] }

@@ -21,6 +21,8 @@ public struct AdmissionGate: Sendable {
   var claims: [ObjectKey: [Claim]] = [:]
   var admitted: [ObjectKey: AdmittedObject] = [:]
   var waiting: Set<ObjectKey> = []
+  /// What people call the file of an admitted object, where its origin has another name.
+  var fileNames: [ObjectKey: String] = [:]
 
   /// Service → the VirtualServices whose admitted or newest version has it as a destination.
   var consumers: [NamespacedName: Set<ObjectKey>] = [:]
@@ -43,7 +45,9 @@ public struct AdmissionGate: Sendable {
     for object in objects {
       admitted[object.key] = object
       claims[object.key] = [
-        Claim(location: object.location, object: object.object, problems: [], text: object.text, isHeld: true)
+        Claim(
+          place: object.location, location: object.location, object: object.object, problems: [], text: object.text,
+          isHeld: true)
       ]
       origins[object.location.file, default: Origin(isComplete: false)].keys.insert(object.key)
       index(object.key)

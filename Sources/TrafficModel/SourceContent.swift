@@ -1,6 +1,7 @@
 /// What a source says of one of its origins (a file, or one object of an API server): all of it, each time.
 public struct SourceUpdate: Sendable {
-  /// A file's path, or another stable name.
+  /// A file's real path, or another name that is the same after a restart, however the source was told of it. The
+  /// documents' locations name the file as people wrote it.
   public var origin: String
   public var content: Content
 

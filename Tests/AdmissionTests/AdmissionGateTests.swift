@@ -313,6 +313,35 @@ import TrafficModel
     #expect(second.problems.count == 3)
   }
 
+  /// The same directory, written differently: the origin's name is the same, and the documents' is not.
+  @Test func afterARestartAFileIsKnownByItsOriginWhateverItIsCalled() {
+    func file(_ name: String, _ documents: [SourceDocument], isComplete: Bool = true) -> SourceUpdate {
+      SourceUpdate(origin: "/x/m/\(name)", content: .documents(documents, isComplete: isComplete, problems: []))
+    }
+    let route = Make.route("r", ["web"])
+    var first = AdmissionGate()
+    let change = first.apply([
+      file("a", [Make.document(Make.service("web"), file: "m/a"), Make.document(route, file: "m/a", position: 1)])
+    ])
+    #expect(change.stored.map(\.location.file) == ["/x/m/a", "/x/m/a"])
+
+    var second = AdmissionGate()
+    second.restore(change.stored)
+    let broken = second.apply([file("a", [], isComplete: false)], isInitialScan: true)
+    #expect(broken.edits.count == 2)
+    #expect(broken.deleted.isEmpty)
+
+    // And what is wrong is told in the words of whoever asked.
+    #expect(first.apply([file("a", [Make.document(route, file: "m/a")])]).isEmpty)
+    #expect(
+      first.problemTexts == [
+        "m/a:1: error: Service shop/web: its removal waits, and the last admitted version is served: VirtualService shop/r "
+          + "(m/a:1) still names it"
+      ])
+    _ = first.apply([file("b", [Make.document(route, file: "m/b")])])
+    #expect(first.problemTexts.last?.contains("is also defined at m/a:1") == true, "\(first.problemTexts)")
+  }
+
   @Test func afterARestartWhatIsInNoFileIsRemovedUnlessItsDirectoryCannotBeRead() {
     let kept = ["d/a", "e/b"].map {
       AdmittedObject(object: Make.service(String($0.last!)), location: SourceLocation(file: $0, line: 1), text: "")

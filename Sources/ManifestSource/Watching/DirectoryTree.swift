@@ -16,7 +16,10 @@ struct DirectoryTree {
   static let rootInterval: Duration = .milliseconds(100)
 
   struct Root {
+    /// As it was given.
     var path: String
+    /// The name under which its files are remembered.
+    var origin: String
     var isPresent = false
     var nextLook: Instant?
   }
@@ -50,8 +53,17 @@ struct DirectoryTree {
 
   init(roots: [String], inotify: Inotify?) {
     var seen: Set<String> = []
-    self.roots = roots.map(Self.trimmed).filter { seen.insert($0).inserted }.map { Root(path: $0) }
+    self.roots = roots.map(Self.trimmed).map { Root(path: $0, origin: FileSystem.stablePath($0)) }
+      .filter { seen.insert($0.origin).inserted }
     self.inotify = inotify
+  }
+
+  /// The name under which a path below a root is remembered: the same however the root was given.
+  func origin(of path: String) -> String {
+    let root = roots.filter { isBelow(path, $0.path) }.max { $0.path.utf8.count < $1.path.utf8.count }
+    guard let root, root.origin != root.path else { return path }
+    let rest = path.utf8.dropFirst(root.path.utf8.count).drop { $0 == UInt8(ascii: "/") }
+    return rest.isEmpty ? root.origin : join(root.origin, String(Substring(rest)))
   }
 
   private static func trimmed(_ path: String) -> String {

@@ -55,6 +55,24 @@ enum FileSystem {
     return result == 0 ? .success(Status(raw)) : .failure(SystemError("stat"))
   }
 
+  /// An absolute path that is the same for every way to write it: `m`, `./m/`, `../x/m`, `/x/m`, and by way of linked
+  /// directories. The last name stays as it is, also if it is a link, for a link that is turned to another directory is
+  /// still the same place. Where a directory above is not there, the rest is taken as written.
+  static func stablePath(_ path: String) -> String {
+    if let name = path.split(separator: "/").last, name != ".", name != ".." {
+      let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+      let directory = realPath(parent) ?? (parent == path ? parent : stablePath(parent))
+      return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
+    }
+    return realPath(path) ?? path
+  }
+
+  private static func realPath(_ path: String) -> String? {
+    guard let resolved = realpath(path, nil) else { return nil }
+    defer { free(resolved) }
+    return String(validatingCString: resolved)
+  }
+
   /// The names in a directory, sorted, without `.` and `..`. Names that are not UTF-8 are left out.
   static func names(in directory: String) -> Result<[String], SystemError> {
     guard let stream = opendir(directory) else { return .failure(SystemError("opendir")) }

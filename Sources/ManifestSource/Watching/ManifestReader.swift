@@ -23,17 +23,21 @@ struct ManifestReader {
     let settled = tree.takeSettled(at: now)
     let paths = tree.toRead.union(settled).sorted()
     tree.toRead = []
-    let reused = known
-    let results = Self.inParallel(paths) { path in Self.read(path, before: reused[path]) }
+    // Only what is needed: a copy of all would cost the number of files.
+    let work = paths.map { (path: $0, before: known[$0]) }
+    let results = Self.inParallel(work) { Self.read($0.path, before: $0.before) }
     for (path, result) in zip(paths, results) {
       switch result {
       case .absent:
         // Between the event and the reading it has gone; its removal settles like any other.
         if settled.contains(path) {
           tree.forget(path)
-          if known.removeValue(forKey: path) != nil { updates.append(SourceUpdate(origin: path, content: .removed)) }
+          if known.removeValue(forKey: path) != nil {
+            updates.append(SourceUpdate(origin: tree.origin(of: path), content: .removed))
+          }
         } else if isInitial {
-          updates.append(SourceUpdate(origin: path, content: .unreadable(path, "vanished while it was read")))
+          updates.append(
+            SourceUpdate(origin: tree.origin(of: path), content: .unreadable(path, "vanished while it was read")))
           known[path] = Known()
           tree.settle(path, at: now)
         } else {
@@ -42,7 +46,7 @@ struct ManifestReader {
       case .unchanged: break
       case .refused(let message):
         known[path] = Known()
-        updates.append(SourceUpdate(origin: path, content: .unreadable(path, message)))
+        updates.append(SourceUpdate(origin: tree.origin(of: path), content: .unreadable(path, message)))
       case .content(let content, let state):
         // An editor that empties a file before it fills it has not removed what is in it.
         if state.isEmpty, known[path]?.isEmpty == false, !settled.contains(path) {
@@ -50,7 +54,7 @@ struct ManifestReader {
           continue
         }
         known[path] = state
-        updates.append(SourceUpdate(origin: path, content: content))
+        updates.append(SourceUpdate(origin: tree.origin(of: path), content: content))
       }
     }
     updates += failureUpdates()
@@ -62,10 +66,10 @@ struct ManifestReader {
     guard tree.failures != reportedFailures else { return [] }
     var updates: [SourceUpdate] = []
     for (path, reason) in tree.failures where reportedFailures[path] != reason {
-      updates.append(SourceUpdate(origin: path, content: .unreadable(path, reason)))
+      updates.append(SourceUpdate(origin: tree.origin(of: path), content: .unreadable(path, reason)))
     }
     for path in reportedFailures.keys where tree.failures[path] == nil {
-      updates.append(SourceUpdate(origin: path, content: .removed))
+      updates.append(SourceUpdate(origin: tree.origin(of: path), content: .removed))
     }
     reportedFailures = tree.failures
     return updates
@@ -96,15 +100,15 @@ struct ManifestReader {
     }
   }
 
-  private static func inParallel<Result: Sendable>(
-    _ paths: [String], _ body: @Sendable (String) -> Result
+  private static func inParallel<Item: Sendable, Result: Sendable>(
+    _ items: [Item], _ body: @Sendable (Item) -> Result
   ) -> [Result] {
-    guard paths.count >= 16 else { return paths.map(body) }
-    var results = [Result?](repeating: nil, count: paths.count)
+    guard items.count >= 16 else { return items.map(body) }
+    var results = [Result?](repeating: nil, count: items.count)
     results.withUnsafeMutableBufferPointer { buffer in
       // Each iteration writes its own element, and none reads.
       nonisolated(unsafe) let elements = buffer
-      DispatchQueue.concurrentPerform(iterations: paths.count) { index in elements[index] = body(paths[index]) }
+      DispatchQueue.concurrentPerform(iterations: items.count) { index in elements[index] = body(items[index]) }
     }
     return results.map { $0! }
   }
