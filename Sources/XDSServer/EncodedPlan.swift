@@ -9,14 +9,20 @@ struct EncodedPlan: Sendable {
   fileprivate var messages: [(nonce: Nonce, buffer: ByteBuffer)] = []
   fileprivate var bodyByteCount = 0
   fileprivate static let limit = 3
+
+  /// The bytes held.
+  var byteCount: Int { messages.reduce(0) { $0 + $1.buffer.readableBytes } }
 }
 
 extension ResponsePlan {
   /// The response as a framed gRPC message. Encodes it if no stream has sent it yet, else O(1); O(size) copied for a nonce
   /// that was not used lately.
-  func framed(_ nonce: Nonce, onEncoding: () -> Void) -> ByteBuffer {
+  ///
+  /// - Parameter onMessage: a message was made, from scratch or not; how many bytes are held now.
+  func framed(_ nonce: Nonce, onMessage: (_ isEncoding: Bool, _ byteCount: Int) -> Void) -> ByteBuffer {
     encoded.withLock { encoded in
       if let known = encoded.messages.first(where: { $0.nonce == nonce }) { return known.buffer }
+      let isEncoding = encoded.messages.isEmpty
       let trailer = DeltaResponseWriter.nonceField(nonce.text, variant)
       var buffer: ByteBuffer
       if let sibling = encoded.messages.first?.buffer {
@@ -26,7 +32,6 @@ extension ResponsePlan {
         if let body { buffer.writeImmutableBuffer(body) }
       } else {
         let body = encode()
-        onEncoding()
         encoded.bodyByteCount = body.count
         buffer = Self.frame(byteCount: body.count + trailer.count)
         buffer.writeBytes(body)
@@ -34,9 +39,13 @@ extension ResponsePlan {
       buffer.writeBytes(trailer)
       if encoded.messages.count == EncodedPlan.limit { encoded.messages.removeFirst() }
       encoded.messages.append((nonce, buffer))
+      onMessage(isEncoding, encoded.byteCount)
       return buffer
     }
   }
+
+  /// Forgets the bytes; they are made anew if a stream needs them.
+  func dropEncoding() { encoded.withLock { $0 = EncodedPlan() } }
 
   private static func frame(byteCount: Int) -> ByteBuffer {
     var buffer = ByteBufferAllocator().buffer(capacity: GRPCFraming.prefixLength + byteCount)

@@ -16,6 +16,8 @@ extension ProxySession {
     }
     if type == .cluster {
       hasReturned = !claims.versions.isEmpty || !claims.versionInfo.isEmpty
+      mayFollowUnseen = hasReturned
+      arrivedUnknown = self[.cluster].holdsUnknown
       // What the client came with it uses already.
       arrived = self[.cluster].acked
       warm = arrived

@@ -49,12 +49,13 @@ extension ProxySession {
   }
 
   /// Whether nothing that the client has can still name the cluster.
-  private func mayWithdraw(_ cluster: String, _ generation: Generation) -> Bool {
+  func mayWithdraw(_ cluster: String, _ generation: Generation) -> Bool {
     for type in [ResourceType.listener, .route] {
       let session = types[type.rawValue]
       guard session.isRequested else {
         // A client that has come back asks for clusters a moment before it asks for the routes that it still follows.
-        if hasReturned { return false }
+        // Those can name what it came with only.
+        if mayFollowUnseen && (arrivedUnknown || arrived[cluster] != nil) { return false }
         continue
       }
       guard let current = generation.table(type, for: proxyClass) else { return false }

@@ -40,6 +40,14 @@ struct ProxySession: Sendable {
   private(set) var types: [TypeSession]
   /// The client has come back with what an earlier stream gave it.
   var hasReturned = false
+  /// Routes and listeners that the client has not asked for on this stream may be in use. Envoy asks for them with or right
+  /// after its first clusters and endpoints, before it has read a second answer: once it has accepted clusters or
+  /// endpoints of two generations without asking for a type, it does not use the type.
+  var mayFollowUnseen = false
+  /// The generation that the client accepted first on this stream, in clusters or endpoints.
+  private var firstAccepted: UInt64?
+  /// The client came with clusters that this process cannot tell, so any cluster may be one of them.
+  var arrivedUnknown = false
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
   /// The endpoints that it asked for first: those of the clusters that it really has.
@@ -65,10 +73,20 @@ struct ProxySession: Sendable {
   // MARK: Events
 
   /// A new state of the world. One that lacks this proxy's class is passed over: the next will have it.
-  mutating func published(_ generation: Generation) {
-    guard generation.classes[proxyClass] != nil else { return }
-    if let current = self.generation, current.number > generation.number { return }
+  ///
+  /// - Returns: whether anything is different for this proxy. If not, there is nothing to pump: what the proxy holds is
+  ///   the new generation as much as it was the one before. O(1).
+  @discardableResult
+  mutating func published(_ generation: Generation) -> Bool {
+    guard generation.classes[proxyClass] != nil else { return false }
+    let current = self.generation
+    if let current, current.number > generation.number { return false }
     self.generation = generation
+    guard let current, generation.isSame(as: current, for: proxyClass) else { return true }
+    for index in types.indices where types[index].converged == current.number {
+      types[index].converged = generation.number
+    }
+    return false
   }
 
   /// A state-of-the-world request.
@@ -145,7 +163,11 @@ struct ProxySession: Sendable {
     let isFullState = variant == .stateOfTheWorld && type.isFullState
     self[type].quarantine?.accepted(flight.plan, table: flight.table, isFullState: isFullState)
     if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
-    if type == .cluster || type == .endpoint { warmUp(after: type) }
+    if type == .cluster || type == .endpoint {
+      if let firstAccepted, firstAccepted < flight.generation { mayFollowUnseen = false }
+      firstAccepted = firstAccepted ?? flight.generation
+      warmUp(after: type)
+    }
   }
 
   private mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
@@ -203,7 +225,20 @@ struct ProxySession: Sendable {
         let (restrained, suspended) = self[type].quarantine!.restrain(
           table, acked: self[type].acked, asked: owed)
         table = restrained
-        owed.add(self[type].quarantine!.doubtful.subtracting(suspended).filter { self[type].subscription.covers($0) })
+        var kept: [String] = []
+        var told: [String] = []
+        for name in self[type].quarantine!.doubtful.subtracting(suspended)
+        where self[type].subscription.covers(name) {
+          // The client may have taken a cluster from a response that it refused, and its routes may name it.
+          if type == .cluster && scope == .aggregated && table[name] == nil && !mayWithdraw(name, generation) {
+            kept.append(name)
+          } else {
+            told.append(name)
+          }
+        }
+        owed.add(told)
+        self[type].held += kept.sorted().map { HeldItem(resource: $0, reason: .inUse) }
+        if !kept.isEmpty { isComplete = false }
         if !suspended.isEmpty {
           isComplete = false
           self[type].held += suspended.sorted().map { HeldItem(resource: $0, reason: .refused) }

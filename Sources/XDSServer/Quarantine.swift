@@ -80,7 +80,10 @@ struct Quarantine: Sendable {
     blocked = blocked.filter { name, content in
       !((isFullState || plan.names.contains(name)) && content.isContent(of: table[name]))
     }
-    doubtful = isFullState ? [] : doubtful.filter { isSuspended($0) && !plan.names.contains($0) }
+    // What was neither told nor suspended is a cluster that may not be withdrawn yet.
+    doubtful =
+      isFullState
+      ? [] : doubtful.filter { (isSuspended($0) || plan.type == .cluster) && !plan.names.contains($0) }
   }
 
   /// A response without any content was refused: telling it again would not help.

@@ -60,6 +60,9 @@ final class ResponsePlan: Sendable {
   let names: Set<String>
   let encoded = Mutex(EncodedPlan())
 
+  /// About how many bytes the plan holds, beside what it shares with tables.
+  var cost: Int { 512 + names.count * 64 + (resources.count + news.count) * 8 + (removed.count + withdrawn.count) * 16 }
+
   /// - Complexity: O(d) for d differences and owed names; O(subscription) where everything is owed, or the protocol asks
   ///   for the full state.
   init(

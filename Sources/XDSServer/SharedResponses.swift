@@ -1,10 +1,12 @@
+internal import NIOCore
 internal import Synchronization
 internal import XDSSnapshot
 
 /// What streams in the same state share: differences of tables, tables composed for a proxy that waits, and responses.
 ///
 /// All of it is derived and keyed by content, so it may be forgotten at any time. What was not used since the last two
-/// publications is.
+/// publications is, and sooner what is beyond a budget of bytes. Nothing is computed under the lock: two streams may
+/// compute the same at the same time, and one of the results is kept.
 final class SharedResponses: Sendable {
   /// A table as one stream should hold it now, and what in it waits.
   struct Target: Sendable {
@@ -18,14 +20,24 @@ final class SharedResponses: Sendable {
   }
 
   private struct State {
-    var changes = AgingCache<ChangeKey, TableChange>(limit: 512)
-    var targets = AgingCache<ContentHash, Target>(limit: 256)
-    var plans = AgingCache<ResponsePlan.Key, ResponsePlan>(limit: 256)
+    var changes = AgingCache<ChangeKey, TableChange>(limit: 512, budget: 16 << 20)
+    var targets = AgingCache<ContentHash, Target>(limit: 256, budget: 16 << 20)
+    var plans = AgingCache<ResponsePlan.Key, ResponsePlan>(limit: 256, budget: 16 << 20)
+    /// Large plans that one stream has needed: most are its alone, so they are kept from the second time on.
+    var seenPlans = AgingCache<ResponsePlan.Key, Bool>(limit: 256, budget: .max)
+    var messages = EncodingLedger(budget: SharedResponses.encodingBudget)
     /// What clients were sent and may claim to hold when they come back.
     var sentRoutes = History<Resource>(limit: 512)
     var sentTables = History<ResourceTable>(limit: 128)
+    var rememberedResources = History<Resource>(limit: 8192)
+    var rememberedTables = History<ResourceTable>(limit: 1024)
     var encodings: UInt64 = 0
   }
+
+  /// Bytes of encoded responses that are kept for further streams.
+  static let encodingBudget = 64 << 20
+  /// The cost of a plan that is kept at once.
+  private static let largePlan = 1 << 20
 
   private let state = Mutex(State())
   let names = NameSetPool()
@@ -38,7 +50,9 @@ final class SharedResponses: Sendable {
   func change(from: ResourceTable, to: ResourceTable) -> TableChange {
     if from.contentHash == to.contentHash { return .none }
     let key = ChangeKey(from: from.contentHash, to: to.contentHash)
-    return state.withLock { $0.changes.value(key) { TableChange(from: from, to: to) } }
+    if let known = state.withLock({ $0.changes.known(key) }) { return known }
+    let change = TableChange(from: from, to: to)
+    return state.withLock { $0.changes.insert(change, for: key, cost: 256 + change.entries.count * 32) }
   }
 
   /// A table computed from what `parts` stand for.
@@ -46,7 +60,7 @@ final class SharedResponses: Sendable {
     let key = parts.dropFirst().reduce(parts[0]) { ContentHash($0, $1) }
     if let known = state.withLock({ $0.targets.known(key) }) { return known }
     let target = make()
-    return state.withLock { $0.targets.value(key) { target } }
+    return state.withLock { $0.targets.insert(target, for: key, cost: 1024 + target.held.count * 96) }
   }
 
   /// The response for a stream in a state. O(1) when another stream was in it.
@@ -56,40 +70,78 @@ final class SharedResponses: Sendable {
   ) -> ResponsePlan {
     if let known = state.withLock({ $0.plans.known(key) }) { return known }
     let change = change(from: from, to: to)
+    let plan = ResponsePlan(
+      key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters,
+      stub: stub)
+    let cost = plan.cost
     return state.withLock { state in
-      state.plans.value(key) {
-        let plan = ResponsePlan(
-          key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters,
-          stub: stub)
-        if key.type == .route || key.type == .listener {
-          for resource in plan.resources { state.sentRoutes.add(resource, of: resource.contentHash) }
-        }
-        if key.variant == .stateOfTheWorld && key.type.isFullState && subscription.isWildcard {
-          state.sentTables.add(to, of: to.contentHash)
-        }
+      if let known = state.plans.known(key) { return known }
+      if key.type == .route || key.type == .listener {
+        for resource in plan.resources { state.sentRoutes.add(resource, of: resource.contentHash) }
+      }
+      if key.variant == .stateOfTheWorld && key.type.isFullState && subscription.isWildcard {
+        state.sentTables.add(to, of: to.contentHash)
+      }
+      if cost > Self.largePlan && !subscription.isWildcard && state.seenPlans.known(key) == nil {
+        _ = state.seenPlans.insert(true, for: key, cost: 0)
         return plan
+      }
+      return state.plans.insert(plan, for: key, cost: cost)
+    }
+  }
+
+  /// The message of a response; its bytes are shared with other streams as long as the budget allows.
+  func framed(_ plan: ResponsePlan, _ nonce: Nonce) -> ByteBuffer {
+    var made: (isEncoding: Bool, byteCount: Int)?
+    let buffer = plan.framed(nonce) { made = ($0, $1) }
+    guard let made else { return buffer }
+    let dropped = state.withLock { state in
+      if made.isEncoding { state.encodings += 1 }
+      return state.messages.note(plan, byteCount: made.byteCount)
+    }
+    for plan in dropped { plan.dropEncoding() }
+    return buffer
+  }
+
+  /// What an earlier process served, which clients may name by version.
+  func remember(_ generation: Generation) {
+    state.withLock { state in
+      state.rememberedTables.add(generation.clusters, of: generation.clusters.contentHash)
+      for tables in generation.classes.values {
+        state.rememberedTables.add(tables.listeners, of: tables.listeners.contentHash)
+        for table in [tables.listeners, tables.routes] {
+          table.tree.forEach { state.rememberedResources.add($0, of: $0.contentHash) }
+        }
       }
     }
   }
 
   /// A route table or listener that was sent lately. A client that comes back names it by its version alone.
-  func sentResource(version: ContentHash) -> Resource? { state.withLock { $0.sentRoutes[version] } }
+  func sentResource(version: ContentHash) -> Resource? {
+    state.withLock { $0.sentRoutes[version] ?? $0.rememberedResources[version] }
+  }
 
   /// A whole table that was sent lately in the state of the world.
-  func sentTable(version: ContentHash) -> ResourceTable? { state.withLock { $0.sentTables[version] } }
+  func sentTable(version: ContentHash) -> ResourceTable? {
+    state.withLock { $0.sentTables[version] ?? $0.rememberedTables[version] }
+  }
 
   /// A generation was published: what belongs to the one before the last may go.
   func age() {
-    state.withLock { state in
+    let dropped = state.withLock { state in
       state.changes.age()
       state.targets.age()
       state.plans.age()
+      state.seenPlans.age()
+      return state.messages.age()
     }
+    for plan in dropped { plan.dropEncoding() }
   }
 
   /// How many times a response was encoded.
   var encodings: UInt64 { state.withLock { $0.encodings } }
-  func countEncoding() { state.withLock { $0.encodings += 1 } }
+  /// Bytes of encoded responses that are kept.
+  var encodedBytes: Int { state.withLock { $0.messages.byteCount } }
 }
 
 /// Something that a proxy does not get yet.
@@ -112,57 +164,5 @@ public struct HeldItem: Sendable, Hashable {
     self.resource = resource
     self.part = part
     self.reason = reason
-  }
-}
-
-/// A cache that forgets what was not used between two calls of `age`, and halves itself when it is full.
-struct AgingCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-  private var young: [Key: Value] = [:]
-  private var old: [Key: Value] = [:]
-  private let limit: Int
-
-  init(limit: Int) { self.limit = limit }
-
-  mutating func known(_ key: Key) -> Value? {
-    if let value = young[key] { return value }
-    guard let value = old.removeValue(forKey: key) else { return nil }
-    young[key] = value
-    return value
-  }
-
-  mutating func value(_ key: Key, _ make: () -> Value) -> Value {
-    if let value = known(key) { return value }
-    let value = make()
-    if young.count >= limit { age() }
-    young[key] = value
-    return value
-  }
-
-  mutating func age() {
-    old = young
-    young = [:]
-  }
-}
-
-/// The last values added, by their hash.
-struct History<Value: Sendable>: Sendable {
-  private var values: [ContentHash: Value] = [:]
-  private var order: [ContentHash] = []
-  private var next = 0
-  private let limit: Int
-
-  init(limit: Int) { self.limit = limit }
-
-  subscript(hash: ContentHash) -> Value? { values[hash] }
-
-  mutating func add(_ value: Value, of hash: ContentHash) {
-    guard values.updateValue(value, forKey: hash) == nil else { return }
-    if order.count < limit {
-      order.append(hash)
-    } else {
-      values[order[next]] = nil
-      order[next] = hash
-      next = (next + 1) % limit
-    }
   }
 }

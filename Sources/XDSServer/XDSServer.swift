@@ -24,6 +24,7 @@ public final class XDSServer: Sendable {
   let shared: SharedResponses
   /// How long pushes and their ACKs take.
   public let latencies: XDSLatencies
+  let maximumSubscription: Int
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -32,18 +33,21 @@ public final class XDSServer: Sendable {
 
   /// - Parameters:
   ///   - latencies: what records how long pushes and their ACKs take.
+  ///   - maximumSubscription: how many names of one type a stream may subscribe to; a stream that asks for more is ended
+  ///     with RESOURCE_EXHAUSTED.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
   ///   - onClassGone: the last stream of a class has closed.
   public init(
-    logger: Logger, latencies: XDSLatencies = XDSLatencies(),
+    logger: Logger, latencies: XDSLatencies = XDSLatencies(), maximumSubscription: Int = 1_000_000,
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
   ) {
     self.logger = logger
     self.latencies = latencies
+    self.maximumSubscription = maximumSubscription
     self.classify = classify
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone
@@ -65,16 +69,28 @@ public final class XDSServer: Sendable {
   /// generation older than the last one is ignored.
   public func publish(_ generation: Generation) {
     let now = NIODeadline.now()
-    let hops = state.withLock { state in
+    let (isNews, hops) = state.withLock { state in
       if let latest = state.latest, latest.generation.number >= generation.number {
-        return [(eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)]()
+        return (false, [(eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)]())
       }
+      // A class that comes or goes is no reason to forget what the others share.
+      let isNews = state.latest.map { !generation.isSameButForClasses(as: $0.generation) } ?? true
       state.latest = (generation, now)
-      return state.loops.filter { state.hopping.insert($0.key).inserted }.map(\.value)
+      return (isNews, state.loops.filter { state.hopping.insert($0.key).inserted }.map(\.value))
     }
-    shared.age()
+    if isNews { shared.age() }
     for hop in hops { hop.eventLoop.execute { self.deliver(hop.streams) } }
   }
+
+  /// Learns what clients may hold from before this process started, without serving it: in the state of the world a client
+  /// that comes back tells no more than the version of all that it holds. With that known, a cluster that is gone since
+  /// then outlives the route that still names it; else requests fail until the route
+  /// follows.
+  ///
+  /// Call it before the first `publish`, with what the last process served; again for classes compiled later, before they
+  /// are published. From any thread; O(listeners and routes of all classes). The last 1,024 tables and 8,192 listeners and
+  /// routes are kept.
+  public func remember(_ generation: Generation) { shared.remember(generation) }
 
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
     let latest = state.withLock { state in

@@ -47,11 +47,14 @@ final class XDSStream: GRPCCallHandler {
       case .stateOfTheWorld:
         let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
         guard identify(request.node), let type = type(of: request.typeURL) else { return }
+        guard request.resourceNames.count <= server.maximumSubscription else { return refuseSubscription(type) }
         heard(session?.received(request, for: type), type)
       case .delta:
         let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
         guard identify(request.node), let type = type(of: request.typeURL) else { return }
         heard(session?.received(request, for: type), type)
+        let count = session?[type].subscription.names.identity.count ?? 0
+        guard count <= server.maximumSubscription else { return refuseSubscription(type) }
       }
     } catch {
       refuse("the request cannot be read: \(error)")
@@ -79,8 +82,7 @@ final class XDSStream: GRPCCallHandler {
   // MARK: From the server
 
   func published(_ generation: Generation, at publishedAt: NIODeadline) {
-    session?.published(generation)
-    pump(publishedAt: publishedAt)
+    if session?.published(generation) ?? false { pump(publishedAt: publishedAt) }
   }
 
   func status() -> ProxyStatus? {
@@ -159,6 +161,13 @@ final class XDSStream: GRPCCallHandler {
     call.finish(GRPCStatus(.invalidArgument, message))
   }
 
+  private func refuseSubscription(_ type: ResourceType) {
+    loop.metrics.invalidRequests += 1
+    call.finish(
+      GRPCStatus(
+        .resourceExhausted, "more than \(server.maximumSubscription) names of type \(type.typeURL) are subscribed to"))
+  }
+
   // MARK: Responses
 
   /// Writes what is due, if the client has read what it was sent before: of what it misses meanwhile, only the newest
@@ -167,7 +176,7 @@ final class XDSStream: GRPCCallHandler {
     guard call.isWritable, let responses = session?.pump(), !responses.isEmpty else { return }
     for response in responses {
       let plan = response.plan
-      let buffer = plan.framed(response.nonce) { server.shared.countEncoding() }
+      let buffer = server.shared.framed(plan, response.nonce)
       let size = buffer.readableBytes
       call.send(framed: buffer)
       let now = NIODeadline.now()

@@ -50,9 +50,9 @@ final class ModelClient {
   /// State of the world: what a server that has restarted cannot know of the client, until the client accepts it anew.
   private var unknown: Set<ResourceType> = []
 
-  /// Clusters that were refused when they came last. A server that knows nothing of the client's routes does not hold them
-  /// for these.
-  private var refused: Set<String> = []
+  /// What was refused when it came last. A server that does not know the client's routes does not hold them for clusters
+  /// that were refused, or whose endpoints were.
+  private var refused: [ResourceType: Set<String>] = [:]
   private var unknownReferrers: Set<ResourceType> = []
 
   init(_ variant: XDSProtocol) { self.variant = variant }
@@ -121,7 +121,7 @@ final class ModelClient {
     nonces[type] = sent.nonce
     isAnswered.insert(type)
     let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
-    if type == .cluster || type == .endpoint { refused = refused.subtracting(resources.keys).union(bad) }
+    refused[type] = refused[type, default: []].subtracting(resources.keys).union(bad)
     if !bad.isEmpty {
       if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
       expected[type, default: []].formUnion(resources.keys)
@@ -220,7 +220,11 @@ final class ModelClient {
   }
 
   private func checkWarm(_ cluster: String, _ what: String, _ type: ResourceType) {
-    if unknownReferrers.contains(type) && refused.contains(cluster) { return }
+    if unknownReferrers.contains(type)
+      && (refused[.cluster, default: []].contains(cluster) || refused[.endpoint, default: []].contains(cluster))
+    {
+      return
+    }
     if held[.cluster]?[cluster] == nil { complaints.append("\(what) names \(cluster), which is not there") }
     if !warm.contains(cluster) { complaints.append("\(what) names \(cluster), which is not warm") }
   }

@@ -21,14 +21,16 @@ struct RunningServer {
 }
 
 func withServer(
-  threads: Int = 1, onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
+  threads: Int = 1, maximumSubscription: Int = 1_000_000,
+  onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   _ body: (RunningServer) async throws -> Void
 ) async throws {
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
-    logger: logger, classify: { _ in World.proxyClass }, onNewClass: onNewClass, onClassGone: onClassGone)
+    logger: logger, maximumSubscription: maximumSubscription, classify: { _ in World.proxyClass },
+    onNewClass: onNewClass, onClassGone: onClassGone)
   let server = GRPCServer(group: group, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))
   let port = address.port ?? 0

@@ -88,13 +88,85 @@ import XDSSnapshot
   }
 
   @Test func anAgingCacheForgetsWhatWasNotUsedBetweenTwoAges() {
-    var cache = AgingCache<Int, String>(limit: 10)
-    _ = cache.value(1) { "one" }
-    _ = cache.value(2) { "two" }
+    var cache = AgingCache<Int, String>(limit: 10, budget: 100)
+    #expect(cache.insert("one", for: 1, cost: 1) == "one")
+    #expect(cache.insert("two", for: 2, cost: 1) == "two")
+    #expect(cache.insert("other", for: 2, cost: 1) == "two")
     cache.age()
     #expect(cache.known(1) == "one")
     cache.age()
     #expect(cache.known(1) == "one")
     #expect(cache.known(2) == nil)
+  }
+
+  @Test func anAgingCacheKeepsToItsBudget() {
+    var cache = AgingCache<Int, Int>(limit: 1000, budget: 100)
+    for index in 0..<100 { _ = cache.insert(index, for: index, cost: 30) }
+    #expect((0..<100).count { cache.known($0) != nil } <= 6)
+    #expect(cache.insert(1000, for: 1000, cost: 5000) == 1000)
+    #expect(cache.known(1000) == 1000, "larger than all: kept until the next")
+  }
+
+  @Test func encodedResponsesKeepToABudgetAndGoWithTheirGenerations() {
+    var world = World()
+    for index in 0..<40 {
+      world.cluster("c\(index)")
+      world.endpoints.set(Resource(name: "c\(index)", bytes: [UInt8](repeating: 65, count: 4 << 20)))
+    }
+    let shared = SharedResponses.forTests()
+    let generation = world.generation()
+    var plans: [ResponsePlan] = []
+    for index in 0..<40 {
+      // Streams that each ask for something else.
+      let stream = TestStream(.delta, shared: shared)
+      stream.session.published(generation)
+      for sent in stream.subscribe(.endpoint, ["c\(index)"]) {
+        _ = shared.framed(sent.response.plan, sent.response.nonce)
+        plans.append(sent.response.plan)
+      }
+    }
+    #expect(plans.count == 40)
+    func held() -> Int { plans.reduce(0) { $0 + $1.encoded.withLock { $0.byteCount } } }
+    #expect(held() == shared.encodedBytes)
+    #expect(held() <= SharedResponses.encodingBudget && held() > SharedResponses.encodingBudget / 2)
+    shared.age()
+    shared.age()
+    #expect(held() == 0)
+    #expect(shared.encodedBytes == 0)
+  }
+
+  @Test func aLargeResponseIsKeptFromTheSecondStreamOn() {
+    var world = World()
+    let names = (0..<20_000).map { "c\($0)" }
+    for name in names { world.endpoint(name, version: 1) }
+    let shared = SharedResponses.forTests()
+    let generation = world.generation()
+    let plans = (0..<3).map { _ in
+      let stream = TestStream(.delta, shared: shared)
+      stream.session.published(generation)
+      return stream.subscribe(.endpoint, names)[0].response.plan
+    }
+    #expect(plans[0] !== plans[1])
+    #expect(plans[1] === plans[2])
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aClassMoreIsNothingToTheOthers(_ variant: XDSProtocol) {
+    var world = World()
+    world.cluster("a")
+    world.host("x", ["a"])
+    let stream = TestStream.synced(variant, &world)
+    let before = stream.session.generation!
+    var classes = before.classes
+    classes[ProxyClass(namespace: "other", listenHost: "127.0.0.1", listenPort: 1)] = .init()
+    let more = Generation(
+      number: before.number + 1, clusters: before.clusters, endpoints: before.endpoints, classes: classes)
+    #expect(more.isSameButForClasses(as: before) && before.isSameButForClasses(as: more))
+    #expect(!stream.session.published(more))
+    for type in ResourceType.allCases { #expect(stream.session[type].converged == more.number) }
+    let changed = Generation(
+      number: more.number + 1, clusters: more.clusters, endpoints: .init(), classes: classes)
+    #expect(!changed.isSameButForClasses(as: more))
+    #expect(stream.session.published(changed))
   }
 }

@@ -132,6 +132,19 @@ import XDSSnapshot
     }
   }
 
+  @Test(arguments: XDSProtocol.allCases)
+  func aSubscriptionBeyondTheLimitEndsTheStream(_ variant: XDSProtocol) async throws {
+    try await withServer(maximumSubscription: 3) { server in
+      var world = Self.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant)
+      stream.subscribe(.endpoint, ["a", "b", "c"])
+      #expect(try await stream.next().type == .endpoint)
+      stream.subscribe(.endpoint, ["d"])
+      #expect(try await stream.status().code == .resourceExhausted)
+    }
+  }
+
   @Test func bytesThatAreNoRequestAreRefused() async throws {
     try await withServer { server in
       let stream = try await server.open(.stateOfTheWorld)
