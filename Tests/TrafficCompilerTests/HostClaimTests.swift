@@ -45,7 +45,7 @@ struct HostClaimTests {
       let hosts = (0..<count).map { "h\($0).\(domain)" }
       let services = (0..<count).map { service("shop/h\($0)") }
       var (cold, weight) = (Double.infinity, Double.infinity)
-      for round in 0..<5 {
+      for round in 0..<3 {
         let compiler = compiler(services)
         cold = min(cold, threadTime { compiler.apply([virtualService("shop/w", hosts: hosts, split("a", 50))]) })
         let edit = virtualService("shop/w", hosts: hosts, split("a", UInt32(round)))
