@@ -16,7 +16,6 @@ struct Claim: Sendable {
 struct Origin: Sendable {
   /// The objects that it has claims of.
   var keys: Set<ObjectKey> = []
-  var problems: [Problem] = []
   var isComplete = true
 }
 
@@ -27,10 +26,11 @@ extension AdmissionGate {
     guard case .documents(let documents, let isComplete, let problems) = update.content else {
       for key in before { dropClaims(of: name, key) }
       touched.formUnion(before)
-      origins[name] = nil
+      forget(name)
       return
     }
-    var origin = Origin(problems: problems, isComplete: isComplete)
+    var origin = Origin(isComplete: isComplete)
+    ledger.set(problems, of: .origin(name))
     for document in documents where origin.keys.insert(document.key).inserted { dropClaims(of: name, document.key) }
     for document in documents {
       // The place is the origin's, whatever the document says, so that it can be found again.
@@ -65,8 +65,13 @@ extension AdmissionGate {
     for (name, origin) in origins where !seen.contains(name) && !unreadable.contains(where: name.hasPrefix) {
       for key in origin.keys { dropClaims(of: name, key) }
       touched.formUnion(origin.keys)
-      origins[name] = nil
+      forget(name)
     }
+  }
+
+  private mutating func forget(_ origin: String) {
+    origins[origin] = nil
+    ledger.set([], of: .origin(origin))
   }
 
   private mutating func addClaim(_ claim: Claim, _ key: ObjectKey) {
@@ -91,11 +96,6 @@ extension AdmissionGate {
 
   private mutating func setClaims(_ list: [Claim], _ key: ObjectKey) {
     claims[key] = list.isEmpty ? nil : list
-    if list.count > 1 || list.contains(where: { !$0.problems.isEmpty }) {
-      claimsWithProblems.insert(key)
-    } else {
-      claimsWithProblems.remove(key)
-    }
   }
 
   /// The newest good version of an object: what would be admitted if nothing stood against it. Nil if it is to go.

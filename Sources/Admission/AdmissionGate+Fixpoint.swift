@@ -16,26 +16,34 @@ extension AdmissionGate {
   mutating func settle(_ touched: Set<ObjectKey>) -> AdmissionChange {
     var change = AdmissionChange()
     var linked: Set<ObjectKey> = []
+    var endpoints: Set<ObjectKey> = []
     for key in touched {
       switch key.kind {
       case .service, .destinationRule, .virtualService:
         index(key)
         if desired(key) == admitted[key]?.object { waiting.remove(key) } else { waiting.insert(key) }
         linked.insert(key)
-      case .endpointSlice, .pod, .node, .namespace: commit(key, to: &change)
+      case .endpointSlice, .pod: endpoints.insert(key)
+      case .node, .namespace: commit(key, to: &change)
       }
     }
+    var reverted: Set<ObjectKey> = []
     if !linked.isEmpty {
       let active = connected(linked)
-      let reverted = fixpoint(active)
-      for key in linked.union(active) {
-        if reverted.contains(key) { continue }
+      reverted = fixpoint(active)
+      let settled = linked.union(active)
+      for key in settled where !reverted.contains(key) {
         waiting.remove(key)
-        waitingProblems[key] = nil
+        ledger.set([], of: .waiting(key))
         commit(key, to: &change)
       }
-      for key in reverted { waitingProblems[key] = reasons(key) }
+      for key in settled where key.kind == .service {
+        // Endpoints that were held for it go now, or stay if another holds them.
+        endpoints.formUnion(departures.set(key.id, isLeaving: reverted.contains(key) && desired(key) == nil))
+      }
     }
+    let services = settleEndpoints(endpoints, change: &change)
+    for key in reverted.union(services) { ledger.set(reasons(key), of: .waiting(key)) }
     change.edits.sort(by: Edit.precedes)
     change.stored.sort { $0.key < $1.key }
     change.deleted.sort()
@@ -43,7 +51,7 @@ extension AdmissionGate {
   }
 
   /// Admits the newest version of an object.
-  private mutating func commit(_ key: ObjectKey, to change: inout AdmissionChange) {
+  mutating func commit(_ key: ObjectKey, to change: inout AdmissionChange) {
     let before = admitted[key]
     guard let object = desired(key) else {
       if before != nil {

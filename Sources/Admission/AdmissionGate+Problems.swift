@@ -2,23 +2,24 @@ public import TrafficModel
 
 extension AdmissionGate {
   /// Everything that is wrong now, in an order that depends on the problems only. Costs the number of problems.
-  public var problems: [Problem] {
-    var found: [Problem] = []
-    for origin in origins.values { found += origin.problems }
-    for key in claimsWithProblems {
-      let list = claims[key] ?? []
-      for (index, claim) in list.enumerated() {
-        found += claim.problems
-        if index > 0 {
-          found.append(
-            Problem(
-              .error, at: claim.location, object: key,
-              "is also defined at \(list[0].location.place), which is the one that counts; this one has no effect"))
-        }
-      }
+  public var problems: [Problem] { ledger.all }
+
+  /// How many of `problems` are errors, and how many are warnings. Costs nothing: they are counted as they come and go.
+  public var problemCounts: (errors: Int, warnings: Int) { (ledger.errors, ledger.warnings) }
+
+  /// What is wrong with the documents that define an object.
+  func claimProblems(_ key: ObjectKey) -> [Problem] {
+    guard let list = claims[key] else { return [] }
+    if list.count == 1 { return list[0].problems }
+    var found = list[0].problems
+    for claim in list.dropFirst() {
+      found += claim.problems
+      found.append(
+        Problem(
+          .error, at: claim.location, object: key,
+          "is also defined at \(list[0].location.place), which is the one that counts; this one has no effect"))
     }
-    for list in waitingProblems.values { found += list }
-    return found.sorted(by: Problem.precedes)
+    return found
   }
 
   /// Why an object's newest version is not admitted.
@@ -43,11 +44,12 @@ extension AdmissionGate {
       return "\(consumer)\(place) still names \(what.isEmpty ? "it" : what)"
     }
     let rest = holders.count > Self.listedHolders ? ", and \(holders.count - Self.listedHolders) more" : ""
+    let companions = isRemoval && key.kind == .service ? heldCompanions(key.id) : ""
     return [
       Problem(
         .error, at: location, object: key,
         field: isRemoval ? "" : key.kind == .service ? "spec.ports" : "spec.subsets",
-        "\(isRemoval ? "its removal" : "this version") waits, and the last admitted version is served: "
+        "\(isRemoval ? "its removal" : "this version") waits, and the last admitted version is served\(companions): "
           + listed.joined(separator: "; ") + rest)
     ]
   }
@@ -83,7 +85,7 @@ extension AdmissionGate {
 extension MissingReference {
   fileprivate var field: String {
     switch self {
-    case .notAService, .service: "host"
+    case .notAService, .service, .anyPort: "host"
     case .port: "port.number"
     case .subset: "subset"
     }
@@ -93,6 +95,7 @@ extension MissingReference {
     switch self {
     case .notAService(let host): "\"\(host)\" is not a Kubernetes service"
     case .service(let name): "there is no service \(name)"
+    case .anyPort(let name): "service \(name) has no port"
     case .port(let name, let port): "service \(name) has no port \(port)"
     case .subset(let name, let subset): "no DestinationRule of service \(name) has a subset \"\(subset)\""
     }
@@ -102,6 +105,7 @@ extension MissingReference {
   fileprivate var part: String? {
     switch self {
     case .notAService, .service: nil
+    case .anyPort: "one of its ports"
     case .port(_, let port): "port \(port)"
     case .subset(_, let subset): "subset \"\(subset)\""
     }
@@ -110,20 +114,4 @@ extension MissingReference {
 
 extension SourceLocation {
   fileprivate var place: String { line > 0 ? "\(file):\(line)" : file }
-}
-
-extension Problem {
-  static func precedes(_ a: Problem, _ b: Problem) -> Bool {
-    if a.location != b.location {
-      guard let first = a.location, let second = b.location else { return a.location == nil }
-      if (first.file, first.line, first.position) != (second.file, second.line, second.position) {
-        return (first.file, first.line, first.position) < (second.file, second.line, second.position)
-      }
-    }
-    if a.object != b.object {
-      guard let first = a.object, let second = b.object else { return a.object == nil }
-      return first < second
-    }
-    return (a.field, a.severity.rawValue, a.message) < (b.field, b.severity.rawValue, b.message)
-  }
 }

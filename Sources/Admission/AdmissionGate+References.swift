@@ -5,13 +5,15 @@ enum MissingReference: Hashable {
   /// The host is no Kubernetes service's name.
   case notAService(host: String)
   case service(NamespacedName)
+  /// It leaves the port open, and the service has none at all.
+  case anyPort(NamespacedName)
   case port(NamespacedName, UInt16)
   case subset(NamespacedName, String)
 
   var service: NamespacedName? {
     switch self {
     case .notAService: nil
-    case .service(let name), .port(let name, _), .subset(let name, _): name
+    case .service(let name), .anyPort(let name), .port(let name, _), .subset(let name, _): name
     }
   }
 }
@@ -73,7 +75,11 @@ extension AdmissionGate {
   ) -> MissingReference? {
     guard let name = service(of: destination.host, in: namespace) else { return .notAService(host: destination.host) }
     guard case .service(let found) = version(ObjectKey(.service, name)) else { return .service(name) }
-    if let port = destination.port, !found.ports.contains(where: { $0.port == port }) { return .port(name, port) }
+    if let port = destination.port {
+      if !found.ports.contains(where: { $0.port == port }) { return .port(name, port) }
+    } else if found.ports.isEmpty {
+      return .anyPort(name)
+    }
     if let subset = destination.subset {
       let isThere = (rules[name] ?? []).contains { offers(version($0), subset: subset, of: name) }
       if !isThere { return .subset(name, subset) }
@@ -105,6 +111,7 @@ extension AdmissionGate {
   func provides(_ object: TrafficObject?, _ reference: MissingReference) -> Bool {
     switch (object, reference) {
     case (.service(let object), .service(let name)): object.id == name
+    case (.service(let object), .anyPort(let name)): object.id == name && !object.ports.isEmpty
     case (.service(let object), .port(let name, let port)):
       object.id == name && object.ports.contains { $0.port == port }
     case (.destinationRule, .subset(let name, let subset)): offers(object, subset: subset, of: name)

@@ -10,7 +10,7 @@ public import TrafficModel
 ///
 /// Two rules tie objects together. A VirtualService is admitted only if every destination it names is there (service,
 /// port, subset). A Service or DestinationRule gives up what an admitted VirtualService names only when none names it any
-/// longer. Edits that arrive together are judged together (`AdmissionGate+Fixpoint.swift`), so a swap needs no order.
+/// longer, and the endpoints of a Service whose removal waits stay with it (`AdmissionGate+Departures.swift`). Edits that arrive together are judged together (`AdmissionGate+Fixpoint.swift`), so a swap needs no order.
 ///
 /// An edit costs what it touches: the objects of its origin, those that wait for the same services, and, when a Service or
 /// DestinationRule gives something up, the VirtualServices that name that service.
@@ -29,9 +29,8 @@ public struct AdmissionGate: Sendable {
   /// The services under which a VirtualService or DestinationRule stands in the two indexes above.
   var indexed: [ObjectKey: Set<NamespacedName>] = [:]
 
-  var waitingProblems: [ObjectKey: [Problem]] = [:]
-  /// Objects of which some claim has a problem, or that have several claims.
-  var claimsWithProblems: Set<ObjectKey> = []
+  var departures = Departures()
+  var ledger = ProblemLedger()
   private var isAnnounced = false
 
   /// - Parameter clusterDomain: the last labels of a service's full name.
@@ -48,6 +47,7 @@ public struct AdmissionGate: Sendable {
       ]
       origins[object.location.file, default: Origin(isComplete: false)].keys.insert(object.key)
       index(object.key)
+      if case .endpointSlice(let slice) = object.object { departures.replaceSlice(object.key, nil, with: slice) }
     }
   }
 
@@ -61,7 +61,9 @@ public struct AdmissionGate: Sendable {
     var touched: Set<ObjectKey> = []
     for update in updates { takeIn(update, touched: &touched) }
     if isInitialScan { dropUnseenOrigins(updates, touched: &touched) }
+    for key in touched { ledger.set(claimProblems(key), of: .claims(key)) }
     var change = settle(touched)
+    change.newProblems = ledger.takeNew()
     if !isAnnounced {
       isAnnounced = true
       change.edits = admitted.values.map { Edit.upsert($0.object) }.sorted(by: Edit.precedes)
@@ -76,8 +78,8 @@ public struct AdmissionGate: Sendable {
 
   public func admitted(_ key: ObjectKey) -> AdmittedObject? { admitted[key] }
 
-  /// The objects whose newest version waits for another object.
-  public var waitingObjects: [ObjectKey] { waiting.sorted() }
+  /// The objects whose newest version, or whose removal, waits for another object. Costs their number.
+  public var waitingObjects: [ObjectKey] { waiting.union(departures.held).sorted() }
 }
 
 /// What an update changed.
@@ -88,13 +90,20 @@ public struct AdmissionChange: Sendable {
   public var stored: [AdmittedObject]
   /// No longer to be kept.
   public var deleted: [ObjectKey]
+  /// The problems that were not there before, of documents, files and waiting objects, in the order of
+  /// `AdmissionGate.problems`. One that only moved to another line is not new.
+  public var newProblems: [Problem]
 
-  public init(edits: [Edit] = [], stored: [AdmittedObject] = [], deleted: [ObjectKey] = []) {
+  public init(
+    edits: [Edit] = [], stored: [AdmittedObject] = [], deleted: [ObjectKey] = [], newProblems: [Problem] = []
+  ) {
     self.edits = edits
     self.stored = stored
     self.deleted = deleted
+    self.newProblems = newProblems
   }
 
+  /// Whether the admitted set stays as it was; there may be new problems all the same.
   public var isEmpty: Bool { edits.isEmpty && stored.isEmpty && deleted.isEmpty }
 }
 

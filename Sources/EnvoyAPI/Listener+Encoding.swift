@@ -7,6 +7,8 @@ extension Listener {
   /// What the value does not say is set so:
   /// - A stream may be idle without end, as in Istio: Envoy's own 5 minutes would cut quiet gRPC streams and WebSockets.
   /// - Paths are normalised before routes match (RFC 3986, section 6), so that `/a/../b` cannot slip past a rule for `/b`.
+  /// - A name that ends in a dot, which is how DNS writes a full one, is that name without it: no domain of a virtual host
+  ///   has the dot, so such a request would get 404.
   public func encoded() -> [UInt8] {
     Arena.withScratch { arena in Packing.packed(arena.listener(self)) }
   }
@@ -77,6 +79,7 @@ extension Arena {
     message.pointee.upgrade_configs = array(of: upgrade)
     message.pointee.stream_idle_timeout = duration(Milliseconds(0))
     message.pointee.normalize_path = wrapped(true)
+    message.pointee.strip_trailing_host_dot = 1
     return UnsafeRawPointer(message)
   }
 

@@ -60,6 +60,11 @@ public enum StringMatcher: Sendable, Hashable {
 }
 
 /// `envoy.config.route.v3.HeaderMatcher`. `match == nil` asks only that the header is present.
+///
+/// Inverted it holds for every request for which it would not hold otherwise, so also for one without the header. Envoy by
+/// itself says of a missing header that no value matches, inverted or not; encoding therefore sets
+/// `treat_missing_header_as_empty` where a value is inverted, as Istio does. (So an inverted match of the empty value, too,
+/// excludes requests without the header.)
 public struct HeaderMatcher: Sendable, Hashable {
   public var name: String
   public var match: StringMatcher?

@@ -38,7 +38,10 @@ extension Arena {
         ENVOY__CONFIG__ROUTE__V3__HEADER_MATCHER__HEADER_MATCH_SPECIFIER_PRESENT_MATCH
       message.pointee.present_match = 1
     }
-    message.pointee.invert_match = matcher.inverted ? 1 : 0
+    if matcher.inverted {
+      message.pointee.invert_match = 1
+      message.pointee.treat_missing_header_as_empty = matcher.match == nil ? 0 : 1
+    }
     return message
   }
 

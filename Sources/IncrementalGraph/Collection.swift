@@ -64,9 +64,11 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
 
   /// Changes a value in place. What is changed must be persistent: its old state is kept until the transaction ends.
   @inlinable final func update(at slot: Int32, _ body: (inout Value?) -> Void) {
-    var value = value(at: slot)
-    noteChange(at: slot, old: value)
+    let old = value(at: slot)
+    var value = old
     body(&value)
+    if value == old { return }
+    noteChange(at: slot, old: old)
     store(value, at: slot)
     if graph.recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
   }

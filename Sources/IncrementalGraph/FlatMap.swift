@@ -45,9 +45,10 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
       graph.forgetReads(from: units.firstEdge(unit))
       units.setFirstEdge(-1, unit)
     }
+    // Few outputs as a rule; the linear search is the faster one up to some dozens.
+    let manyOutputs = outputs.count > 32 ? Set(outputs) : nil
     units.outputs(unit) { slot in
-      // Few outputs as a rule; the linear search is the faster one up to some dozens.
-      guard owner(slot) == unit, !outputs.contains(slot) else { return }
+      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { return }
       setOwner(-1, slot)
       if write(nil, at: slot) { changed.append(slot) }
     }

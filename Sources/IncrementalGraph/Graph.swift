@@ -27,8 +27,14 @@
 ///
 /// A graph has one owner at a time; it is not thread-safe. Collections must not be used after their graph is gone.
 ///
+/// What an edit passes by is stored in `@exclusivity(unchecked)` properties: the run-time check for overlapping accesses cost
+/// more than the accesses. The rule that makes this safe: no access of such a property lasts while a closure of the client
+/// runs (a unit, an observer, a fold's update, `onViolation`); values are copied out before the call and stored after it. What
+/// does run within an access is `==`, `hash(into:)` and `description` of keys and values, and their release: these must not
+/// touch the graph.
+///
 /// What is generic is inlinable, and what settles a collection is a closure made where the collection is declared, so that
-/// the client's compiler specialises it: through a class's method table it would run unspecialised, some five times slower.
+/// the client's compiler specialises it: through a class's method table it would run unspecialised, and an edit took twice as long.
 public final class Graph {
   /// Whether reads are held against what was declared (law 4).
   public let checksReads: Bool
@@ -48,8 +54,8 @@ public final class Graph {
 
   @exclusivity(unchecked) public internal(set) var statistics = Statistics()
 
-  var nodes: [Node] = []
-  private var slotTables: [SlotTable] = []
+  @exclusivity(unchecked) var nodes: [Node] = []
+  @exclusivity(unchecked) private var slotTables: [SlotTable] = []
   @exclusivity(unchecked) var edges = EdgePool()
   @exclusivity(unchecked) var run = Run()
   @usableFromInline private(set) var isInTransaction = false

@@ -8,8 +8,8 @@ protocol SlotColumn: AnyObject {
 /// in vain.
 @usableFromInline final class SlotTable {
   private var columns: [any SlotColumn] = []
-  private var candidates: [Int32] = []
-  private var free: [Int32] = []
+  @exclusivity(unchecked) private var candidates: [Int32] = []
+  @exclusivity(unchecked) private var free: [Int32] = []
   private var count: Int32 = 0
   @usableFromInline var forgetKey: (Int32) -> Void = { _ in }
 

@@ -19,9 +19,9 @@ public class Node {
   /// In a derived collection: a unit for each slot of its source.
   @usableFromInline let units: UnitTable?
   /// Derived collections with a unit for each key of this one.
-  private var derived: [Node] = []
+  @exclusivity(unchecked) private var derived: [Node] = []
 
-  private(set) var valueCount = 0
+  @exclusivity(unchecked) private(set) var valueCount = 0
 
   struct Cell {
     /// The readers' list; -1 if nobody reads it.

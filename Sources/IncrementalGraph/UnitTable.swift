@@ -3,7 +3,7 @@
   @exclusivity(unchecked) private var units: [Unit] = []
   @usableFromInline @exclusivity(unchecked) private(set) var marked: [Int32] = []
   /// The outputs of units with more than one.
-  private var manyOutputs: [Int32: [Int32]] = [:]
+  @exclusivity(unchecked) private var manyOutputs: [Int32: [Int32]] = [:]
 
   init(slots: SlotTable) { slots.add(self) }
 

@@ -38,13 +38,6 @@ struct HostPolicy: Equatable, Sendable {
       }
     }
     subsets.sort { $0.name < $1.name }
-    let hasUnusableTable = ([loadBalancer] + subsets.map(\.loadBalancer)).contains { $0?.isUsable == false }
-    if hasUnusableTable, let first = ordered.first {
-      problems.append(
-        Problem(
-          .warning, at: nil, object: ObjectKey(.destinationRule, first.id), field: "spec",
-          "a hash table size for \(service) is one that Envoy refuses; its default is used"))
-    }
   }
 
   /// The load balancer of a subset; the service's where the subset has none, or for an empty name.
@@ -54,26 +47,41 @@ struct HostPolicy: Equatable, Sendable {
   }
 }
 
-extension LoadBalancer {
-  /// Envoy's bounds: a cluster beyond them is refused, and holds back all later CDS messages of that Envoy.
-  private static let largestRing: UInt64 = 8_388_608
-  private static let largestMaglevTable: UInt64 = 5_000_011
-
-  var isUsable: Bool {
-    switch self {
-    case .consistentHash(_, .ring(let size)): size <= Self.largestRing
-    case .consistentHash(_, .maglev(let size?)): size <= Self.largestMaglevTable && Self.isPrime(size)
-    default: true
-    }
+extension DestinationRule {
+  /// The service that the rule is for, whether it exists or not; nil for a wildcard and for other hosts.
+  func service(clusterDomain: String) -> NamespacedName? {
+    let host = HostName.resolve(host, namespace: id.namespace, clusterDomain: clusterDomain).lowercased()
+    return HostName.service(host, clusterDomain: clusterDomain)
   }
 
+  /// Why the rule has no effect, or another one than Istio would give it.
+  func problems(clusterDomain: String, exists: (NamespacedName) -> Bool) -> [Problem] {
+    func problem(_ message: String) -> [Problem] {
+      [Problem(.warning, at: nil, object: ObjectKey(.destinationRule, id), field: "spec.host", message)]
+    }
+    guard let service = service(clusterDomain: clusterDomain) else {
+      return problem(
+        host == "*" || host.hasPrefix("*.")
+          ? "has no effect because host \(host) is a wildcard, and a rule is for one service"
+          : "has no effect because host \(host) is not the name of a Kubernetes service")
+    }
+    guard exists(service) else { return problem("has no effect because Service \(service) does not exist") }
+    // Istio's order of look-up: the client's namespace, the service's, the root namespace. Here all clients share clusters.
+    guard service.namespace != id.namespace, loadBalancer != nil || !subsets.isEmpty else { return [] }
+    return problem(
+      "applies to all clients of Service \(service); Istio would apply it only to those in namespace \(id.namespace), "
+        + "unless that is its root namespace")
+  }
+}
+
+extension LoadBalancer {
   var clusterPolicy: Cluster.LoadBalancing {
     switch self {
     case .roundRobin: .roundRobin
     case .leastRequest: .leastRequest
     case .random: .random
-    case .consistentHash(_, .ring(let size)): .ringHash(minimumSize: min(size, Self.largestRing))
-    case .consistentHash(_, .maglev(let size)): .maglev(tableSize: isUsable ? size : nil)
+    case .consistentHash(_, .ring(let size)): .ringHash(minimumSize: size)
+    case .consistentHash(_, .maglev(let size)): .maglev(tableSize: size)
     }
   }
 
@@ -86,15 +94,5 @@ extension LoadBalancer {
     case .queryParameter(let name): return .queryParameter(name)
     case .sourceIP: return .sourceIP
     }
-  }
-
-  private static func isPrime(_ number: UInt64) -> Bool {
-    guard number > 1 else { return false }
-    var divisor: UInt64 = 2
-    while divisor * divisor <= number {
-      if number.isMultiple(of: divisor) { return false }
-      divisor += 1
-    }
-    return true
   }
 }

@@ -23,17 +23,15 @@ struct ListenAddress: Hashable, Comparable, Sendable {
 }
 
 /// A service that wants a TCP port; the first by namespace and name has it.
-struct PortClaim: TreeElement {
+struct PortClaim: OrderedElement {
   let service: NamespacedName
   let key: String
-  let contentHash: ContentHash
-  var byteCount: Int { 0 }
+  var revision: Int { 0 }
 
   init(_ service: NamespacedName) {
     self.service = service
     // Orders as (namespace, name) does: nothing in a name is below the separator.
     key = "\(service.namespace)\0\(service.name)"
-    contentHash = ContentHash(Array(key.utf8))
   }
 }
 

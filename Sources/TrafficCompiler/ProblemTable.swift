@@ -1,23 +1,24 @@
 import TrafficModel
-import XDSSnapshot
 
 /// The problems at present, in the order of object, field and message.
 struct ProblemTable {
-  private var tree = PersistentTree<Entry>()
+  private var tree = OrderedTree<Entry>()
+  /// By key: what has appeared since the last `takeNew`; all of it is there now.
+  private var appeared: [String: Problem] = [:]
+  /// The keys of what was there then and is not there now.
+  private var disappeared: Set<String> = []
 
-  private struct Entry: TreeElement {
+  private struct Entry: OrderedElement {
     let problem: Problem
     let key: String
-    let contentHash: ContentHash
     /// How many units report it.
     let reports: Int
-    var byteCount: Int { 0 }
+    var revision: Int { reports }
 
     init(_ problem: Problem, reports: Int) {
       self.problem = problem
       self.reports = reports
       key = Self.key(problem)
-      contentHash = ContentHash(Array("\(key)\0\(reports)".utf8))
     }
 
     static func key(_ problem: Problem) -> String {
@@ -44,7 +45,21 @@ struct ProblemTable {
 
   private mutating func add(_ problem: Problem, _ delta: Int) {
     let key = Entry.key(problem)
-    let reports = (tree[key]?.reports ?? 0) + delta
+    let before = tree[key]?.reports ?? 0
+    let reports = before + delta
     if reports == 0 { tree.remove(key) } else { tree.set(Entry(problem, reports: reports)) }
+    if before == 0 {
+      if disappeared.remove(key) == nil { appeared[key] = problem }
+    } else if reports == 0 {
+      if appeared.removeValue(forKey: key) == nil { disappeared.insert(key) }
+    }
+  }
+
+  /// What has appeared since the last call, in the order of `all`.
+  mutating func takeNew() -> [Problem] {
+    let new = appeared.sorted { $0.key < $1.key }.map(\.value)
+    appeared = [:]
+    disappeared = []
+    return new
   }
 }

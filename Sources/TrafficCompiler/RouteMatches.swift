@@ -52,12 +52,15 @@ extension StringMatcher {
 }
 
 extension RetryPolicy {
-  private static let defaultConditions = "connect-failure,refused-stream,unavailable,cancelled"
   private static let statusCodes = "retriable-status-codes"
 
-  /// Istio's default: two further attempts on these conditions and on 503, each at a host not yet tried.
+  /// Istio's default since 1.24: two further attempts, each at a host not yet tried, where the request cannot have been
+  /// worked on (no connection, a refused stream) or gRPC says `unavailable` or `cancelled`.
+  ///
+  /// A plain HTTP 503 is not repeated, whereas Istio did so before 1.24: it says nothing of what the service has done
+  /// already, and a POST would be done twice. Whoever wants it writes `retryOn: "503"`.
   static let istioDefault = RetryPolicy(
-    retryOn: "\(defaultConditions),\(statusCodes)", attempts: 2, retriableStatusCodes: [503])
+    retryOn: "connect-failure,refused-stream,unavailable,cancelled", attempts: 2)
 
   /// A rule's retries; nil where it turns them off. Numbers among the conditions are status codes.
   init?(_ retry: HTTPRetry) {

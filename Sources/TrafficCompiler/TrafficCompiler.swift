@@ -8,6 +8,9 @@ public import XDSSnapshot
 /// they came, and is byte for byte what a new compiler makes of the same objects. Names come from content. Whatever an edit
 /// leaves as it was, down to single fragments, is shared with the generation before.
 ///
+/// What can be said of an object alone must hold already, as `TrafficObject` promises: a value beyond Envoy's bounds, such as
+/// the size of a hash table, is not looked at again and would have the cluster refused.
+///
 /// A compiler has one owner at a time; the generations that it hands out may go anywhere.
 public final class TrafficCompiler {
   private let graph: TrafficGraph
@@ -78,6 +81,12 @@ public final class TrafficCompiler {
 
   /// O(1).
   public var problemCount: Int { problemTable.count }
+
+  /// The problems that have appeared since the last call, in the order of `problems`: whoever logs them asks after each edit.
+  /// What was there at the last call is left out, even if it had gone in between; and so is what has come and gone since.
+  ///
+  /// Cost: O(n log n) for the n problems that came or went since, whatever the number of those that are there.
+  public func takeNewProblems() -> [Problem] { problemTable.takeNew() }
 
   // MARK: What ran
 
@@ -150,6 +159,7 @@ public final class TrafficCompiler {
 
   private func observeProblems() {
     observeProblems(of: graph.policies, \.problems)
+    observeProblems(of: graph.ruleProblems, \.self)
     observeProblems(of: graph.assignments, \.problems)
     observeProblems(of: graph.hostClaims, \.problems)
     observeProblems(of: graph.portListeners, \.problems)

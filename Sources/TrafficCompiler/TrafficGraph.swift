@@ -5,11 +5,13 @@ import XDSSnapshot
 /// The collections of the compiler and what each is made from:
 ///
 ///     destinationRules ─▶ rulesByService ─▶ policies ──┐
+///     destinationRules, services ─▶ ruleProblems       │
 ///     services ──────────────────────────▶ clusterSpecs ─▶ clusters
 ///                                              │
 ///     slices, pods, nodes, policies ─▶ sliceParts ─▶ assignments
 ///
-///     virtualServices ─▶ hostClaimants ─▶ hostClaims ─▶ wildcardOwners
+///     virtualServices ─▶ writtenHosts ─▶ claims ─▶ claimsByHost ─▶ hostClaims ─▶ wildcardOwners
+///     services ───────────────────────────────────────────────────────▲
 ///     services, hostClaims, wildcardOwners, virtualServices, policies ─▶ serviceHosts
 ///     hostClaims, virtualServices, services, policies ─▶ ownHosts
 ///
@@ -27,11 +29,12 @@ final class TrafficGraph {
 
   /// By service.
   let policies: Map<NamespacedName, Members<NamespacedName>, HostPolicy>
+  let ruleProblems: Map<NamespacedName, DestinationRule, [Problem]>
   /// By cluster name.
   let clusterSpecs: FlatMap<NamespacedName, KubernetesService, String, ClusterSpec>
   let clusters: Map<String, ClusterSpec, Resource>
   let assignments: Map<String, ClusterSpec, Assignment>
-  let hostClaims: Map<HostKey, Members<NamespacedName>, HostClaims>
+  let hostClaims: Map<HostKey, Members<HostClaim>, HostClaims>
   let serviceHosts: Map<NamespacedName, KubernetesService, ServiceHosts>
   let ownHosts: Map<HostKey, HostClaims, [Fragment]>
   let httpListeners: Map<ListenAddress, Bool, Resource>
@@ -51,12 +54,16 @@ final class TrafficGraph {
     let classes = graph.input("classes", ProxyClass.self, Bool.self)
 
     // Clusters and endpoints.
-    let rulesByService = graph.index("rulesByService", of: destinationRules) { id, rule in
-      let host = HostName.resolve(rule.host, namespace: id.namespace, clusterDomain: clusterDomain).lowercased()
-      return HostName.service(host, clusterDomain: clusterDomain).map { [$0] } ?? []
+    let rulesByService = graph.index("rulesByService", of: destinationRules) { _, rule in
+      rule.service(clusterDomain: clusterDomain).map { [$0] } ?? []
     }
     let policies = graph.map("policies", from: rulesByService, reading: [destinationRules]) { service, rules, read in
       HostPolicy(service: service, rules: rules.compactMap { read(destinationRules, $0) })
+    }
+    let ruleProblems = graph.map("ruleProblems", from: destinationRules, reading: [services]) {
+      _, rule, read -> [Problem]? in
+      let problems = rule.problems(clusterDomain: clusterDomain) { read(services, $0) != nil }
+      return problems.isEmpty ? nil : problems
     }
     let clusterSpecs = graph.flatMap("clusterSpecs", from: services, reading: [policies]) {
       id, service, read, emit in
@@ -82,19 +89,17 @@ final class TrafficGraph {
     }
 
     // Hosts and routes.
-    let hostClaimants = graph.index("hostClaimants", of: virtualServices) { _, service in
-      service.hostKeys(clusterDomain: clusterDomain)
+    // An edit of weights stops here, and one of hosts at the claims that stay.
+    let writtenHosts = graph.map("writtenHosts", from: virtualServices) { _, service, _ in service.hosts }
+    let claims = graph.flatMap("claims", from: writtenHosts) { claimant, hosts, _, emit in
+      HostClaim.all(of: claimant, hosts: hosts, clusterDomain: clusterDomain, emit)
     }
-    let hostClaims = graph.map("hostClaims", from: hostClaimants, reading: [services, virtualServices]) {
-      key, claimants, read in
-      if case .service(let id) = key, read(services, id) != nil {
-        return HostClaims(service: id, claimants: Array(claimants), clusterDomain: clusterDomain)
+    let claimsByHost = graph.index("claimsByHost", of: claims) { claim, _ in [claim.host] }
+    let hostClaims = graph.map("hostClaims", from: claimsByHost, reading: [services, claims]) { key, members, read in
+      if case .service(let id) = key, let service = read(services, id) {
+        return HostClaims(service: service, claimants: members.map(\.claimant), clusterDomain: clusterDomain)
       }
-      let claims = claimants.map { claimant in
-        let hosts = read(virtualServices, claimant)?.resolvedHosts(clusterDomain: clusterDomain) ?? []
-        return (claimant, hosts.filter { HostKey($0, clusterDomain: clusterDomain) == key })
-      }
-      return HostClaims(claims: claims)
+      return HostClaims(claims: members.map { ($0.claimant, read(claims, $0) ?? []) })
     }
     let serviceNamespaces = graph.fold(
       "serviceNamespaces", of: services, by: { id, _ in [id.namespace] }, initial: true
@@ -146,7 +151,7 @@ final class TrafficGraph {
       if new != nil { all.insert(address, at: all.firstIndex { address < $0 } ?? all.endIndex) }
     }
     let portClaims = graph.fold(
-      "portClaims", of: services, by: { _, service in service.tcpPorts }, initial: PersistentTree<PortClaim>()
+      "portClaims", of: services, by: { _, service in service.tcpPorts }, initial: OrderedTree<PortClaim>()
     ) { claims, id, _, new in
       let claim = PortClaim(id)
       if new == nil { claims.remove(claim.key) } else { claims.set(claim) }
@@ -169,6 +174,7 @@ final class TrafficGraph {
     self.virtualServices = virtualServices
     self.classes = classes
     self.policies = policies
+    self.ruleProblems = ruleProblems
     self.clusterSpecs = clusterSpecs
     self.clusters = clusters
     self.assignments = assignments

@@ -72,16 +72,18 @@ final class NameSetPool: Sendable {
     var identity = base.identity
     for name in adding where !base.contains(name) { identity.add(name) }
     for name in removing where base.contains(name) { identity.remove(name) }
-    // A name given twice makes a sum that no set has; the set built below then has its true identity.
+    // A name given twice makes a sum that no set has, whatever its count is; the set built below then has its true
+    // identity.
     if identity == base.identity { return base }
-    if identity.count == 0 { return .empty }
+    if identity == NameSet.empty.identity { return .empty }
     if let known = state.withLock({ $0.entries[identity]?.set }) { return known }
 
     var names = base.names
     identity = base.identity
     for name in adding where names.updateOrInsertIsNew(name) { identity.add(name) }
     for name in removing where names.remove(name) != nil { identity.remove(name) }
-    if identity.count == 0 { return .empty }
+    if identity == base.identity { return base }
+    if names.isEmpty { return .empty }
     return state.withLock { state in
       if let known = state.entries[identity]?.set { return known }
       if state.entries.count >= state.sweepAt {

@@ -81,16 +81,38 @@ extension ProxySession {
     guard change.additions > 0 else { return .init(table: now) }
     let acked = self[type].acked
     let subscription = self[type].subscription
+    // A resource whose content the client knows alone can wait only as a whole. It does not wait for a cluster that the
+    // client has refused, which may never come: one host without its cluster is better than no change to any host.
+    let holdsUnknown = self[type].holdsUnknown
+    let refused = holdsUnknown || !self[type].claimed.isEmpty ? refusedClusters(generation) : []
+    var refusedNames = NameSet.Identity()
+    for name in refused { refusedNames.add(name) }
     let parts = [
-      ContentHash(high: UInt64(type.rawValue), low: 0), now.contentHash, acked.contentHash, warm.contentHash,
-      generation.clusters.contentHash, clusters.subscription.contentHash, subscription.contentHash,
+      ContentHash(high: UInt64(type.rawValue), low: holdsUnknown ? 1 : 0), now.contentHash, acked.contentHash,
+      warm.contentHash, generation.clusters.contentHash, clusters.subscription.contentHash, subscription.contentHash,
+      ContentHash(high: refusedNames.sum, low: refusedNames.mixed),
     ]
     return shared.target(of: parts) {
       let cold = change.entries.lazy.filter { $0.old == nil && clusters.subscription.covers($0.name) }.map(\.name)
       var composition = Composition(now: now, acked: acked, subscription: subscription)
-      for cluster in cold { composition.hold(cluster) }
+      for cluster in cold where !(holdsUnknown && refused.contains(cluster)) {
+        composition.hold(cluster, isRefused: refused.contains(cluster))
+      }
       return composition.target
     }
+  }
+
+  /// The clusters that will not get warm with what they are now: the client has refused them or their endpoints. One whose
+  /// endpoints are asked for is on its way, even if it was suspected of a refusal.
+  private func refusedClusters(_ generation: Generation) -> Set<String> {
+    let endpoints = types[ResourceType.endpoint.rawValue]
+    if endpoints.awaitsSubscription { return [] }
+    var names = Set(endpoints.quarantine?.blocked.keys ?? [:].keys)
+    for name in types[ResourceType.cluster.rawValue].quarantine?.blocked.keys ?? [:].keys
+    where !endpoints.subscription.covers(name) || generation.endpoints[name] == nil {
+      names.insert(name)
+    }
+    return names
   }
 }
 
@@ -126,7 +148,7 @@ private struct Composition {
   }
 
   /// Holds what names the cluster. O(what names it · log n).
-  mutating func hold(_ cluster: String) {
+  mutating func hold(_ cluster: String, isRefused: Bool) {
     for name in now.keys(referencing: cluster) {
       guard subscription.covers(name), acked[name]?.contentHash != now[name]?.contentHash else { continue }
       keepWhole(name, cluster)
@@ -134,7 +156,7 @@ private struct Composition {
     for index in composed.indices {
       if let old = composed[index].old, old.isClaim {
         // Which hosts the client has is not known, so the resource waits as a whole.
-        if composed[index].resource.references(cluster) { keepWhole(old.name, cluster) }
+        if !isRefused && composed[index].resource.references(cluster) { keepWhole(old.name, cluster) }
       } else {
         keepFragments(index, cluster)
       }

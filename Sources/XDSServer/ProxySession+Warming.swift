@@ -2,8 +2,8 @@ internal import XDSSnapshot
 
 // When is a cluster warm on a proxy? When its CDS was accepted and its endpoints, sent after the cluster, were too. A
 // client that accepts a cluster without having asked for its endpoints (Envoy asks before it accepts; gRPC may ask later)
-// needs none: the cluster counts as warm, so that nothing waits for a request that may never come. A warm cluster stays warm until it is withdrawn: an Envoy that warms its next version goes
-// on using the one before.
+// needs none: the cluster counts as warm, so that nothing waits for a request that may never come. A warm cluster
+// stays warm until it is withdrawn: an Envoy that warms its next version goes on using the one before.
 extension ProxySession {
   /// Adds what has become warm. O(1) when nothing is on its way, else O(clusters that are not warm yet).
   mutating func warmUp(after type: ResourceType) {
@@ -34,7 +34,12 @@ extension ProxySession {
       if entry.old == nil {
         // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
         if sent[new.name] == nil { continue }
-        if clusters.quarantine?.doubtful.contains(new.name) ?? false { continue }
+        if clusters.quarantine?.doubtful.contains(new.name) ?? false {
+          // Refused, but a client that came with clusters unknown here asks for the endpoints of those that it has.
+          guard clusters.holdsUnknown, endpoints.subscription.covers(new.name), endpoints.acked[new.name] != nil else {
+            continue
+          }
+        }
         if isAwaited(new.name, endpoints, sent) { continue }
       }
       warm.set(new)

@@ -138,29 +138,35 @@ struct ProxySession: Sendable {
     self[type].counts.acks += 1
     self[type].acked = flight.table
     self[type].holdsUnknown = false
-    self[type].refusedWhole = nil
     if flight.isComplete { self[type].converged = flight.generation }
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
     }
     let isFullState = variant == .stateOfTheWorld && type.isFullState
-    self[type].quarantine?.accepted(flight.plan, isFullState: isFullState)
+    self[type].quarantine?.accepted(flight.plan, table: flight.table, isFullState: isFullState)
     if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
     if type == .cluster || type == .endpoint { warmUp(after: type) }
   }
 
   private mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
     self[type].counts.nacks += 1
+    let reason = RefusalText(error.message)
     var suspects: [String] = []
     if flight.plan.news.isEmpty {
       // Nothing but removals: there is no content to refuse, and sending them again would not help.
       self[type].acked = flight.table
+      self[type].quarantine?.giveUp(on: flight.plan)
+      if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
     } else if self[type].holdsUnknown && type.isFullState {
-      suspects = flight.plan.news.map(\.name)
-      self[type].refusedWhole = flight.table.contentHash
+      var quarantine = self[type].quarantine ?? Quarantine(refused: flight.table)
+      suspects = quarantine.refuseFullState(flight.plan, table: flight.table, reason: reason)
+      self[type].quarantine = quarantine
+      // The refused content counts as held, so that it stays in the full state and is no reason to send it.
+      self[type].acked = flight.table
+      if type == .cluster { warmUp(after: type) }
     } else {
       var quarantine = self[type].quarantine ?? Quarantine(refused: flight.table)
-      suspects = quarantine.refuse(flight.plan, table: flight.table, message: error.message)
+      suspects = quarantine.refuse(flight.plan, table: flight.table, reason: reason)
       self[type].quarantine = quarantine
       // What of the refused clusters is sent again needs its endpoints again.
       if type == .cluster && endpointsAsOf.contentHash == flight.table.contentHash {
@@ -168,7 +174,7 @@ struct ProxySession: Sendable {
       }
     }
     self[type].rejection = Rejection(
-      code: error.code, message: error.message, resources: suspects, nonce: flight.nonce.text,
+      code: error.code, message: reason.text, resources: suspects, nonce: flight.nonce.text,
       generation: flight.generation)
     if type == .endpoint { warmUp(after: type) }
   }
@@ -190,11 +196,12 @@ struct ProxySession: Sendable {
 
   private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
     while true {
-      guard var table = target(type, generation), table.contentHash != self[type].refusedWhole else { return nil }
+      guard var table = target(type, generation) else { return nil }
       var owed = self[type].owed
       var isComplete = self[type].held.isEmpty
       if self[type].quarantine != nil {
-        let (restrained, suspended) = self[type].quarantine!.restrain(table, acked: self[type].acked)
+        let (restrained, suspended) = self[type].quarantine!.restrain(
+          table, acked: self[type].acked, asked: owed)
         table = restrained
         owed.add(self[type].quarantine!.doubtful.subtracting(suspended).filter { self[type].subscription.covers($0) })
         if !suspended.isEmpty {

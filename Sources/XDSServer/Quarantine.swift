@@ -2,15 +2,25 @@ internal import XDSSnapshot
 
 /// What a client refused, of one type on one stream.
 ///
-/// A refused content is not sent again. Where a response with several resources was refused and the client does not say
-/// which was bad, the rest must not be lost with it: its halves are tried one after the other, down to the bad ones, so a
-/// bad resource among n costs 2 log2 n responses and the others arrive. After `limit` refusals without a good end all
-/// that is left is given up until it changes.
+/// A refused content is not sent again, unless the client asks for it anew. Where a response with several resources was
+/// refused and the client does not say which was bad, the rest must not be lost with it: its halves are tried one after
+/// the other, down to the bad ones, so a bad resource among n costs 2 log2 n responses and the others arrive. After
+/// `limit` refusals without a good end all that is left is given up until it changes.
 struct Quarantine: Sendable {
+  /// A content that was refused. A stub stands for the absence of its resource.
+  struct Content: Sendable, Hashable {
+    var hash: ContentHash
+    var isStub: Bool
+
+    func isContent(of resource: Resource?) -> Bool {
+      resource.map { $0.contentHash == hash } ?? isStub
+    }
+  }
+
   /// Not sent as long as this is their content.
-  private(set) var blocked: [String: ContentHash] = [:]
+  private(set) var blocked: [String: Content] = [:]
   /// Not tried yet, except for the first group, which is part of the next response.
-  private(set) var groups: [[String: ContentHash]] = []
+  private(set) var groups: [[String: Content]] = []
   /// What the client may or may not have taken from refused responses: told again with the next response.
   private(set) var doubtful: Set<String> = []
   /// The table refused last: the client may hold parts of it.
@@ -22,13 +32,13 @@ struct Quarantine: Sendable {
   init(refused: ResourceTable) { self.refused = refused }
 
   /// A response with this news was refused. Gives back what is known or suspected to be bad.
-  mutating func refuse(_ plan: ResponsePlan, table: ResourceTable, message: String) -> [String] {
+  mutating func refuse(_ plan: ResponsePlan, table: ResourceTable, reason: RefusalText) -> [String] {
     refused = table
     refusals += 1
     if !groups.isEmpty { groups.removeFirst() }
     doubtful.formUnion(plan.names)
     let news = plan.news
-    let named = news.filter { Self.message(message, names: $0.name) }
+    let named = news.filter { reason.names($0.name) }
     let bad: [Resource]
     if news.count == 1 || refusals >= Self.limit {
       bad = news
@@ -36,11 +46,11 @@ struct Quarantine: Sendable {
       bad = named
     } else {
       let half = news.count / 2
-      groups.insert(Self.group(news[half...]), at: 0)
-      groups.insert(Self.group(news[..<half]), at: 0)
+      groups.insert(Self.group(news[half...], plan), at: 0)
+      groups.insert(Self.group(news[..<half], plan), at: 0)
       return news.map(\.name)
     }
-    for resource in bad { blocked[resource.name] = resource.contentHash }
+    blocked.merge(Self.group(bad[...], plan)) { $1 }
     if refusals >= Self.limit {
       for group in groups { blocked.merge(group) { $1 } }
       groups = []
@@ -48,14 +58,33 @@ struct Quarantine: Sendable {
     return bad.map(\.name)
   }
 
-  /// The response that was sent with the first group in it was accepted.
+  /// A full state was refused by a client that holds something unknown. Leaving the bad out of the next would delete what
+  /// the client may hold of it, so all stays in. Envoy names what is bad in a full state and takes the rest (a client that
+  /// names nothing may have taken nothing).
+  mutating func refuseFullState(_ plan: ResponsePlan, table: ResourceTable, reason: RefusalText) -> [String] {
+    refused = table
+    // What was refused before is in every later response, and may be all that the client complains of.
+    let named = plan.resources.filter { reason.names($0.name) }
+    let bad = named.isEmpty ? plan.news : named
+    blocked.merge(Self.group(bad[...], plan)) { $1 }
+    doubtful = Set(blocked.keys)
+    return bad.map(\.name)
+  }
+
+  /// The response that was sent with the first group in it was accepted, and with it this table.
   ///
   /// - Parameter isFullState: the response named all that there is, so nothing is in doubt any more.
-  mutating func accepted(_ plan: ResponsePlan, isFullState: Bool) {
+  mutating func accepted(_ plan: ResponsePlan, table: ResourceTable, isFullState: Bool) {
     if !groups.isEmpty { groups.removeFirst() }
     refusals = 0
+    blocked = blocked.filter { name, content in
+      !((isFullState || plan.names.contains(name)) && content.isContent(of: table[name]))
+    }
     doubtful = isFullState ? [] : doubtful.filter { isSuspended($0) && !plan.names.contains($0) }
   }
+
+  /// A response without any content was refused: telling it again would not help.
+  mutating func giveUp(on plan: ResponsePlan) { doubtful.subtract(plan.names) }
 
   /// There was nothing to send for the first group.
   mutating func skipGroup() { if !groups.isEmpty { groups.removeFirst() } }
@@ -67,42 +96,32 @@ struct Quarantine: Sendable {
   }
 
   /// The table with the last accepted content in place of what is suspended. Content that has changed is free again.
-  mutating func restrain(_ target: ResourceTable, acked: ResourceTable) -> (ResourceTable, suspended: [String]) {
+  ///
+  /// - Parameter asked: what the client has asked for anew. If it holds none of it, it gets the refused content once more:
+  ///   "not there" would be untrue, and Envoy would delete what it holds.
+  mutating func restrain(
+    _ target: ResourceTable, acked: ResourceTable, asked: Owed
+  ) -> (ResourceTable, suspended: [String]) {
     var table = target
     var suspended: [String] = []
     func suspend(_ name: String) {
+      let old = acked[name]
+      if asked.contains(name) && old?.isClaim ?? true { return }
       suspended.append(name)
-      if let old = acked[name] { table.set(old) } else { table.remove(name) }
+      if let old { table.set(old) } else { table.remove(name) }
     }
-    for (name, hash) in blocked {
-      if target[name]?.contentHash == hash { suspend(name) } else { blocked[name] = nil }
+    for (name, content) in blocked {
+      if content.isContent(of: target[name]) { suspend(name) } else { blocked[name] = nil }
     }
     for group in groups.dropFirst() {
-      for (name, hash) in group where target[name]?.contentHash == hash { suspend(name) }
+      for (name, content) in group where content.isContent(of: target[name]) { suspend(name) }
     }
     return (table, suspended)
   }
 
-  private static func group(_ resources: ArraySlice<Resource>) -> [String: ContentHash] {
-    Dictionary(resources.map { ($0.name, $0.contentHash) }) { $1 }
-  }
-
-  /// Whether the text holds the name as a word of its own.
-  static func message(_ message: String, names name: String) -> Bool {
-    guard !name.isEmpty else { return false }
-    let text = Array(message.utf8)
-    let word = Array(name.utf8)
-    guard text.count >= word.count else { return false }
-    func isPart(_ byte: UInt8) -> Bool {
-      switch byte {
-      case 48...57, 65...90, 97...122, 45, 46, 95, 124: true
-      default: false
-      }
-    }
-    for start in 0...(text.count - word.count) where text[start..<start + word.count].elementsEqual(word) {
-      let end = start + word.count
-      if (start == 0 || !isPart(text[start - 1])) && (end == text.count || !isPart(text[end])) { return true }
-    }
-    return false
+  private static func group(_ resources: ArraySlice<Resource>, _ plan: ResponsePlan) -> [String: Content] {
+    Dictionary(
+      resources.map { ($0.name, Content(hash: $0.contentHash, isStub: plan.stubs.contains($0.name))) }
+    ) { $1 }
   }
 }

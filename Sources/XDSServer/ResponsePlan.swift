@@ -48,6 +48,8 @@ final class ResponsePlan: Sendable {
   let removed: [String]
   /// What a refusal of this response can be about: what is new to the client in it.
   let news: [Resource]
+  /// The names of those that stand for a resource that is not there.
+  let stubs: Set<String>
   /// Names that the client holds no longer once it has accepted this.
   let withdrawn: [String]
   /// `version_info`, or `system_version_info`.
@@ -71,6 +73,7 @@ final class ResponsePlan: Sendable {
     var removed: [String] = []
     var withdrawn: [String] = []
     var visited: Set<String> = []
+    var stubs: Set<String> = []
 
     let doomed = Set(
       clusters.doomed.entries.lazy.filter {
@@ -87,11 +90,13 @@ final class ResponsePlan: Sendable {
         if key.type == .route {
           // Never a removal: Envoy waits forever for a route table that it is told is not there.
           let stub = stub(.route, name)
+          stubs.insert(name)
           resources.append(stub)
           news.append(stub)
         } else if doomed.contains(name) {
           // Envoy would wait 15 s for the endpoints of a cluster that went while it was warming, and keep its ACK back.
           let stub = stub(.endpoint, name)
+          stubs.insert(name)
           resources.append(stub)
           news.append(stub)
         } else {
@@ -147,6 +152,7 @@ final class ResponsePlan: Sendable {
     }
     self.resources = resources
     self.news = news
+    self.stubs = stubs
     self.removed = removed
     self.withdrawn = withdrawn
     // In a partial response of the state of the world, what is not there is not told.

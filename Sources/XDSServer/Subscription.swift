@@ -70,21 +70,22 @@ struct Subscription: Sendable {
     }
     let hadWildcard = isWildcard
     if unsubscribing.contains("*") { isWildcard = false }
-    let gone = unsubscribing.filter { $0 != "*" && names.contains($0) }
+    // Sets: a client may give a name twice.
+    let gone = Set(unsubscribing).filter { $0 != "*" && names.contains($0) }
     if !gone.isEmpty {
       names = pool.updated(names, adding: EmptyCollection(), removing: gone)
       if isWildcard {
         // Still covered by the wildcard: the client cannot know whether it is to keep it until it is told.
         change.owed.add(gone)
       } else {
-        change.dropped = gone
+        change.dropped = Array(gone)
       }
     }
     if subscribing.contains("*") {
       isWildcard = true
       change.owed = .everything
     }
-    let wanted = subscribing.filter { $0 != "*" }
+    let wanted = Set(subscribing).subtracting(["*"])
     if !wanted.isEmpty {
       if !hadWildcard || !isWildcard { change.dropped += wanted.filter { !names.contains($0) } }
       names = pool.updated(names, adding: wanted, removing: EmptyCollection())

@@ -41,9 +41,6 @@ struct TypeSession: Sendable {
   var quarantine: Quarantine?
   /// State of the world: the client holds something from an earlier stream that this process cannot tell.
   var holdsUnknown = false
-  /// The table that such a client refused. Leaving suspects out of a full state would delete what it holds of them, so
-  /// nothing is sent until there is other content.
-  var refusedWhole: ContentHash?
   /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
   var claimed: Set<String> = []
   var held: [HeldItem] = []

@@ -13,6 +13,8 @@ final class XDSStream: GRPCCallHandler {
     var cluster: String
     var userAgent: String
     var proxyClass: ProxyClass
+    /// Bytes of each text; it is the client's own.
+    static let limit = 256
   }
 
   let variant: XDSProtocol
@@ -45,11 +47,11 @@ final class XDSStream: GRPCCallHandler {
       case .stateOfTheWorld:
         let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
         guard identify(request.node), let type = type(of: request.typeURL) else { return }
-        heard(session?.received(request, for: type), type, request.errorDetail)
+        heard(session?.received(request, for: type), type)
       case .delta:
         let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
         guard identify(request.node), let type = type(of: request.typeURL) else { return }
-        heard(session?.received(request, for: type), type, request.errorDetail)
+        heard(session?.received(request, for: type), type)
       }
     } catch {
       refuse("the request cannot be read: \(error)")
@@ -106,12 +108,14 @@ final class XDSStream: GRPCCallHandler {
     }
     let proxyClass = server.classify(node)
     let userAgent = [node.userAgentName, node.userAgentVersion].filter { !$0.isEmpty }.joined(separator: " ")
-    peer = Peer(id: node.id, cluster: node.cluster, userAgent: userAgent, proxyClass: proxyClass)
+    peer = Peer(
+      id: node.id.cut(to: Peer.limit), cluster: node.cluster.cut(to: Peer.limit),
+      userAgent: userAgent.cut(to: Peer.limit), proxyClass: proxyClass)
     var session = ProxySession(variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared)
     if let generation = loop.generation { session.published(generation) }
     self.session = session
     server.joined(proxyClass)
-    server.logger.debug("xDS stream opened", metadata: ["node": "\(node.id)", "protocol": "\(variant)"])
+    server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])
     return true
   }
 
@@ -128,7 +132,7 @@ final class XDSStream: GRPCCallHandler {
     return type
   }
 
-  private func heard(_ receipt: ProxySession.Receipt?, _ type: ResourceType, _ error: ErrorDetail?) {
+  private func heard(_ receipt: ProxySession.Receipt?, _ type: ResourceType) {
     guard let receipt else { return }
     loop.metrics.types[type, default: .init()].requests += 1
     switch receipt {
@@ -140,12 +144,12 @@ final class XDSStream: GRPCCallHandler {
     case .nack:
       refusedAt[type] = .now()
       loop.metrics.types[type, default: .init()].nacks += 1
-      let suspects = session?[type].rejection?.resources ?? []
+      let rejection = session?[type].rejection
       server.logger.warning(
         "proxy refused a response",
         metadata: [
-          "node": "\(peer?.id ?? "")", "type": "\(type)", "resources": "\(suspects.prefix(10))",
-          "reason": "\(error?.message ?? "")",
+          "node": "\(peer?.id ?? "")", "type": "\(type)", 
+          "resources": "\(rejection?.resources.prefix(10) ?? [])", "reason": "\(rejection?.message ?? "")",
         ])
     }
   }

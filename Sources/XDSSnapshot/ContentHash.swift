@@ -22,6 +22,12 @@ public struct ContentHash: Sendable, Hashable {
     self = bytes.withUnsafeBytes { ContentHash($0) }
   }
 
+  /// The hash of a text's UTF-8 bytes.
+  public init(text: String) {
+    var text = text
+    self = text.withUTF8 { ContentHash(UnsafeRawBufferPointer($0)) }
+  }
+
   /// The hash of two hashes in this order.
   public init(_ a: ContentHash, _ b: ContentHash) {
     self = withUnsafeBytes(of: (a.high, a.low, b.high, b.low)) { ContentHash($0) }
@@ -55,8 +61,22 @@ extension ContentHash: CustomStringConvertible {
   public var description: String { text }
 }
 
-/// A stable 64-bit hash of a key: the priority of a tree's node, so that a tree's shape depends on its keys alone.
-@usableFromInline func stablePriority(of key: String) -> UInt64 {
-  var key = key
-  return key.withUTF8 { XXH3_64bits($0.baseAddress, $0.count) }
+/// A hash as a position in a tree: a sequence of bits, the highest first.
+extension ContentHash {
+  @inlinable static var bitCount: Int32 { 128 }
+
+  @inlinable subscript(bit: Int32) -> Bool {
+    (bit < 64 ? high >> UInt64(63 - bit) : low >> UInt64(127 - bit)) & 1 == 1
+  }
+
+  /// The first bit that differs; `bitCount` if none does.
+  @inlinable func firstDifference(from other: ContentHash) -> Int32 {
+    let difference = high ^ other.high
+    if difference != 0 { return Int32(truncatingIfNeeded: difference.leadingZeroBitCount) }
+    return 64 + Int32(truncatingIfNeeded: (low ^ other.low).leadingZeroBitCount)
+  }
+
+  @inlinable func isBefore(_ other: ContentHash) -> Bool {
+    high != other.high ? high < other.high : low < other.low
+  }
 }

@@ -7,68 +7,69 @@ extension PersistentTree {
       if let only = elements.first { set(only) }
       return
     }
-    var order = Array(elements.indices)
-    order.sort { a, b in
-      elements[a].key != elements[b].key ? elements[a].key < elements[b].key : a < b
+    var placed: [(position: ContentHash, index: Int)] = []
+    placed.reserveCapacity(elements.count)
+    for (index, element) in elements.enumerated() { placed.append((ContentHash(text: element.key), index)) }
+    placed.sort { a, b in a.position != b.position ? a.position.isBefore(b.position) : a.index < b.index }
+    var distinct: [(position: ContentHash, index: Int)] = []
+    distinct.reserveCapacity(placed.count)
+    for entry in placed {
+      if distinct.last?.position == entry.position { distinct.removeLast() }
+      distinct.append(entry)
     }
-    root = Self.union(root, Self.build(elements, inOrder: order))
-  }
-
-  /// A tree of elements in key order, in O(m): the right spine waits on a stack, and a node is made when its right subtree
-  /// is complete.
-  @inlinable static func build(_ elements: [Element], inOrder order: [Int]) -> Node? {
-    var spine: [(element: Element, priority: UInt64, left: Node?)] = []
-    for (position, index) in order.enumerated() {
-      let element = elements[index]
-      if position + 1 < order.count, elements[order[position + 1]].key == element.key { continue }
-      let priority = stablePriority(of: element.key)
-      var left: Node?
-      while let top = spine.last,
-        priority != top.priority ? priority > top.priority : element.key < top.element.key
-      {
-        left = Node(top.element, priority: top.priority, left: top.left, right: left)
-        spine.removeLast()
-      }
-      spine.append((element, priority, left))
-    }
-    var root: Node?
-    while let top = spine.popLast() {
-      root = Node(top.element, priority: top.priority, left: top.left, right: root)
-    }
-    return root
-  }
-
-  /// Both trees' elements; the second's where both have one.
-  @inlinable static func union(_ a: Node?, _ b: Node?) -> Node? {
-    guard let a else { return b }
-    guard let b else { return a }
-    if a === b { return a }
-    if a.element.key == b.element.key {
-      let left = union(a.left, b.left)
-      let right = union(a.right, b.right)
-      if left === a.left, right === a.right, a.element.contentHash == b.element.contentHash { return a }
-      return Node(b.element, priority: b.priority, left: left, right: right)
-    }
-    // The higher root's key is in one tree alone: in the other it would be the root, for shapes are canonical.
-    if a.outranks(b) {
-      let (below, above) = split(b, at: a.element.key)
-      let left = union(a.left, below)
-      let right = union(a.right, above)
-      return left === a.left && right === a.right ? a : copy(a, left: left, right: right)
-    }
-    let (below, above) = split(a, at: b.element.key)
-    return copy(b, left: union(below, b.left), right: union(above, b.right))
-  }
-
-  /// The element with the lowest key. O(log n).
-  @inlinable public var first: Element? {
-    guard var node = root else { return nil }
-    while let left = node.left { node = left }
-    return node.element
+    let new = Subtree.build(elements, distinct[...])
+    root = root.map { .union($0, new) } ?? new
   }
 }
 
-/// Equal content, by hash. O(1).
-extension PersistentTree: Equatable {
-  @inlinable public static func == (a: Self, b: Self) -> Bool { a.root === b.root || a.contentHash == b.contentHash }
+extension PersistentTree.Subtree {
+  /// - Parameter placed: not empty, in the order of positions, no position twice.
+  @inlinable static func build(
+    _ elements: [Element], _ placed: ArraySlice<(position: ContentHash, index: Int)>
+  ) -> Self {
+    let first = placed[placed.startIndex]
+    guard placed.count > 1 else { return .leaf(elements[first.index]) }
+    let bit = first.position.firstDifference(from: placed[placed.endIndex - 1].position)
+    // The positions are sorted: those with the bit unset come first.
+    var low = placed.startIndex
+    var high = placed.endIndex
+    while low < high {
+      let middle = (low + high) / 2
+      if placed[middle].position[bit] { high = middle } else { low = middle + 1 }
+    }
+    return .branch(
+      .init(
+        bit: bit, position: first.position, left: build(elements, placed[..<low]),
+        right: build(elements, placed[low...])))
+  }
+
+  /// The position of an element below, and the first bit in which positions below differ.
+  @inlinable var extent: (position: ContentHash, bit: Int32) {
+    switch self {
+    case .leaf(let element): (ContentHash(text: element.key), ContentHash.bitCount)
+    case .branch(let branch): (branch.position, branch.bit)
+    }
+  }
+
+  /// Both trees' elements; the second's where both have one.
+  @inlinable static func union(_ a: Self, _ b: Self) -> Self {
+    let (extentA, extentB) = (a.extent, b.extent)
+    let bit = extentA.position.firstDifference(from: extentB.position)
+    if bit < extentA.bit, bit < extentB.bit { return .joined(a, b, extentB.position, at: bit) }
+    switch (a, b) {
+    case (.branch(let x), .branch(let y)) where x.bit == y.bit:
+      if x === y { return a }
+      return .branch(
+        .init(bit: x.bit, position: x.position, left: union(x.left, y.left), right: union(x.right, y.right)))
+    case (.branch(let x), _) where x.bit < extentB.bit:
+      return extentB.position[x.bit]
+        ? .branch(.init(bit: x.bit, position: x.position, left: x.left, right: union(x.right, b)))
+        : .branch(.init(bit: x.bit, position: x.position, left: union(x.left, b), right: x.right))
+    case (_, .branch(let y)):
+      return extentA.position[y.bit]
+        ? .branch(.init(bit: y.bit, position: y.position, left: y.left, right: union(a, y.right)))
+        : .branch(.init(bit: y.bit, position: y.position, left: union(a, y.left), right: y.right))
+    case (_, .leaf): return b
+    }
+  }
 }

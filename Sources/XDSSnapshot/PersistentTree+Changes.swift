@@ -2,57 +2,46 @@ extension PersistentTree {
   /// Visits what differs between two trees, in no particular order: `old` is nil for what was added, `new` is nil for what
   /// was removed.
   ///
-  /// Cost: O(d log n) for d differences when one tree was made from the other by edits; shared parts are skipped by
-  /// identity, equal ones by their hash.
+  /// Cost: O(d log n) for d differences; shared parts are skipped by identity, equal ones by their hash.
   @inlinable public static func changes(
     from old: Self, to new: Self, _ body: (_ old: Element?, _ new: Element?) throws -> Void
   ) rethrows {
-    try difference(old.root, new.root, body)
+    switch (old.root, new.root) {
+    case (nil, nil): break
+    case (let a?, nil): try a.forEach { try body($0, nil) }
+    case (nil, let b?): try b.forEach { try body(nil, $0) }
+    case (let a?, let b?): try Subtree.difference(a, b, body)
+    }
   }
+}
 
-  @inlinable static func difference(_ a: Node?, _ b: Node?, _ body: (Element?, Element?) throws -> Void) rethrows {
-    guard let a else {
-      try visitNodes(b) { try body(nil, $0) }
+extension PersistentTree.Subtree {
+  @inlinable static func difference(_ a: Self, _ b: Self, _ body: (Element?, Element?) throws -> Void) rethrows {
+    if case .branch(let x) = a, case .branch(let y) = b, x === y { return }
+    if a.contentHash == b.contentHash { return }
+    let (extentA, extentB) = (a.extent, b.extent)
+    let bit = extentA.position.firstDifference(from: extentB.position)
+    if bit < extentA.bit, bit < extentB.bit {
+      // Nothing can be in both.
+      try a.forEach { try body($0, nil) }
+      try b.forEach { try body(nil, $0) }
       return
     }
-    guard let b else {
-      try visitNodes(a) { try body($0, nil) }
-      return
+    switch (a, b) {
+    case (.leaf(let x), .leaf(let y)): try body(x, y)
+    case (.branch(let x), .branch(let y)) where x.bit == y.bit:
+      try difference(x.left, y.left, body)
+      try difference(x.right, y.right, body)
+    case (.branch(let x), _) where x.bit < extentB.bit:
+      // The higher branch is in one tree alone; all of the other is on one side of it.
+      let isRight = extentB.position[x.bit]
+      try (isRight ? x.left : x.right).forEach { try body($0, nil) }
+      try difference(isRight ? x.right : x.left, b, body)
+    case (_, .branch(let y)):
+      let isRight = extentA.position[y.bit]
+      try (isRight ? y.left : y.right).forEach { try body(nil, $0) }
+      try difference(a, isRight ? y.right : y.left, body)
+    case (.branch, .leaf): break  // A branch's bit is lower than a leaf's: handled above.
     }
-    if a === b || a.contentHash == b.contentHash { return }
-    if a.element.key == b.element.key {
-      if a.element.contentHash != b.element.contentHash { try body(a.element, b.element) }
-      try difference(a.left, b.left, body)
-      try difference(a.right, b.right, body)
-    } else if a.outranks(b) {
-      // The higher root is in one tree alone (shapes are canonical), so the other is split at its key.
-      let (left, right) = split(b, at: a.element.key)
-      try body(a.element, nil)
-      try difference(a.left, left, body)
-      try difference(a.right, right, body)
-    } else {
-      let (left, right) = split(a, at: b.element.key)
-      try body(nil, b.element)
-      try difference(left, b.left, body)
-      try difference(right, b.right, body)
-    }
-  }
-
-  /// What is below and what is above a key that the tree does not hold.
-  @inlinable static func split(_ node: Node?, at key: String) -> (Node?, Node?) {
-    guard let node else { return (nil, nil) }
-    if key < node.element.key {
-      let (left, right) = split(node.left, at: key)
-      return (left, right === node.left ? node : copy(node, left: right, right: node.right))
-    }
-    let (left, right) = split(node.right, at: key)
-    return (left === node.right ? node : copy(node, left: node.left, right: left), right)
-  }
-
-  @inlinable static func visitNodes(_ node: Node?, _ body: (Element) throws -> Void) rethrows {
-    guard let node else { return }
-    try visitNodes(node.left, body)
-    try body(node.element)
-    try visitNodes(node.right, body)
   }
 }

@@ -6,7 +6,7 @@ public protocol ReferencingElement: TreeElement {
   var references: [String] { get }
 }
 
-/// A `PersistentTree` that also answers "which elements name this cluster?", both ways shared between generations.
+/// A `PersistentTree` (whose order is that of the hashes of its keys) that also answers "which elements name this cluster?", both ways shared between generations.
 @frozen
 public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   @inlinable public var tree: PersistentTree<Element> { elements }
@@ -16,16 +16,14 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
 
   @inlinable public init() {}
 
-  @inlinable public subscript(key: String) -> Element? { self.elements[key] }
-  @inlinable public var contentHash: ContentHash { self.elements.contentHash }
-  @inlinable public var count: Int { self.elements.count }
+  @inlinable public subscript(key: String) -> Element? { elements[key] }
+  @inlinable public var contentHash: ContentHash { elements.contentHash }
+  @inlinable public var count: Int { elements.count }
 
   /// Adds or replaces. O(log n + references).
   @inlinable public mutating func set(_ element: Element) {
-    if element.references.isEmpty, referrers.isEmpty { return self.elements.set(element) }
-    let old = self.elements[element.key]
+    let old = elements.replace(with: element)
     if let old, old.contentHash == element.contentHash { return }
-    self.elements.set(element)
     guard old?.references != element.references else { return }
     if let old { forget(old) }
     for cluster in element.references {
@@ -34,8 +32,8 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   }
 
   @inlinable public mutating func remove(_ key: String) {
-    guard let old = self.elements[key] else { return }
-    self.elements.remove(key)
+    guard let old = elements[key] else { return }
+    elements.remove(key)
     forget(old)
   }
 
@@ -56,7 +54,7 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     self.elements.set(contentsOf: elements)
   }
 
-  /// The keys of the elements that name a cluster. O(1).
+  /// The keys of the elements that name a cluster, in no order: a Swift set's differs from process to process. O(1).
   @inlinable public func keys(referencing cluster: String) -> TreeSet<String> { referrers[cluster] ?? [] }
 
   /// Whether any element names the cluster. O(1).

@@ -38,8 +38,9 @@ public struct Fragment: ReferencingElement {
 public struct Resource: ReferencingElement {
   public enum Body: Sendable {
     case bytes([UInt8])
-    /// The concatenation of a header and of each part's fragments in key order: protobuf allows a message to be written
-    /// so. Nothing is flattened until a response is written.
+    /// The concatenation of a header and of each part's fragments: protobuf allows a message to be written so. Nothing is
+    /// flattened until a response is written. The fragments of a part are in their tree's order, that of their keys'
+    /// hashes: the same in every process, and without a meaning.
     case fragments(header: [UInt8], parts: [ReferencedTree<Fragment>])
   }
 
@@ -93,7 +94,7 @@ public struct Resource: ReferencingElement {
     }
   }
 
-  /// Visits the body's bytes part by part, in order.
+  /// Visits the body's bytes part by part, in the order of `Body`.
   public func forEachChunk(_ visit: ([UInt8]) throws -> Void) rethrows {
     switch body {
     case .bytes(let bytes): try visit(bytes)

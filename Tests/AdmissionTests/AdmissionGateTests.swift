@@ -113,10 +113,11 @@ import TrafficModel
     ("example.com", "there is no service com/example", "host"),
     ("www.example.com", "\"www.example.com\" is not a Kubernetes service", "host"),
     ("db||81", "service shop/db has no port 81", "port.number"),
+    ("none", "service shop/none has no port", "host"),
     ("db|v1", "no DestinationRule of service shop/db has a subset \"v1\"", "subset"),
   ]) func aRouteWaitsForWhatItNames(_ destination: String, _ message: String, _ field: String) {
     var gate = AdmissionGate()
-    gate.put(Make.service("db"))
+    gate.put(Make.service("db"), Make.service("none", ports: []))
     let good = Make.route("r", ["db"])
     let bad = Make.route("r", ["db", destination])
     #expect(gate.put(bad) == [])
@@ -129,7 +130,7 @@ import TrafficModel
     #expect(gate.problems.isEmpty)
     #expect(gate.put(bad) == [])
     #expect(gate.problemTexts.first?.hasSuffix("its last admitted version is served") == true)
-    #expect(gate.set == [Make.service("db"), good])
+    #expect(gate.set == [Make.service("db"), Make.service("none", ports: []), good])
   }
 
   @Test func theFieldAndLineAreThoseOfTheDocument() {
@@ -179,6 +180,16 @@ import TrafficModel
       ])
     #expect(gate.set.count == 3)
     #expect(gate.drop(route) == ["-VirtualService r", "-DestinationRule web", "-Service web"])
+    #expect(gate.problems.isEmpty)
+  }
+
+  @Test func theLastPortWaitsWhileARouteNamesTheServiceWithoutAPort() {
+    var gate = AdmissionGate()
+    let route = Make.route("r", ["web"])
+    gate.put(Make.service("web"), route)
+    #expect(gate.put(Make.service("web", ports: [])) == [])
+    #expect(gate.problemTexts.first?.hasSuffix("still names one of its ports") == true, "\(gate.problemTexts)")
+    #expect(gate.drop(route) == ["+Service web", "-VirtualService r"])
     #expect(gate.problems.isEmpty)
   }
 

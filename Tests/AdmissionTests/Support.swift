@@ -30,10 +30,18 @@ enum Make {
         id: id(name), hosts: [name], http: [HTTPRoute(destinations: parsed, timeoutMilliseconds: timeout)]))
   }
 
-  static func slice(_ name: String, _ address: String) -> TrafficObject {
-    .endpointSlice(
+  static func slice(
+    _ name: String, of service: String? = nil, _ address: String, pods: [String] = []
+  ) -> TrafficObject {
+    let endpoints: [EndpointSlice.Endpoint] =
+      pods.isEmpty ? [.init(addresses: [address])] : pods.map { .init(addresses: [address], pod: id($0)) }
+    return .endpointSlice(
       EndpointSlice(
-        id: id(name), service: name, ports: [.init(name: "p80", port: 8080)], endpoints: [.init(addresses: [address])]))
+        id: id(name), service: service ?? name, ports: [.init(name: "p80", port: 8080)], endpoints: endpoints))
+  }
+
+  static func pod(_ name: String, version: String = "v1") -> TrafficObject {
+    .pod(Pod(id: id(name), labels: ["version": version]))
   }
 
   static func document(_ object: TrafficObject, file: String, position: Int = 0, text: String? = nil) -> SourceDocument

@@ -35,7 +35,8 @@ import Testing
                 }],
                 "upgradeConfigs": [{"upgradeType": "websocket"}],
                 "streamIdleTimeout": "0s",
-                "normalizePath": true
+                "normalizePath": true,
+                "stripTrailingHostDot": true
               }
             }]
           }]

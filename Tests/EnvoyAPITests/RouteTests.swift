@@ -16,6 +16,7 @@ import Testing
             HeaderMatcher(name: "x-team", match: .prefix("a-"), inverted: true),
             HeaderMatcher(name: "x-id", match: .regex("[0-9]+")),
             HeaderMatcher(name: "x-any", match: nil),
+            HeaderMatcher(name: "x-none", match: nil, inverted: true),
           ],
           queryParameters: [
             QueryParameterMatcher(name: "q", match: .exact("1")),
@@ -61,9 +62,10 @@ import Testing
                     "caseSensitive": false,
                     "headers": [
                       {"name": "x-user", "stringMatch": {"exact": "jo"}},
-                      {"name": "x-team", "stringMatch": {"prefix": "a-"}, "invertMatch": true},
+                      {"name": "x-team", "stringMatch": {"prefix": "a-"}, "invertMatch": true, "treatMissingHeaderAsEmpty": true},
                       {"name": "x-id", "stringMatch": {"safeRegex": {"googleRe2": {"maxProgramSize": 32768}, "regex": "[0-9]+"}}},
-                      {"name": "x-any", "presentMatch": true}
+                      {"name": "x-any", "presentMatch": true},
+                      {"name": "x-none", "presentMatch": true, "invertMatch": true}
                     ],
                     "queryParameters": [
                       {"name": "q", "stringMatch": {"exact": "1"}},

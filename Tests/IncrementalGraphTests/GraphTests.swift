@@ -177,6 +177,22 @@ struct GraphTests {
     #expect(violations == [.outputOfTwoUnits(collection: "owners", key: "x")])
   }
 
+  @Test(arguments: [3, 200])
+  func outputsThatAreNotPutOutAgainGo(count: Int) {
+    let graph = Graph(checksReads: true)
+    let lists = graph.input("lists", Int.self, [Int].self)
+    let items = graph.flatMap("items", from: lists) { id, list, _, emit in for item in list { emit(item, id) } }
+    let all = Array(0..<count)
+    graph.transaction { lists.set(all, for: 1) }
+    #expect(items.count == count)
+    let even = all.filter { $0 % 2 == 0 }
+    graph.transaction { lists.set(even.reversed() + [count], for: 1) }
+    #expect(items.count == even.count + 1)
+    #expect(all.allSatisfy { (items[$0] == 1) == ($0 % 2 == 0) } && items[count] == 1)
+    graph.transaction { lists.set(nil, for: 1) }
+    #expect(items.count == 0)
+  }
+
   @Test func foldIsFedWithDeltas() {
     let graph = Graph(checksReads: true)
     let stock = graph.input("stock", Int.self, Int.self)

@@ -74,6 +74,25 @@ struct AssignmentTests {
     #expect(try compiler.generation.endpoints(base) == ["/": ["10.0.0.1:8080"]])
   }
 
+  @Test(arguments: [UInt64](1...5))
+  func endpointsAreInTheOrderOfTheirAddresses(seed: UInt64) throws {
+    var random = SeededGenerator(seed: seed)
+    let addresses = (0..<60).map { "10.0.\($0 % 7).\($0)" }
+    // Two zones, spread over one to five slices, in any order.
+    let count = Int.random(in: 1...5, using: &random)
+    var slices: [[EndpointSlice.Endpoint]] = Array(repeating: [], count: count)
+    for address in addresses.shuffled(using: &random) {
+      slices[Int.random(in: 0..<count, using: &random)].append(
+        .init(addresses: [address], zone: address.hasSuffix("1") ? "z1" : "z2"))
+    }
+    let edits = slices.enumerated().map { slice("shop/s\($0.offset)", of: "a", $0.element) }
+    let generation = compiler([service("shop/a")] + edits.shuffled(using: &random)).generation
+    let expected = Dictionary(grouping: addresses.sorted()) { $0.hasSuffix("1") ? "/z1" : "/z2" }
+    #expect(try generation.endpoints(base) == expected.mapValues { $0.map { "\($0):8080" } })
+    // However they came, and in every process: a version must not depend on Swift's hashes, whose seed is random.
+    #expect(generation.endpoints[base]?.version == "2328c1bcfc6c3316130d9701eb20b5d3")
+  }
+
   @Test func slicePortsMatchByName() throws {
     let compiler = compiler([
       service("shop/a", [port(80, "", .http)]), service("shop/b", [port(80, "web", .http), port(81, "admin", .http)]),

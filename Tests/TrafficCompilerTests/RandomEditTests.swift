@@ -213,6 +213,7 @@ struct RandomEditTests {
     var classes: Set<ProxyClass> = []
     print("random edits: WEIR_SEED=\(seed)")
     var done = 0
+    var known: Set<Problem> = []
     while done < Self.edits {
       var batch: [Edit] = []
       for _ in 0..<world.number(1...4) { batch.append(world.nextEdit()) }
@@ -230,6 +231,12 @@ struct RandomEditTests {
           classes.insert(proxyClass)
           incremental.addClass(proxyClass)
         }
+      }
+      if world.chance(30) {
+        let problems = incremental.problems
+        let new = incremental.takeNewProblems()
+        try #require(new == problems.filter { !known.contains($0) }, "WEIR_SEED=\(seed), after \(done) edits")
+        known = Set(problems)
       }
       guard world.chance(5) || done >= Self.edits else { continue }
       try compare(incremental, &world, classes, "WEIR_SEED=\(seed), after \(done) edits")

@@ -33,6 +33,7 @@ struct RouteTests {
     #expect(headers[3]["presentMatch"].value as? Bool == true)
     #expect(headers[4]["stringMatch.prefix"].text == "no")
     #expect(headers[4]["invertMatch"].value as? Bool == true)
+    #expect(headers[4]["treatMissingHeaderAsEmpty"].value as? Bool == true, "without the header it matches as well")
     #expect(first["match.queryParameters"].list.map { $0["name"].text } == ["p", "q"])
     #expect(Set(routes[1...2].map { $0["match.path"].text ?? $0["match.safeRegex.regex"].text }) == ["/e", "/x/.*"])
     #expect(routes[3]["match.prefix"].text == "/")
@@ -121,6 +122,11 @@ struct RouteTests {
     }
     #expect(try action(nil, timeout: 1500)["timeout"].text == "1.500s")
     #expect(try action(HTTPRetry(attempts: 0))["retryPolicy"].value == nil)
+    // Without conditions of its own a rule has the default's, and no status code.
+    let bare = try action(HTTPRetry(attempts: 7))["retryPolicy"]
+    #expect(bare["retryOn"].text == "connect-failure,refused-stream,unavailable,cancelled")
+    #expect(bare["numRetries"].number == 7)
+    #expect(bare["retriableStatusCodes"].value == nil)
     let own = try action(
       HTTPRetry(attempts: 5, perTryTimeoutMilliseconds: 250, retryOn: "503, gateway-error,429"))["retryPolicy"]
     #expect(own["numRetries"].number == 5)

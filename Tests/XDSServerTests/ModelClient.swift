@@ -50,6 +50,11 @@ final class ModelClient {
   /// State of the world: what a server that has restarted cannot know of the client, until the client accepts it anew.
   private var unknown: Set<ResourceType> = []
 
+  /// Clusters that were refused when they came last. A server that knows nothing of the client's routes does not hold them
+  /// for these.
+  private var refused: Set<String> = []
+  private var unknownReferrers: Set<ResourceType> = []
+
   init(_ variant: XDSProtocol) { self.variant = variant }
 
   /// Opens a stream. All subscriptions are made anew at once; a first-time client asks for routes after listeners.
@@ -64,6 +69,7 @@ final class ModelClient {
     let isReturning = !held.isEmpty
     carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
     if isReturning && serverRestarted && variant == .stateOfTheWorld { unknown = [.cluster, .listener, .route] }
+    if isReturning && serverRestarted { unknownReferrers = [.listener, .route] }
     request(.cluster)
     if isReturning {
       endpointNames = Set(held[.cluster, default: [:]].keys)
@@ -115,6 +121,7 @@ final class ModelClient {
     nonces[type] = sent.nonce
     isAnswered.insert(type)
     let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
+    if type == .cluster || type == .endpoint { refused = refused.subtracting(resources.keys).union(bad) }
     if !bad.isEmpty {
       if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
       expected[type, default: []].formUnion(resources.keys)
@@ -145,7 +152,7 @@ final class ModelClient {
     case .listener:
       for resource in resources.values {
         for cluster in resource.references where held[type]?[resource.name]?.version != resource.version {
-          checkWarm(cluster, "listener \(resource.name)")
+          checkWarm(cluster, "listener \(resource.name)", type)
         }
       }
       if variant == .delta {
@@ -154,15 +161,17 @@ final class ModelClient {
       } else {
         held[type] = resources
       }
+      unknownReferrers.remove(type)
       if !isRequested.contains(.route) { request(.route, adding: [World.routeName]) }
     case .route:
       if !sent.removed.isEmpty { complaints.append("a route table was removed") }
       if let route = resources[World.routeName] {
         let old = held[type]?[route.name].map(World.hosts) ?? [:]
         for (host, clusters) in World.hosts(in: route) where old[host] != clusters {
-          for cluster in clusters { checkWarm(cluster, "host \(host)") }
+          for cluster in clusters { checkWarm(cluster, "host \(host)", type) }
         }
         held[type, default: [:]][route.name] = route
+        unknownReferrers.remove(.route)
       }
     }
     request(type, nonce: sent.nonce)
@@ -210,7 +219,8 @@ final class ModelClient {
     }
   }
 
-  private func checkWarm(_ cluster: String, _ what: String) {
+  private func checkWarm(_ cluster: String, _ what: String, _ type: ResourceType) {
+    if unknownReferrers.contains(type) && refused.contains(cluster) { return }
     if held[.cluster]?[cluster] == nil { complaints.append("\(what) names \(cluster), which is not there") }
     if !warm.contains(cluster) { complaints.append("\(what) names \(cluster), which is not warm") }
   }

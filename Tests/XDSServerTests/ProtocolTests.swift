@@ -76,6 +76,20 @@ import XDSSnapshot
     #expect((sent + stream.ack(.endpoint)).map(\.names) == [["b"]])
   }
 
+  @Test func aNameTwiceInARequestLosesNoOther() {
+    var world = Self.world()
+    let stream = TestStream.synced(.delta, &world)
+    #expect(stream.unsubscribe(.endpoint, ["a", "a"]).isEmpty)
+    #expect(stream.session[.endpoint].subscription.covers("b"))
+    #expect(!stream.session[.endpoint].subscription.covers("a"))
+    world.endpoint("b", version: 2)
+    #expect(stream.publish(&world).map(\.names) == [["b"]])
+    #expect(stream.ack(.endpoint).isEmpty)
+    #expect(stream.subscribe(.endpoint, ["a", "a"]).map(\.names) == [["a"]])
+    #expect(stream.ack(.endpoint).isEmpty)
+    #expect(stream.session[.endpoint].subscription.names.identity.count == 2)
+  }
+
   @Test func subscribeTwiceIsAnsweredTwiceInDelta() {
     var world = Self.world()
     let stream = TestStream.synced(.delta, &world)

@@ -55,6 +55,16 @@ import XDSSnapshot
     #expect(pool.updated(both, adding: [String](), removing: ["a", "b"]) === NameSet.empty)
   }
 
+  @Test func aNameGivenTwiceCountsOnce() {
+    let pool = NameSetPool()
+    let both = pool.set(of: ["a", "b"])
+    let one = pool.set(of: ["b"])
+    #expect(pool.updated(both, adding: [String](), removing: ["a", "a"]) === one)
+    #expect(pool.updated(one, adding: ["a", "a"], removing: [String]()) === both)
+    #expect(pool.updated(both, adding: ["b", "b"], removing: ["z", "z"]) === both)
+    #expect(pool.updated(both, adding: [String](), removing: ["a", "b", "a"]) === NameSet.empty)
+  }
+
   @Test func setsThatNobodyUsesAreForgotten() {
     let pool = NameSetPool()
     for index in 0..<1000 { _ = pool.set(of: ["n\(index)"]) }

@@ -47,7 +47,7 @@ extension Generation {
   func names(_ type: ResourceType, for proxyClass: ProxyClass = shopClass) -> [String] {
     var names: [String] = []
     table(type, for: proxyClass)?.tree.forEach { names.append($0.name) }
-    return names
+    return names.sorted()
   }
 
   /// The virtual hosts by name.

@@ -94,6 +94,10 @@ struct  Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConn
   Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager__ServerHeaderTransformation server_header_transformation;
   Envoy__Config__Core__V3__HttpProtocolOptions *common_http_protocol_options;
   protobuf_c_boolean strip_matching_host_port;
+  /*
+   * "example.com." is routed, and sent on, as "example.com".
+   */
+  protobuf_c_boolean strip_trailing_host_dot;
   Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager__RouteSpecifierCase route_specifier_case;
   union {
     Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds *rds;
@@ -102,7 +106,7 @@ struct  Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConn
 };
 #define ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor) \
-    , ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__CODEC_TYPE__AUTO, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0, ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__SERVER_HEADER_TRANSFORMATION__OVERWRITE, NULL, 0, ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__ROUTE_SPECIFIER__NOT_SET, {0} }
+    , ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__CODEC_TYPE__AUTO, (char *)protobuf_c_empty_string, 0,NULL, NULL, NULL, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0, 0,NULL, NULL, NULL, NULL, 0, ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__SERVER_HEADER_TRANSFORMATION__OVERWRITE, NULL, 0, 0, ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__ROUTE_SPECIFIER__NOT_SET, {0} }
 
 
 struct  Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__Rds

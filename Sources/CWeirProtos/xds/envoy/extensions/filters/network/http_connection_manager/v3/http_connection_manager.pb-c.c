@@ -274,7 +274,7 @@ const ProtobufCEnumDescriptor envoy__extensions__filters__network__http_connecti
   envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__server_header_transformation__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_descriptors[20] =
+static const ProtobufCFieldDescriptor envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_descriptors[21] =
 {
   {
     "codec_type",
@@ -516,6 +516,18 @@ static const ProtobufCFieldDescriptor envoy__extensions__filters__network__http_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "strip_trailing_host_dot",
+    47,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager, strip_trailing_host_dot),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_indices_by_name[] = {
   0,   /* field[0] = codec_type */
@@ -535,11 +547,12 @@ static const unsigned envoy__extensions__filters__network__http_connection_manag
   1,   /* field[1] = stat_prefix */
   13,   /* field[13] = stream_idle_timeout */
   19,   /* field[19] = strip_matching_host_port */
+  20,   /* field[20] = strip_trailing_host_dot */
   12,   /* field[12] = upgrade_configs */
   9,   /* field[9] = use_remote_address */
   11,   /* field[11] = xff_num_trusted_hops */
 };
-static const ProtobufCIntRange envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges[10 + 1] =
+static const ProtobufCIntRange envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges[11 + 1] =
 {
   { 1, 0 },
   { 8, 5 },
@@ -551,7 +564,8 @@ static const ProtobufCIntRange envoy__extensions__filters__network__http_connect
   { 30, 15 },
   { 33, 16 },
   { 39, 19 },
-  { 0, 20 }
+  { 47, 20 },
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__descriptor =
 {
@@ -561,10 +575,10 @@ const ProtobufCMessageDescriptor envoy__extensions__filters__network__http_conne
   "Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager",
   "envoy.extensions.filters.network.http_connection_manager.v3",
   sizeof(Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpConnectionManager),
-  20,
+  21,
   envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_descriptors,
   envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__field_indices_by_name,
-  10,  envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges,
+  11,  envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__number_ranges,
   (ProtobufCMessageInit) envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
