@@ -22,6 +22,9 @@ actor SampleBackends {
   /// Starts a backend for each endpoint in the directory that has none yet; none is ever stopped here, as a pod too
   /// goes on for a while after its endpoint has gone.
   ///
+  /// Whoever adds an endpoint in an editor gets its backend a moment after the endpoint is live; until then Envoy retries
+  /// on another.
+  ///
   /// - Returns: what was started, as `POD at IP:PORT`.
   func startMissing(in manifests: ManifestDirectory) async throws -> [String] {
     var started: [String] = []
@@ -36,6 +39,12 @@ actor SampleBackends {
       started.append("\(endpoint.pod) at \(endpoint.address)")
     }
     return started
+  }
+
+  /// Starts one ahead of its endpoint, as a pod listens before it is ready: an endpoint that is written first is sent
+  /// traffic while nobody listens there yet, and only Envoy's retries would hide it.
+  func start(_ pod: String, version: String, ip: String, port: Int) async throws {
+    http["\(ip):\(port)"] = try await Backend.start(pod, version: version, ip: ip, port: port)
   }
 
   /// Requests that the backend at an address has had.
