@@ -49,6 +49,8 @@ final class ModelClient {
   private var expected: [ResourceType: Set<String>] = [:]
   /// State of the world: what a server that has restarted cannot know of the client, until the client accepts it anew.
   private var unknown: Set<ResourceType> = []
+  /// The versions that a server which has restarted remembers of its predecessor.
+  var remembered: [ResourceType: String] = [:]
 
   /// What was refused when it came last. A server that does not know the client's routes does not hold them for clusters
   /// that were refused, or whose endpoints were.
@@ -68,7 +70,11 @@ final class ModelClient {
     expected = [:]
     let isReturning = !held.isEmpty
     carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
-    if isReturning && serverRestarted && variant == .stateOfTheWorld { unknown = [.cluster, .listener, .route] }
+    if isReturning && serverRestarted && variant == .stateOfTheWorld {
+      unknown = [.cluster, .listener, .route]
+      // The clusters that the server knows outlive what may name them, even where that is unknown.
+      for (type, version) in remembered where versions[type] == version { unknown.remove(type) }
+    }
     if isReturning && serverRestarted { unknownReferrers = [.listener, .route] }
     request(.cluster)
     if isReturning {
@@ -89,8 +95,9 @@ final class ModelClient {
     switch variant {
     case .delta:
       var request = DeltaDiscoveryRequest()
-      request.resourceNamesSubscribe = adding
-      request.resourceNamesUnsubscribe = removing
+      // Each name twice: the server must not count on a client that says things once.
+      request.resourceNamesSubscribe = adding + adding
+      request.resourceNamesUnsubscribe = removing + removing
       request.responseNonce = nonce
       request.errorDetail = detail
       if isFirst { request.initialResourceVersions = held[type, default: [:]].mapValues(\.version) }
@@ -198,7 +205,7 @@ final class ModelClient {
     held[.cluster] = new
     for name in clusters.keys { expected[.endpoint, default: []].insert(name) }
     let gone = old.keys.filter { new[$0] == nil }
-    if unknown.isEmpty {
+    if !unknown.contains(.cluster) {
       for name in gone {
         let hosts = held[.route]?[World.routeName].map(World.hosts) ?? [:]
         if hosts.values.contains(where: { $0.contains(name) }) { complaints.append("\(name) removed under a route") }

@@ -6,14 +6,15 @@ import XDSSnapshot
 
 /// Random worlds, edits, delays, refusals and reconnections against a strict client.
 ///
-/// `WEIR_SEED` replays one run; a failing run prints its seed.
+/// `WEIR_SEED` replays one run; a failing run prints its seed. `WEIR_RUNS` is how many runs there are.
 @Suite struct ModelTests {
   @Test(arguments: XDSProtocol.allCases)
   func aStrictClientAlwaysHoldsAConsistentStateAndEndsWithAllOfIt(_ variant: XDSProtocol) {
     let given = ProcessInfo.processInfo.environment["WEIR_SEED"].flatMap(UInt64.init)
     let first = given ?? UInt64.random(in: 0...UInt64.max / 2)
     print("model test: seed \(first)")
-    for offset in 0..<(given == nil ? 100 : 1) {
+    let runs = ProcessInfo.processInfo.environment["WEIR_RUNS"].flatMap(UInt64.init) ?? 60
+    for offset in 0..<(given == nil ? runs : 1) {
       var run = ModelRun(variant, seed: first + UInt64(offset))
       let problems = run.go()
       #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
@@ -54,15 +55,15 @@ private struct ModelRun {
       step()
       if !client.complaints.isEmpty { return client.complaints + log }
     }
-    // All that is bad is made good, and everything on its way arrives.
+    // First with the bad left as it is: nothing goes in circles, and what does not depend on the bad is there.
+    publish()
+    guard comesToRest() else { return ["never quiet with bad content"] + log }
+    let missing = client.complaints + missingGood()
+    guard missing.isEmpty else { return missing + log.suffix(120) }
+    // Then all that is bad is made good, and everything on its way arrives.
     world.heal()
     publish()
-    for _ in 0..<2000 {
-      pump()
-      if isQuiet { break }
-      settle()
-    }
-    guard isQuiet else { return ["never quiet"] + log }
+    guard comesToRest() else { return ["never quiet"] + log }
     var problems = client.complaints
     for type in ResourceType.allCases {
       var wanted: [String: String] = [:]
@@ -77,6 +78,48 @@ private struct ModelRun {
       }
     }
     return problems.isEmpty ? [] : problems + log.suffix(80)
+  }
+
+  private mutating func comesToRest() -> Bool {
+    for _ in 0..<2000 {
+      pump()
+      if isQuiet { return true }
+      settle()
+    }
+    return false
+  }
+
+  /// Good content that the client lacks although nothing bad stands in its way.
+  private func missingGood() -> [String] {
+    var problems: [String] = []
+    func check(_ resource: Resource, _ type: ResourceType) {
+      guard !ModelClient.isBad(resource) else { return }
+      if client.held[type]?[resource.name]?.version != resource.version {
+        problems.append("\(type) \(resource.name) is good and not there, held \(session[type].held)")
+      }
+    }
+    var good: Set<String> = []
+    world.clusters.tree.forEach { cluster in
+      check(cluster, .cluster)
+      guard !ModelClient.isBad(cluster) else { return }
+      if let endpoints = world.endpoints[cluster.name] {
+        check(endpoints, .endpoint)
+        if ModelClient.isBad(endpoints) { return }
+      }
+      good.insert(cluster.name)
+    }
+    // A client of unknown state that refuses all listeners without saying why cannot be helped.
+    if !session[.listener].holdsUnknown {
+      world.listeners.tree.forEach { if good.isSuperset(of: $0.references) { check($0, .listener) } }
+    }
+    guard let route = world.routes[World.routeName], !ModelClient.isBad(route), session[.route].isRequested else {
+      return problems
+    }
+    let held = client.held[.route]?[World.routeName].map(World.hosts) ?? [:]
+    for (host, clusters) in World.hosts(in: route) where good.isSuperset(of: clusters) && held[host] != clusters {
+      problems.append("host \(host) is good and not there, held \(session[.route].held)")
+    }
+    return problems
   }
 
   private var isQuiet: Bool { client.inbox.isEmpty && client.outbox.isEmpty && client.withheld.isEmpty }
@@ -141,7 +184,18 @@ private struct ModelRun {
   private mutating func reconnect() {
     let isRestarted = Bool.random(using: &random)
     log.append("reconnect, restarted: \(isRestarted)")
-    if isRestarted { shared = .forTests() }
+    if isRestarted {
+      shared = .forTests()
+      if Bool.random(using: &random) {
+        shared.remember(current)
+        client.remembered = [
+          .cluster: current.clusters.contentHash.text,
+          .listener: current.table(.listener, for: World.proxyClass)?.contentHash.text ?? "",
+        ]
+      } else {
+        client.remembered = [:]
+      }
+    }
     session = ProxySession(variant: variant, proxyClass: World.proxyClass, shared: shared)
     if Bool.random(using: &random) { session.published(current) }
     client.connect(serverRestarted: isRestarted)

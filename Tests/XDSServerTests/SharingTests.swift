@@ -102,7 +102,9 @@ import XDSSnapshot
   @Test func anAgingCacheKeepsToItsBudget() {
     var cache = AgingCache<Int, Int>(limit: 1000, budget: 100)
     for index in 0..<100 { _ = cache.insert(index, for: index, cost: 30) }
-    #expect((0..<100).count { cache.known($0) != nil } <= 6)
+    var kept = 0
+    for index in 0..<100 where cache.known(index) != nil { kept += 1 }
+    #expect(kept > 0 && kept <= 6)
     #expect(cache.insert(1000, for: 1000, cost: 5000) == 1000)
     #expect(cache.known(1000) == 1000, "larger than all: kept until the next")
   }
@@ -162,11 +164,13 @@ import XDSSnapshot
     let more = Generation(
       number: before.number + 1, clusters: before.clusters, endpoints: before.endpoints, classes: classes)
     #expect(more.isSameButForClasses(as: before) && before.isSameButForClasses(as: more))
-    #expect(!stream.session.published(more))
+    let isNewsToOthers = stream.session.published(more)
+    #expect(!isNewsToOthers)
     for type in ResourceType.allCases { #expect(stream.session[type].converged == more.number) }
     let changed = Generation(
       number: more.number + 1, clusters: more.clusters, endpoints: .init(), classes: classes)
     #expect(!changed.isSameButForClasses(as: more))
-    #expect(stream.session.published(changed))
+    let isNews = stream.session.published(changed)
+    #expect(isNews)
   }
 }

@@ -1,0 +1,89 @@
+import Testing
+import XDSSnapshot
+
+@testable import XDSServer
+
+/// Clients that come back, and what they may still use.
+@Suite struct ReturningClientTests {
+  static func world() -> World {
+    var world = World()
+    world.cluster("a")
+    world.cluster("b")
+    world.host("x", ["a"])
+    world.host("y", ["b"])
+    return world
+  }
+
+  // MARK: A restart of the server
+
+  @Test func aClusterDeletedAcrossARestartOutlivesTheNewRouteInStateOfTheWorld() throws {
+    var world = Self.world()
+    let old = world
+    let g0 = world.generation()
+    world.host("y", version: 2, ["a"])
+    world.removeCluster("b")
+    let shared = SharedResponses.forTests()
+    shared.remember(g0)
+    let stream = TestStream(.stateOfTheWorld, shared: shared)
+    _ = stream.publish(&world)
+    let route = try #require(old.routes[World.routeName]).version
+    #expect(stream.subscribe(.cluster, version: old.clusters.contentHash.text).isEmpty, "b is not deleted")
+    #expect(stream.subscribe(.endpoint, ["a", "b"], version: "any").map(\.names) == [["a"]])
+    #expect(stream.ack(.endpoint).isEmpty)
+    #expect(stream.subscribe(.listener, version: old.listeners.contentHash.text).isEmpty)
+    #expect(stream.subscribe(.route, [World.routeName], version: route).map(\.type) == [.route])
+    #expect(!stream.session[.route].holdsUnknown)
+    #expect(stream.ack(.route)[.cluster]?.names == ["a"])
+  }
+
+  // MARK: A client that takes no routes
+
+  private func withoutRoutes(_ variant: XDSProtocol, _ world: inout World, _ shared: SharedResponses) -> TestStream {
+    let before = TestStream(variant, shared: shared)
+    _ = before.publish(&world)
+    before.subscribe(.cluster)
+    _ = before.ack(.cluster)
+    let stream = TestStream(variant, shared: shared)
+    _ = stream.publish(&world)
+    let claims = variant == .delta ? versions(world.clusters) : [:]
+    let version = variant == .delta ? "" : world.clusters.contentHash.text
+    #expect(stream.subscribe(.cluster, holding: claims, version: version).isEmpty)
+    return stream
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aClusterThatCameOnThisStreamGoesAtOnce(_ variant: XDSProtocol) {
+    var world = Self.world()
+    let stream = withoutRoutes(variant, &world, .forTests())
+    world.cluster("n")
+    #expect(stream.publish(&world)[.cluster]?.names.contains("n") == true)
+    #expect(stream.ack(.cluster).isEmpty)
+    world.removeCluster("n")
+    let sent = stream.publish(&world)
+    #expect(sent.types == [.cluster])
+    if variant == .delta {
+      #expect(sent.map(\.removed) == [["n"]])
+    } else {
+      #expect(sent.map(\.names) == [["a", "b"]])
+    }
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aClusterThatTheClientCameWithGoesOnceItIsKnownToTakeNoRoutes(_ variant: XDSProtocol) {
+    var world = Self.world()
+    let stream = withoutRoutes(variant, &world, .forTests())
+    world.removeCluster("b")
+    #expect(stream.publish(&world).isEmpty, "its routes may be asked for yet")
+    world.cluster("n")
+    #expect(stream.publish(&world).types == [.cluster])
+    #expect(stream.ack(.cluster).isEmpty)
+    world.cluster("n", version: 2)
+    let sent = stream.publish(&world)
+    #expect(sent[.cluster]?.names.contains("b") == (variant == .stateOfTheWorld))
+    // The second answer that it has accepted, and still no request for routes.
+    let withdrawn = stream.ack(.cluster)
+    #expect(withdrawn.types == [.cluster])
+    #expect(withdrawn[.cluster]?.removed == (variant == .delta ? ["b"] : []))
+    #expect(withdrawn[.cluster]?.names.contains("b") == false)
+  }
+}
