@@ -135,6 +135,13 @@ let package = Package(
         "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
+    tests(
+      of: "Weir",
+      [
+        "TrafficModel", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource", "StateStore",
+        "Telemetry",
+        nio("NIOCore"), nio("NIOPosix"), logging,
+      ]),
     tests(of: "EnvoyHarness"),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),

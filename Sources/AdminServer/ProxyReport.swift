@@ -18,12 +18,10 @@ public struct ProxyReport: Codable, Sendable, Hashable {
   public var connectedSince: Date
   /// One for each type that the proxy has asked for.
   public var types: [TypeReport]
-  /// Why parts of its node metadata were not taken as written; empty if they all were.
-  public var notes: [String]
 
   public init(
     nodeID: String, namespace: String, kind: String, protocol: StreamProtocol, remoteAddress: String,
-    connectedSince: Date, types: [TypeReport] = [], notes: [String] = []
+    connectedSince: Date, types: [TypeReport] = []
   ) {
     self.nodeID = nodeID
     self.namespace = namespace
@@ -32,7 +30,6 @@ public struct ProxyReport: Codable, Sendable, Hashable {
     self.remoteAddress = remoteAddress
     self.connectedSince = connectedSince
     self.types = types
-    self.notes = notes
   }
 }
 

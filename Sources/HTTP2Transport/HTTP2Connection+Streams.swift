@@ -20,7 +20,8 @@ extension HTTP2Connection {
   }
 
   /// Begins a graceful end: tells the peer (GOAWAY) and every stream, and closes when the last stream has finished. A
-  /// server gives streams that are on their way one round trip to arrive (RFC 9113, section 6.8).
+  /// server gives streams that are on their way one round trip to arrive (RFC 9113, section 6.8), but waits for it no longer
+  /// than ``HTTP2ConnectionConfiguration/drainProbeTimeout``: a mute peer must not hold up a shutdown.
   public func drain() {
     guard !isDraining, !isClosed else { return }
     isDraining = true
@@ -28,10 +29,19 @@ extension HTTP2Connection {
     case .server:
       session.announceShutdown()
       session.ping(Self.drainProbe)
+      startDrainTimer()
     case .client:
       session.goAway()
     }
     tellStreamsToFinish()
+    scheduleFlush()
+  }
+
+  /// The second GOAWAY of a drain: names the last stream; the connection closes when that has finished.
+  func takeNoMoreStreams() {
+    drainTimer?.cancel()
+    drainTimer = nil
+    session.goAway()
     scheduleFlush()
   }
 
@@ -77,7 +87,7 @@ extension HTTP2Connection {
       stopPrefaceTimer()
       delegate?.connectionReady(self)
     case .pingAcknowledged(let payload):
-      if payload == Self.drainProbe, isDraining { session.goAway() }
+      if payload == Self.drainProbe, isDraining { takeNoMoreStreams() }
     case .goAway(_, let code, let debug):
       if code != .noError {
         note(HTTP2ConnectionError(.goAwayByPeer, "the peer sent GOAWAY: \(debug)", http2Code: code))

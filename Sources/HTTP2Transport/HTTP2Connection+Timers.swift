@@ -21,7 +21,8 @@ extension HTTP2Connection {
     keepaliveTimer?.cancel()
     idleTimer?.cancel()
     lingerTimer?.cancel()
-    (prefaceTimer, keepaliveTimer, idleTimer, lingerTimer) = (nil, nil, nil, nil)
+    drainTimer?.cancel()
+    (prefaceTimer, keepaliveTimer, idleTimer, lingerTimer, drainTimer) = (nil, nil, nil, nil, nil)
   }
 
   func stopPrefaceTimer() {
@@ -68,6 +69,12 @@ extension HTTP2Connection {
   func stopIdleTimer() {
     idleTimer?.cancel()
     idleTimer = nil
+  }
+
+  // MARK: Drain
+
+  func startDrainTimer() {
+    drainTimer = schedule(configuration.drainProbeTimeout) { $0.takeNoMoreStreams() }
   }
 
   // MARK: Linger

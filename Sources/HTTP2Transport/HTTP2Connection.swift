@@ -52,6 +52,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
   var keepaliveTimer: Scheduled<Void>?
   var idleTimer: Scheduled<Void>?
   var lingerTimer: Scheduled<Void>?
+  var drainTimer: Scheduled<Void>?
   var heardSinceProbe = false
   var hasPeerSettings = false
 

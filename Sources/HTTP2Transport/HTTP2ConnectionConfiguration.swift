@@ -14,6 +14,8 @@ public struct HTTP2ConnectionConfiguration: Sendable {
   public var idleTimeout: TimeAmount?
   /// How long a closing connection waits for its last bytes (a GOAWAY, say) to leave.
   public var lingerTimeout: TimeAmount = .seconds(2)
+  /// How long a drain waits for the peer to answer the PING that tells streams on their way from none.
+  public var drainProbeTimeout: TimeAmount = .seconds(1)
   /// Bytes handed to the socket at a time. While these wait in the channel, nothing more is taken from the streams.
   public var writeBatch: Int = 64 * 1024
 

@@ -99,7 +99,8 @@ extension ProxyStatus {
 extension ProxyStatus.TypeStatus {
   fileprivate func report(now: Date, newest: UInt64) -> TypeReport {
     TypeReport(
-      type: type.kind, subscribed: names, wildcard: isWildcard, heldVersion: acks > 0 ? version : nil,
+      type: type.kind, subscribed: names, wildcard: isWildcard,
+      heldVersion: acks > 0 || convergedGeneration > 0 ? version : nil,
       sentVersion: inFlight?.version ?? (responses > 0 ? version : nil), inFlight: inFlight != nil,
       lag: newest - min(convergedGeneration, newest),
       heldBack: held.map { item in

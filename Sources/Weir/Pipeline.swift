@@ -12,30 +12,49 @@ internal import XDSSnapshot
 ///
 ///     batch → gate (admitted edits) → state store (durable) → compiler (generation) → xDS server
 ///
-/// Everything runs in the order in which it came; while a batch is worked on, the next ones wait.
+/// Everything runs in the order in which it came; while a batch is worked on, the next ones wait. A batch costs what it
+/// changes, whatever the number of objects and problems.
 actor Pipeline {
+  /// How long a class outlives its last proxy: a proxy that reconnects finds its tables as they were.
+  static let classGrace = Duration.seconds(60)
+  /// How long until a write to the state store that failed is tried again.
+  static let retryDelay = Duration.seconds(1)
+
   private var gate: AdmissionGate
   private let compiler: TrafficCompiler
-  private let store: (any AdmittedStore)?
+  private var keeper: Keeper?
   private let server: XDSServer
   private let metrics: PipelineMetrics
   private let logger: Logger
-  private var storeProblems: [Problem]
+  private let sleep: @Sendable (Duration) async throws -> Void
+  /// What could not be read of the stored objects.
+  private let loadProblems: [Problem]
   private var isSynced = false
+  private var isRetrying = false
+  private var leaving: [ProxyClass: Task<Void, Never>] = [:]
 
-  /// - Parameter stored: what the store had kept; it is admitted until the sources say otherwise.
+  /// - Parameters:
+  ///   - stored: what the store had kept; it is admitted until the sources say otherwise.
+  ///   - sleep: the clock.
   init(
     clusterDomain: String, store: (any AdmittedStore)?, stored: StoredObjects, server: XDSServer,
-    metrics: PipelineMetrics, logger: Logger
+    metrics: PipelineMetrics, logger: Logger,
+    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
     compiler = TrafficCompiler(clusterDomain: clusterDomain)
-    storeProblems = stored.problems
-    self.store = store
+    keeper = store.map(Keeper.init)
+    loadProblems = stored.problems
     self.server = server
     self.metrics = metrics
     self.logger = logger
+    self.sleep = sleep
+    if !stored.objects.isEmpty {
+      // What the process before this one served: proxies come back with its versions, and what has gone since must outlive
+      // their routes to it.
+      server.remember(compiler.apply(stored.objects.map { .upsert($0.object) }))
+    }
   }
 
   /// Takes in a batch. After the first complete scan, and never before, the result is served.
@@ -45,27 +64,43 @@ actor Pipeline {
     let change = gate.apply(batch.updates, isInitialScan: batch.isInitialScan)
     keep(change)
     let admitted = clock.now
-    let generation = compiler.apply(change.edits)
+    // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
+    let generation = compiler.apply(
+      batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
     serve(generation)
-    metrics.ingestTime.record(clock.now - start)
     metrics.edits.increment(by: UInt64(change.edits.count))
-    report(batch)
+    report(change.newProblems + compiler.takeNewProblems())
+    metrics.ingestTime.record(clock.now - start)
   }
 
   /// Makes and serves what the proxies of a class need.
   func add(_ proxyClass: ProxyClass) {
+    leaving.removeValue(forKey: proxyClass)?.cancel()
     serve(compiler.addClass(proxyClass))
   }
 
-  /// Forgets a class that no proxy belongs to any longer.
+  /// Forgets, after a grace, a class that no proxy belongs to any longer.
   func remove(_ proxyClass: ProxyClass) {
+    leaving[proxyClass]?.cancel()
+    leaving[proxyClass] = Task { [sleep] in
+      guard (try? await sleep(Self.classGrace)) != nil, !Task.isCancelled else { return }
+      forget(proxyClass)
+    }
+  }
+
+  private func forget(_ proxyClass: ProxyClass) {
+    // Whoever came back meanwhile has taken the entry out.
+    guard leaving.removeValue(forKey: proxyClass) != nil else { return }
     serve(compiler.removeClass(proxyClass))
   }
 
   /// Everything that is wrong now: with the input, with the admitted objects taken together, with the state directory.
-  var problems: [Problem] { storeProblems + gate.problems + compiler.problems }
+  /// Costs their number.
+  var problems: [Problem] {
+    loadProblems + (keeper?.problem.map { [$0] } ?? []) + gate.problems + compiler.problems
+  }
 
   private func serve(_ generation: Generation) {
     guard isSynced else { return }
@@ -74,30 +109,52 @@ actor Pipeline {
   }
 
   /// Durable before it is served: what a proxy has seen survives a restart. A store that fails does not stop the traffic;
-  /// it is a problem until a later change could be kept.
+  /// it is a problem until all could be kept.
   private func keep(_ change: AdmissionChange) {
-    guard let store else { return }
     do {
-      try store.apply(stored: change.stored, deleted: change.deleted)
+      try keeper?.keep(stored: change.stored, deleted: change.deleted)
     } catch {
       metrics.storeFailures.increment()
-      logger.error("the admitted objects could not be kept", metadata: ["error": "\(error)"])
-      storeProblems = [
-        Problem(.warning, at: nil, "the admitted objects could not be kept across a restart: \(error)")
-      ]
+      logger.error("admitted objects could not be kept", metadata: ["error": "\(error)"])
+      retryKeeping()
     }
   }
 
-  private func report(_ batch: SourceBatch) {
-    let found = problems
-    let errors = found.count { $0.severity == .error }
-    metrics.errors.set(errors)
-    metrics.warnings.set(found.count - errors)
-    for update in batch.updates {
-      guard case .documents(let documents, _, let fileProblems) = update.content else { continue }
-      for problem in fileProblems + documents.flatMap(\.problems) {
-        logger.log(level: problem.severity == .error ? .error : .warning, "problem", metadata: ["what": "\(problem)"])
+  private func retryKeeping() {
+    guard !isRetrying else { return }
+    isRetrying = true
+    Task { [sleep] in
+      while (try? await sleep(Self.retryDelay)) != nil {
+        if keepAgain() { return }
       }
     }
+  }
+
+  private func keepAgain() -> Bool {
+    do {
+      try keeper?.keep()
+    } catch {
+      metrics.storeFailures.increment()
+      return false
+    }
+    isRetrying = false
+    logger.notice("admitted objects are kept again")
+    count()
+    return true
+  }
+
+  private func report(_ new: [Problem]) {
+    for problem in new {
+      logger.log(level: problem.severity == .error ? .error : .warning, "problem", metadata: ["what": "\(problem)"])
+    }
+    count()
+  }
+
+  private func count() {
+    let found = gate.problemCounts
+    metrics.errors.set(found.errors)
+    // The compiler and the state store only warn.
+    let others = compiler.problemCount + loadProblems.count + (keeper?.problem == nil ? 0 : 1)
+    metrics.warnings.set(found.warnings + others)
   }
 }

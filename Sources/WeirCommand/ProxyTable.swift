@@ -45,13 +45,15 @@ struct ProxyTable {
       if let nack = type.lastNack {
         let at = nack.at.formatted(Date.ISO8601FormatStyle())
         let resources = nack.resources.isEmpty ? "" : " (in \(nack.resources.joined(separator: ", ")))"
-        lines.append(.note("NACK \(type.type.rawValue) at \(at): \(nack.reason)\(resources)"))
+        // What was refused stays listed; once something newer was accepted it is history.
+        let when = Self.state(of: type) == "ok" ? "past NACK" : "NACK"
+        lines.append(.note("\(when) \(type.type.rawValue) at \(at): \(nack.reason)\(resources)"))
       }
       for item in type.heldBack {
         lines.append(.note("held back \(type.type.rawValue) \(item.name): \(item.reason)"))
       }
     }
-    return lines + proxy.notes.map { .note("note: \($0)") }
+    return lines
   }
 
   private static func state(of type: TypeReport) -> String {

@@ -27,8 +27,8 @@ public struct ProxyStatus: Sendable {
     public var isWildcard: Bool
     /// How many names are subscribed to.
     public var names: Int
-    /// What the proxy has confirmed: the version of its one resource, or else the hash over the whole table, so that proxies
-    /// which hold the same show the same.
+    /// What the proxy has confirmed: the hash over the whole table, so that proxies which hold the same show the same. A
+    /// state-of-the-world proxy that subscribes to a single name was told that resource's version.
     public var version: String
     /// The newest generation that the proxy has confirmed completely; 0 for none.
     public var convergedGeneration: UInt64
@@ -66,11 +66,11 @@ extension ProxySession {
     types.filter(\.isRequested).map { session in
       .init(
         type: session.type, isWildcard: session.subscription.isWildcard,
-        names: session.subscription.names.identity.count, version: session.acked.versionText,
+        names: session.subscription.names.identity.count, version: versionText(session.acked, session),
         convergedGeneration: session.converged,
         inFlight: session.inFlight.map {
           .init(
-            nonce: $0.nonce.text, version: $0.table.versionText, generation: $0.generation,
+            nonce: $0.nonce.text, version: versionText($0.table, session), generation: $0.generation,
             age: flightAge(session.type))
         },
         held: session.held, rejection: session.rejection, rejectionAge: refusalAge(session.type),
@@ -78,13 +78,14 @@ extension ProxySession {
         resources: session.counts.resources, acks: session.counts.acks, nacks: session.counts.nacks)
     }
   }
-}
 
-extension ResourceTable {
-  fileprivate var versionText: String {
-    guard count == 1 else { return contentHash.text }
+  /// What the client was told of a table: `version_info` where that says something of the whole table, else its hash.
+  private func versionText(_ table: ResourceTable, _ session: TypeSession) -> String {
+    guard variant == .stateOfTheWorld, !session.subscription.isWildcard, table.count == 1 else {
+      return table.contentHash.text
+    }
     var version = ""
-    tree.forEach { version = $0.version }
+    table.tree.forEach { version = $0.version }
     return version
   }
 }

@@ -50,7 +50,7 @@ import TrafficModel
       #expect(
         response.text == #"""
           {"proxies":[{"connectedSince":"2023-11-14T22:13:20.250Z","kind":"sidecar","namespace":"shop",\#
-          "nodeID":"reviews/1","notes":[],"protocol":"delta","remoteAddress":"127.0.0.1:5000","types":[{"heldBack":\#
+          "nodeID":"reviews/1","protocol":"delta","remoteAddress":"127.0.0.1:5000","types":[{"heldBack":\#
           [{"name":"outbound","reason":"waits for cluster outbound|80||a.shop.svc.cluster.local"}],"heldVersion":"aa",\#
           "inFlight":true,"lag":2,"lastNack":{"at":"2023-11-14T22:13:20.250Z","reason":"no \"domains\"","resources":\#
           ["outbound"]},"sentVersion":"bb","subscribed":1,"type":"route","wildcard":false}]}]}

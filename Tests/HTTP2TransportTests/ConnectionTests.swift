@@ -106,6 +106,17 @@ import Testing
     #expect(!pair.serverChannel.isActive)
   }
 
+  @Test func drainWaitsForAMutePeerNoLongerThanItsProbe() throws {
+    let pair = try EmbeddedPair()
+    pair.server.drain()
+    // The client's answer is never delivered.
+    pair.serverChannel.embeddedEventLoop.advanceTime(by: .milliseconds(999))
+    #expect(pair.serverUser.closures.isEmpty)
+    pair.serverChannel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+    #expect(pair.serverUser.closures.map(\.code) == [.closedLocally])
+    #expect(!pair.serverChannel.isActive)
+  }
+
   @Test func aLostConnectionEndsEveryStreamOnce() throws {
     let pair = try EmbeddedPair()
     let streams = try (0..<3).map { _ in try open(pair) }

@@ -57,8 +57,7 @@ import TrafficModel
           type: .route, subscribed: 1, wildcard: false, heldVersion: nil, sentVersion: "fedcba", inFlight: true, lag: 2,
           heldBack: [.init(name: "outbound", reason: "waits for a cluster")],
           lastNack: .init(reason: "bad\u{1b}[31m\nregex", resources: ["outbound"], at: start)),
-      ],
-      notes: ["WEIR_LISTEN is ignored"])
+      ])
     let table = ProxyTable(proxies: [proxy], now: start.addingTimeInterval(192))
     #expect(
       table.text == """
@@ -67,7 +66,6 @@ import TrafficModel
                                                                 route    1      -             fedcba        2    waits for ACK
           NACK route at 2023-11-14T22:13:20Z: bad [31m regex (in outbound)
           held back route outbound: waits for a cluster
-          note: WEIR_LISTEN is ignored
 
         """)
   }

@@ -1,0 +1,159 @@
+import EnvoyAPI
+import Logging
+import ManifestSource
+import StateStore
+import Synchronization
+import Telemetry
+import Testing
+import TrafficModel
+import XDSServer
+import XDSSnapshot
+
+@testable import Weir
+
+/// A clock whose sleepers wait until they are told that the time has come.
+final class ManualSleep: Sendable {
+  private struct State {
+    var sleepers: [(duration: Duration, continuation: CheckedContinuation<Void, Never>)] = []
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+  private let state = Mutex(State())
+
+  @Sendable func sleep(_ duration: Duration) async throws {
+    await withCheckedContinuation { continuation in
+      let woken = state.withLock { state in
+        state.sleepers.append((duration, continuation))
+        defer { state.waiting = [] }
+        return state.waiting
+      }
+      for waiter in woken { waiter.resume() }
+    }
+    try Task.checkCancellation()
+  }
+
+  /// Wakes the next sleeper, waiting until there is one; returns for how long it meant to sleep.
+  func wakeNext() async -> Duration {
+    while true {
+      if let first = state.withLock({ $0.sleepers.isEmpty ? nil : $0.sleepers.removeFirst() }) {
+        first.continuation.resume()
+        return first.duration
+      }
+      await withCheckedContinuation { continuation in
+        let isReady = state.withLock { state in
+          if state.sleepers.isEmpty { state.waiting.append(continuation) }
+          return !state.sleepers.isEmpty
+        }
+        if isReady { continuation.resume() }
+      }
+    }
+  }
+}
+
+/// A pipeline over a server that nobody is connected to.
+struct Bench {
+  let server: XDSServer
+  let pipeline: Pipeline
+  let store = FakeStore()
+  let clock = ManualSleep()
+  let registry = MetricsRegistry()
+
+  init(restoring objects: [AdmittedObject] = []) {
+    let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+    server = XDSServer(
+      logger: logger,
+      classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
+    pipeline = Pipeline(
+      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects), server: server,
+      metrics: PipelineMetrics(registry), logger: logger, sleep: clock.sleep)
+  }
+
+  func take(_ yaml: String, file: String = "a.yaml", isInitialScan: Bool = false) async {
+    let content = ManifestDecoder.decode(Array(yaml.utf8), file: file)
+    await pipeline.take(
+      SourceBatch(updates: [SourceUpdate(origin: file, content: content)], isInitialScan: isInitialScan))
+  }
+
+  /// The value of a series of the metrics.
+  func metric(_ series: String) -> String? {
+    registry.prometheusText().split(separator: "\n").first { $0.hasPrefix(series + " ") }
+      .map { String($0.dropFirst(series.count + 1)) }
+  }
+}
+
+let catalog = """
+  apiVersion: v1
+  kind: Service
+  metadata: {name: catalog, namespace: shop}
+  spec:
+    ports: [{name: http, port: 80}]
+  """
+
+@Suite struct PipelineTests {
+  @Test func nothingIsServedBeforeTheFirstScan() async {
+    let bench = Bench()
+    await bench.take(catalog)
+    #expect(bench.server.generation == nil)
+    await bench.take(catalog, isInitialScan: true)
+    #expect(bench.server.generation?.clusters["outbound|80||catalog.shop.svc.cluster.local"] != nil)
+  }
+
+  @Test func aProblemIsCountedAndGoesAgain() async {
+    let bench = Bench()
+    await bench.take(catalog, isInitialScan: true)
+    // No endpoints: a warning.
+    #expect(bench.metric("weir_problems{severity=\"error\"}") == "0")
+    #expect(bench.metric("weir_problems{severity=\"warning\"}") == "1")
+    await bench.take(catalog.replacing("port: 80", with: "port: 80000"))
+    #expect(bench.metric("weir_problems{severity=\"error\"}") == "1")
+    #expect(await bench.pipeline.problems.filter { $0.severity == .error }.map(\.field) == ["spec.ports[0].port"])
+    #expect(bench.server.generation?.clusters["outbound|80||catalog.shop.svc.cluster.local"] != nil)
+    await bench.take(catalog)
+    #expect(bench.metric("weir_problems{severity=\"error\"}") == "0")
+  }
+
+  @Test func aWriteThatFailedIsTriedAgainAndItsProblemGoes() async {
+    let bench = Bench()
+    bench.store.state.withLock { $0.failures = 2 }
+    await bench.take(catalog, isInitialScan: true)
+    // Served all the same.
+    #expect(bench.server.generation?.clusters.count == 1)
+    #expect(await bench.pipeline.problems.contains { $0.message.contains("could not be kept") })
+    #expect(bench.store.state.withLock { $0.objects.isEmpty })
+    #expect(await bench.clock.wakeNext() == Pipeline.retryDelay)
+    #expect(await bench.clock.wakeNext() == Pipeline.retryDelay)
+    while bench.store.state.withLock({ $0.objects.isEmpty }) { await Task.yield() }
+    #expect(await !bench.pipeline.problems.contains { $0.message.contains("could not be kept") })
+    #expect(bench.metric("weir_state_failures_total") == "2")
+  }
+
+  @Test func whatWasRestoredAndHasGoneIsNotServed() async throws {
+    let content = ManifestDecoder.decode(Array(catalog.utf8), file: "gone.yaml")
+    guard case .documents(let documents, _, _) = content else { return }
+    let kept = try documents.map {
+      AdmittedObject(object: try #require($0.object), location: $0.location, text: $0.text)
+    }
+    let bench = Bench(restoring: kept)
+    await bench.take(catalog.replacing("catalog", with: "orders"), isInitialScan: true)
+    let generation = try #require(bench.server.generation)
+    #expect(generation.clusters["outbound|80||catalog.shop.svc.cluster.local"] == nil)
+    #expect(generation.clusters["outbound|80||orders.shop.svc.cluster.local"] != nil)
+  }
+
+  @Test func aClassOutlivesItsLastProxyForAWhile() async {
+    let bench = Bench()
+    let proxyClass = ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001)
+    await bench.take(catalog, isInitialScan: true)
+    await bench.pipeline.add(proxyClass)
+    #expect(bench.server.generation?.classes[proxyClass] != nil)
+
+    // Gone and back: the first grace ends without effect.
+    await bench.pipeline.remove(proxyClass)
+    await bench.pipeline.add(proxyClass)
+    #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
+    #expect(bench.server.generation?.classes[proxyClass] != nil)
+
+    await bench.pipeline.remove(proxyClass)
+    #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
+    while bench.server.generation?.classes[proxyClass] != nil { await Task.yield() }
+  }
+}
