@@ -68,7 +68,7 @@ extension ObjectHeader {
     case .service: decodeService(root).map(TrafficObject.service)
     case .endpointSlice: decodeEndpointSlice(root).map(TrafficObject.endpointSlice)
     case .pod: decodePod(root).map(TrafficObject.pod)
-    case .node: .node(decodeNode())
+    case .node: .node(decodeNode(root))
     case .namespace: .namespace(KubernetesNamespace(name: key.id.name, labels: labels))
     case .destinationRule: decodeDestinationRule(root).map(TrafficObject.destinationRule)
     case .virtualService: decodeVirtualService(root).map(TrafficObject.virtualService)

@@ -8,7 +8,8 @@ public protocol AdmittedStore: Sendable {
   /// - Throws: `StoreError`.
   func load(decode: (_ text: String, _ location: SourceLocation) -> TrafficObject?) throws -> StoredObjects
 
-  /// Keeps and forgets objects, all or nothing: after a crash either all of this is there or none.
+  /// Keeps and forgets objects, all or nothing: after a crash either all of this is there or none. It does not wait long
+  /// for what stands in the way: what could not be kept is the caller's to give again.
   ///
   /// - Throws: `StoreError`.
   func apply(stored: [AdmittedObject], deleted: [ObjectKey]) throws

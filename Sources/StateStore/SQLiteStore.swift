@@ -15,6 +15,8 @@ public import TrafficModel
 public final class SQLiteStore: AdmittedStore {
   /// The version of the tables, in the file's `user_version`.
   private static let schemaVersion = 1
+  /// How long a call waits for another process that has the file locked, in seconds.
+  private static let busyTimeout = 0.1
 
   private let path: String
   private let lock: DirectoryLock
@@ -126,9 +128,11 @@ public final class SQLiteStore: AdmittedStore {
   private static func open(_ path: String) throws -> DatabaseQueue {
     var configuration = Configuration()
     configuration.label = "state"
+    // Short, for whoever waits here holds up the traffic: another process that reads the file (a backup) makes a change
+    // fail, and the caller keeps it for later.
+    configuration.busyMode = .timeout(busyTimeout)
     configuration.prepareDatabase { database in
       try database.execute(sql: "PRAGMA synchronous = NORMAL")
-      try database.execute(sql: "PRAGMA busy_timeout = 2000")
     }
     do {
       let queue = try DatabaseQueue(path: path, configuration: configuration)

@@ -48,3 +48,31 @@ public enum LoadBalancer: Sendable, Hashable {
     case maglev(tableSize: UInt64?)
   }
 }
+
+extension LoadBalancer.HashTable {
+  /// The largest `minimum_ring_size` that Envoy takes (`RingHashLbConfig`).
+  public static let largestRing: UInt64 = 8_388_608
+  /// The largest `table_size` that Envoy takes (`MaglevLbConfig`); it must be a prime number, too.
+  public static let largestMaglev: UInt64 = 5_000_011
+
+  /// Whether Envoy takes a table of this size. A cluster with another would be refused, and the whole update with it.
+  public var isValid: Bool {
+    switch self {
+    case .ring(let size): size <= Self.largestRing
+    case .maglev(let size?): size <= Self.largestMaglev && Self.isPrime(size)
+    case .maglev(nil): true
+    }
+  }
+
+  /// By trial division: at most some thousand steps for the sizes that are looked at.
+  private static func isPrime(_ number: UInt64) -> Bool {
+    guard number > 3 else { return number > 1 }
+    guard !number.isMultiple(of: 2) else { return false }
+    var divisor: UInt64 = 3
+    while divisor * divisor <= number {
+      if number.isMultiple(of: divisor) { return false }
+      divisor += 2
+    }
+    return true
+  }
+}

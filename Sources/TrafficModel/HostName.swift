@@ -1,16 +1,17 @@
 /// Istio's host names.
 public enum HostName {
-  /// The full name of a host as written in an object of a namespace: a name without a dot is a service of that namespace;
-  /// `name.ns` and `name.ns.svc` are taken as written, for Istio expands short names only; anything else stays.
+  /// The full name of a host as written in an object of a namespace, in lower case, for case means nothing in a host: a
+  /// name without a dot is a service of that namespace; anything else stays as it is, for Istio expands short names only.
   ///
-  /// Weir is more lenient in one thing: a host that names `name.ns` or `name.ns.svc` of an existing service means that
-  /// service; whoever knows the services asks `serviceForms`.
+  /// Weir is more lenient in one thing: `name.ns` and `name.ns.svc` mean that service, too; `service` reads all forms.
   public static func resolve(_ host: String, namespace: String, clusterDomain: String) -> String {
-    if host == "*" || host.contains(".") { return host }
+    let isLowercase = !host.utf8.contains { $0 >= 0x80 || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+    let host = isLowercase ? host : host.lowercased()
+    if host == "*" || host.utf8.contains(UInt8(ascii: ".")) { return host }
     return "\(host).\(namespace).svc.\(clusterDomain)"
   }
 
-  /// The service that a name names: `reviews.shop.svc.cluster.local`, `reviews.shop.svc` or `reviews.shop`. Nil where it
+  /// The service that a resolved name names: `reviews.shop.svc.cluster.local`, `reviews.shop.svc` or `reviews.shop`. Nil where it
   /// cannot be a service's name; whether the service exists is another question.
   public static func service(_ host: String, clusterDomain: String) -> NamespacedName? {
     let bytes = host.utf8

@@ -154,7 +154,9 @@ import TrafficModel
   }
 
   @Test func everyFormOfAHostNamesTheService() {
-    for host in ["web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local"] {
+    for host in [
+      "web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local", "Web", "wEB.Shop", "WEB.shop.SVC.Cluster.LOCAL",
+    ] {
       var gate = AdmissionGate()
       gate.put(Make.service("web"), Make.rule("rule", host: host, ["v1"]), Make.route("r", ["\(host)|v1"]))
       #expect(gate.problems.isEmpty, "\(host)")

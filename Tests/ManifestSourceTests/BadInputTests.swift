@@ -56,6 +56,15 @@ import TrafficModel
       field: "spec.trafficPolicy.loadBalancer.consistentHash" + field, message)
   }
 
+  static let nodes: [Case] = [
+    ("topology.kubernetes.io/zone", "a\\nb"), ("topology.kubernetes.io/region", "a\\0b"),
+    ("failure-domain.beta.kubernetes.io/zone", "\\x7f"), ("failure-domain.beta.kubernetes.io/region", "\\e"),
+  ].map { label, value in
+    Case(
+      label, "apiVersion: v1\nkind: Node\nmetadata:\n  name: n\n  labels: {\(label): \"\(value)\"}\n", line: 5,
+      field: "metadata.labels[\"\(label)\"]", "must not hold control characters", object: "Node n")
+  }
+
   static let wrongDocuments: [Case] = [
     Case("malformed", "kind: [a\n", line: 2, "malformed YAML"),
     Case("tab", "a:\n\t- b\n", line: 2, "malformed YAML"),
@@ -222,6 +231,15 @@ import TrafficModel
     route("delegate", "delegate: {name: a}", field: "delegate", "is not supported"),
     route("directResponse", "directResponse: {status: 200}", field: "directResponse", "is not supported"),
     route(
+      "redirect beside a route", "\(Sample.destination), redirect: {uri: /a}", field: "redirect", "is not supported"),
+    route("rewrite", "\(Sample.destination), rewrite: {uri: /}", field: "rewrite", "wrong path"),
+    route("fault", "\(Sample.destination), fault: {abort: {httpStatus: 500}}", field: "fault", "no effect", .warning),
+    route(
+      "headers", "\(Sample.destination), headers: {request: {set: {a: b}}}", field: "headers", "no effect", .warning),
+    route(
+      "corsPolicy", "\(Sample.destination), corsPolicy: {allowMethods: [GET]}", field: "corsPolicy", "no effect",
+      .warning),
+    route(
       "unsupported field", "\(Sample.destination), mirror: {host: a}", field: "mirror",
       "is not supported and has no effect", .warning),
     route("no destination", "route: [{weight: 1}]", field: "route[0].destination", "is required"),
@@ -245,8 +263,7 @@ import TrafficModel
       "weights are 0", "route: [{destination: {host: a}, weight: 0}, {destination: {host: b}, weight: 0}]",
       field: "route", "all 0"),
     route(
-      "weight missing", "route: [{destination: {host: a}, weight: 1}, {destination: {host: b}}]",
-      field: "route[1].weight", "is required"),
+      "weights missing", "route: [{destination: {host: a}}, {destination: {host: b}}]", field: "route", "all 0"),
     route(
       "weights too large", "route: [{destination: {host: a}, weight: 4294967295}, {destination: {host: b}, weight: 1}]",
       field: "route", "add up to 4294967296"),
@@ -259,7 +276,7 @@ import TrafficModel
     route("fine timeout", "\(Sample.destination), timeout: 5us", field: "timeout", "milliseconds"),
     route("attempts", "\(Sample.destination), retries: {attempts: -1}", field: "retries.attempts", "negative"),
     route(
-      "attempts missing", "\(Sample.destination), retries: {retryOn: 5xx}", field: "retries.attempts", "is required"),
+      "attempts missing", "\(Sample.destination), retries: {retryOn: 5xx}", field: "retries.attempts", "must not be 0"),
     route(
       "retryOn", "\(Sample.destination), retries: {attempts: 1, retryOn: '5xx,often'}", field: "retries.retryOn",
       "\"often\""),
@@ -295,7 +312,7 @@ import TrafficModel
     #expect(decoded.documents.isEmpty)
   }
 
-  @Test(arguments: objects + routes) func anObject(_ input: Case) {
+  @Test(arguments: objects + routes + nodes) func anObject(_ input: Case) {
     let decoded = Decoded(input.text)
     expectProblem(decoded, input)
     #expect(decoded.isComplete)

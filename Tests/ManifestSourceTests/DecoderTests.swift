@@ -232,6 +232,35 @@ import TrafficModel
       ])
   }
 
+  @Test func aWeightThatIsMissingIsNothingUnlessItStandsAlone() throws {
+    let two = Decoded(Sample.route("route: [{destination: {host: a}, weight: 1}, {destination: {host: b}}]"))
+    #expect(two.problems.isEmpty)
+    #expect(try #require(two.objects.first?.virtualService).http[0].destinations.map(\.weight) == [1, 0])
+    let one = Decoded(Sample.route(Sample.destination))
+    #expect(try #require(one.objects.first?.virtualService).http[0].destinations.map(\.weight) == [100])
+  }
+
+  @Test func retriesWithoutAttemptsAreNone() throws {
+    for written in ["{}", "{attempts: 0}"] {
+      let decoded = Decoded(Sample.route("\(Sample.destination), retries: \(written)"))
+      #expect(decoded.problems.isEmpty, "\(written)")
+      #expect(try #require(decoded.objects.first?.virtualService).http[0].retries == HTTPRetry(attempts: 0))
+    }
+    let none = Decoded(Sample.route(Sample.destination))
+    #expect(try #require(none.objects.first?.virtualService).http[0].retries == nil, "then Istio's default holds")
+  }
+
+  @Test func manyHostsCostTheirNumber() {
+    func cost(_ count: Int) -> Duration {
+      let hosts = (0..<count).map { "h\($0)" }.joined(separator: ", ")
+      let text = Sample.virtualService("{hosts: [\(hosts)], http: [{\(Sample.destination)}]}")
+      return (0..<3).map { _ in ContinuousClock().measure { #expect(Decoded(text).problems.isEmpty) } }.min()!
+    }
+    let small = cost(1_000)
+    let large = cost(16_000)
+    #expect(large < small * 40, "\(small) for 1000, \(large) for 16000")
+  }
+
   @Test func aMalformedDocumentCostsItselfOnly() {
     let decoded = Decoded(
       "# first\n---\n\(Sample.service("a"))---\nkind: [oops\n---\n\(Sample.service("b"))...\n# end\n")

@@ -47,6 +47,53 @@ import TrafficModel
     try withExtendedLifetime(store) { try store.apply(stored: [try admitted("a")], deleted: []) }
   }
 
+  /// Another process that writes to the file, which it has no business to.
+  private final class Intruder {
+    private let process = Process()
+    private let input = Pipe()
+
+    init(_ file: String) throws {
+      let output = Pipe()
+      process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+      process.arguments = [
+        "python3", "-c",
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); c.execute('BEGIN IMMEDIATE'); "
+          + "print('locked', flush=True); sys.stdin.read()", file,
+      ]
+      process.standardInput = input
+      process.standardOutput = output
+      try process.run()
+      #expect(String(decoding: output.fileHandleForReading.availableData, as: UTF8.self).hasPrefix("locked"))
+    }
+
+    func leave() throws {
+      try input.fileHandleForWriting.close()
+      process.waitUntilExit()
+    }
+  }
+
+  @Test func aLockedFileFailsSoonAndWorksAgainWhenItIsFree() throws {
+    let directory = Directory()
+    let store = try SQLiteStore(directory: directory.path)
+    try store.apply(stored: [try admitted("a")], deleted: [])
+    let intruder = try Intruder(directory.file)
+    let object = try admitted("b")
+    var error: StoreError?
+    let waited = ContinuousClock().measure {
+      do {
+        try store.apply(stored: [object], deleted: [])
+      } catch let failure as StoreError {
+        error = failure
+      } catch {}
+    }
+    #expect(error?.code == .inUse)
+    #expect(waited < .seconds(1), "\(waited)")
+    #expect(try load(store).objects.count == 1, "reading goes on")
+    try intruder.leave()
+    try store.apply(stored: [object], deleted: [])
+    #expect(try load(store).objects.count == 2)
+  }
+
   @Test func aDamagedFileIsMovedAsideAndReported() throws {
     let directory = Directory()
     do {

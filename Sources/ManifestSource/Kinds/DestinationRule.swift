@@ -97,7 +97,6 @@ extension ObjectHeader {
     return name.headerName().map { .cookie(name: $0, path: path, ttlMilliseconds: ttl) }
   }
 
-  /// Envoy's limits: `RingHashLbConfig.minimum_ring_size` and `MaglevLbConfig.table_size`.
   private func decodeHashTable(_ hash: Field) -> LoadBalancer.HashTable {
     let ring = hash["ringHash"]
     let maglev = hash["maglev"]
@@ -106,23 +105,15 @@ extension ObjectHeader {
     if ring.isPresent, maglev.isPresent { hash.error("ringHash and maglev exclude each other") }
     if maglev.isPresent {
       let size = maglev["tableSize"]
-      guard let value = size.integer(in: 1...5_000_011) else { return .maglev(tableSize: nil) }
-      if !Self.isPrime(value) { size.error("must be a prime number, not \(value)") }
-      return .maglev(tableSize: UInt64(value))
+      guard let value = size.integer(in: 1...Int64(LoadBalancer.HashTable.largestMaglev)) else {
+        return .maglev(tableSize: nil)
+      }
+      let table = LoadBalancer.HashTable.maglev(tableSize: UInt64(value))
+      if !table.isValid { size.error("must be a prime number, not \(value)") }
+      return table
     }
     let minimum = ring["minimumRingSize"].isPresent ? ring["minimumRingSize"] : hash["minimumRingSize"]
-    let value = minimum.integer(in: 0...8_388_608) ?? 0
+    let value = minimum.integer(in: 0...Int64(LoadBalancer.HashTable.largestRing)) ?? 0
     return .ring(minimumSize: value == 0 ? 1_024 : UInt64(value))
-  }
-
-  private static func isPrime(_ value: Int64) -> Bool {
-    guard value > 3 else { return value > 1 }
-    guard value % 2 != 0 else { return false }
-    var divisor: Int64 = 3
-    while divisor * divisor <= value {
-      if value % divisor == 0 { return false }
-      divisor += 2
-    }
-    return true
   }
 }

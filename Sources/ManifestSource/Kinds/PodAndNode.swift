@@ -8,11 +8,20 @@ extension ObjectHeader {
     return Pod(id: key.id, labels: labels, nodeName: spec["nodeName"].string().nonEmpty)
   }
 
-  func decodeNode() -> KubernetesNode {
-    KubernetesNode(
-      name: key.id.name,
-      region: labels["topology.kubernetes.io/region"] ?? labels["failure-domain.beta.kubernetes.io/region"] ?? "",
-      zone: labels["topology.kubernetes.io/zone"] ?? labels["failure-domain.beta.kubernetes.io/zone"] ?? "")
+  func decodeNode(_ root: Field) -> KubernetesNode {
+    KubernetesNode(name: key.id.name, region: locality("region", root), zone: locality("zone", root))
+  }
+
+  /// A part of a node's place, by its label or the label's old name.
+  private func locality(_ part: String, _ root: Field) -> String {
+    for name in ["topology.kubernetes.io/\(part)", "failure-domain.beta.kubernetes.io/\(part)"] {
+      guard let value = labels[name] else { continue }
+      if Names.holdsControlCharacter(value) {
+        root["metadata"]["labels"][name].error("must not hold control characters")
+      }
+      return value
+    }
+    return ""
   }
 }
 

@@ -48,10 +48,11 @@ extension ObjectHeader {
   private func decodeHosts(_ field: Field, isForMesh: Bool) -> [String] {
     if field.items.isEmpty, !field.isPresent || field.isList { field.error("must name at least one host") }
     var hosts: [String] = []
+    var seen: Set<String> = []
     for item in field.items {
       guard let host = item.hostName(wildcard: true) else { continue }
       if host == "*", isForMesh { item.error("`*` is not allowed for the sidecars of the mesh") }
-      if hosts.contains(host) { item.error("\"\(host)\" is there twice") } else { hosts.append(host) }
+      if seen.insert(host).inserted { hosts.append(host) } else { item.error("\"\(host)\" is there twice") }
     }
     return hosts
   }
@@ -60,7 +61,9 @@ extension ObjectHeader {
   private func decodeRoute(_ item: Field) -> HTTPRoute? {
     guard
       item.expectMapping(
-        reads: ["name", "match", "route", "timeout", "retries", "redirect", "directResponse", "delegate"])
+        reads: [
+          "name", "match", "route", "timeout", "retries", "redirect", "directResponse", "delegate", "rewrite",
+        ])
     else {
       if !item.isPresent { item.error("must be a mapping") }
       return nil
@@ -68,6 +71,9 @@ extension ObjectHeader {
     let name = item["name"].text(mayBeEmpty: true) ?? ""
     for action in ["redirect", "directResponse", "delegate"] where item[action].isPresent {
       item[action].error("is not supported: the route has no other action, and cannot be passed over")
+    }
+    if item["rewrite"].isPresent {
+      item["rewrite"].error("is not supported: without it requests would go to the wrong path or host")
     }
     let match = item["match"]
     let conditions = match.items
@@ -109,8 +115,8 @@ extension ObjectHeader {
       port.expectMapping(reads: ["number"])
       if port.isMapping, !port["number"].isPresent { port["number"].error("is required") }
       let weight = item["weight"]
-      if !weight.isPresent, items.count > 1 { weight.error("is required where a route has several destinations") }
-      let value = weight.isPresent ? weight.integer(in: 0...4_294_967_295) : items.count > 1 ? nil : 100
+      // As in Istio: nothing is 0, and all of it where there is nothing else.
+      let value = weight.isPresent ? weight.integer(in: 0...4_294_967_295) : items.count > 1 ? 0 : 100
       if let value { total += UInt64(value) } else { weightsAreKnown = false }
       let subset = destination["subset"].subsetName(isRequired: false)
       let number = port["number"].port()
@@ -128,8 +134,8 @@ extension ObjectHeader {
   private func decodeRetries(_ field: Field) -> HTTPRetry? {
     guard field.expectMapping(reads: ["attempts", "perTryTimeout", "retryOn"]) else { return nil }
     let attempts = field["attempts"]
-    if !attempts.isPresent { attempts.error("is required") }
-    let count = attempts.integer(in: 0...Int64(Int32.max))
+    // Left out, it is 0, as in Istio: no retries.
+    let count = attempts.isPresent ? attempts.integer(in: 0...Int64(Int32.max)) : 0
     let timeout = field["perTryTimeout"].milliseconds()
     let conditions = decodeRetryConditions(field["retryOn"])
     if count == 0, field["perTryTimeout"].isPresent || field["retryOn"].isPresent {
