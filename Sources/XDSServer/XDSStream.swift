@@ -150,7 +150,7 @@ final class XDSStream: GRPCCallHandler {
       server.logger.warning(
         "proxy refused a response",
         metadata: [
-          "node": "\(peer?.id ?? "")", "type": "\(type)", 
+          "node": "\(peer?.id ?? "")", "type": "\(type)",
           "resources": "\(rejection?.resources.prefix(10) ?? [])", "reason": "\(rejection?.message ?? "")",
         ])
     }
