@@ -55,6 +55,8 @@ final class ModelClient {
   /// What was refused when it came last. A server that does not know the client's routes does not hold them for clusters
   /// that were refused, or whose endpoints were.
   private var refused: [ResourceType: Set<String>] = [:]
+  /// Clusters taken from responses that were refused, and from no accepted one since.
+  private var halfTaken: Set<String> = []
   private var unknownReferrers: Set<ResourceType> = []
 
   init(_ variant: XDSProtocol) { self.variant = variant }
@@ -129,6 +131,10 @@ final class ModelClient {
     isAnswered.insert(type)
     let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
     refused[type] = refused[type, default: []].subtracting(resources.keys).union(bad)
+    if type == .cluster && bad.isEmpty { halfTaken.subtract(resources.keys) }
+    if type == .cluster && !bad.isEmpty {
+      halfTaken.formUnion(resources.keys.filter { held[.cluster]?[$0] == nil })
+    }
     if !bad.isEmpty {
       if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
       expected[type, default: []].formUnion(resources.keys)
@@ -206,7 +212,8 @@ final class ModelClient {
     for name in clusters.keys { expected[.endpoint, default: []].insert(name) }
     let gone = old.keys.filter { new[$0] == nil }
     if !unknown.contains(.cluster) {
-      for name in gone {
+      // In the state of the world a server cannot withdraw what it does not know to be there: leaving it out does.
+      for name in gone where variant == .delta || !halfTaken.contains(name) {
         let hosts = held[.route]?[World.routeName].map(World.hosts) ?? [:]
         if hosts.values.contains(where: { $0.contains(name) }) { complaints.append("\(name) removed under a route") }
         if held[.listener, default: [:]].values.contains(where: { $0.references.contains(name) }) {
