@@ -40,9 +40,9 @@ public struct TypeReport: Codable, Sendable, Hashable {
   public var subscribed: Int
   /// Whether it has subscribed to everything of the type.
   public var wildcard: Bool
-  /// The version of the last response that it accepted; nil before its first ACK.
+  /// What it has accepted, or came back with; nil before that.
   public var heldVersion: String?
-  /// The version of the last response that was sent; nil before the first.
+  /// What it holds once it has answered what is in flight.
   public var sentVersion: String?
   /// Whether that response waits for its ACK.
   public var inFlight: Bool

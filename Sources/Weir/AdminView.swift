@@ -98,12 +98,13 @@ extension ProxyStatus {
 
 extension ProxyStatus.TypeStatus {
   fileprivate func report(now: Date, newest: UInt64) -> TypeReport {
-    TypeReport(
-      type: type.kind, subscribed: names, wildcard: isWildcard,
-      heldVersion: acks > 0 || convergedGeneration > 0 ? version : nil,
-      sentVersion: inFlight?.version ?? (responses > 0 ? version : nil), inFlight: inFlight != nil,
+    // A proxy that came back with what is served holds it without having been sent anything.
+    let held = acks > 0 || convergedGeneration > 0 ? version : nil
+    return TypeReport(
+      type: type.kind, subscribed: names, wildcard: isWildcard, heldVersion: held,
+      sentVersion: inFlight?.version ?? held, inFlight: inFlight != nil,
       lag: newest - min(convergedGeneration, newest),
-      heldBack: held.map { item in
+      heldBack: self.held.map { item in
         .init(name: item.part.map { "\(item.resource) \($0)" } ?? item.resource, reason: item.reason.text)
       },
       lastNack: rejection.map { rejection in

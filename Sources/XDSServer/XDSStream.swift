@@ -92,7 +92,7 @@ final class XDSStream: GRPCCallHandler {
     if case .only(let type) = scope { onlyType = type }
     return ProxyStatus(
       nodeID: peer.id, nodeCluster: peer.cluster, userAgent: peer.userAgent, proxyClass: peer.proxyClass,
-      variant: variant, onlyType: onlyType, remoteAddress: call.remoteAddress.map { "\($0)" } ?? "",
+      variant: variant, onlyType: onlyType, remoteAddress: call.remoteAddress?.hostPort ?? "",
       connectedFor: .nanoseconds((now - openedAt).nanoseconds),
       types: session.status(
         flightAge: { .nanoseconds((now - sentAt[$0.rawValue]).nanoseconds) },
@@ -198,4 +198,12 @@ extension XDSMetrics.TypeCounts {
 
 extension Histogram {
   fileprivate func record(elapsed: TimeAmount) { record(nanoseconds: UInt64(max(0, elapsed.nanoseconds))) }
+}
+
+extension SocketAddress {
+  /// `127.0.0.1:50000`, `[::1]:50000`, or a socket's path.
+  fileprivate var hostPort: String {
+    guard let ipAddress, let port else { return pathname ?? description }
+    return ipAddress.contains(":") ? "[\(ipAddress)]:\(port)" : "\(ipAddress):\(port)"
+  }
 }
