@@ -6,20 +6,22 @@ import XDSSnapshot
 
 /// Random worlds, edits, delays, refusals and reconnections against a strict client.
 ///
-/// `WEIR_SEED` replays one run; a failing run prints its seed. `WEIR_RUNS` is how many runs there are.
+/// The runs are the same each time. `WEIR_SEED=random` begins elsewhere, `WEIR_SEED=N` at N (a failing run prints its seed),
+/// and `WEIR_RUNS` is how many runs there are: to look for new trouble, `WEIR_SEED=random WEIR_RUNS=2000`.
 @Suite struct ModelTests {
   @Test(arguments: XDSProtocol.allCases)
   func aStrictClientAlwaysHoldsAConsistentStateAndEndsWithAllOfIt(_ variant: XDSProtocol) {
-    let given = ProcessInfo.processInfo.environment["WEIR_SEED"].flatMap(UInt64.init)
-    let first = given ?? UInt64.random(in: 0...UInt64.max / 2)
-    print("model test: seed \(first)")
-    let runs = ProcessInfo.processInfo.environment["WEIR_RUNS"].flatMap(UInt64.init) ?? 60
-    for offset in 0..<(given == nil ? runs : 1) {
+    let environment = ProcessInfo.processInfo.environment
+    let given = environment["WEIR_SEED"]
+    let first = given == "random" ? UInt64.random(in: 0...UInt64.max / 2) : given.flatMap(UInt64.init) ?? 1
+    let runs = environment["WEIR_RUNS"].flatMap(UInt64.init) ?? 60
+    print("model test: \(runs) runs from seed \(first)")
+    for offset in 0..<runs {
       var run = ModelRun(variant, seed: first + UInt64(offset))
       let problems = run.go()
       #expect(problems.isEmpty, "WEIR_SEED=\(first + UInt64(offset)) \(variant)")
       guard problems.isEmpty else {
-        print((problems.prefix(4) + problems.suffix(given == nil ? 45 : 1000)).joined(separator: "\n"))
+        print((problems.prefix(4) + problems.suffix(runs > 1 ? 45 : 1000)).joined(separator: "\n"))
         return
       }
     }
