@@ -30,6 +30,7 @@ let package = Package(
   name: "weir",
   products: [
     .executable(name: "weir", targets: ["WeirCommand"]),
+    .executable(name: "weir-load", targets: ["WeirLoad"]),
     .library(name: "Weir", targets: ["Weir"]),
   ],
   dependencies: [
@@ -58,7 +59,9 @@ let package = Package(
     library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // TLS for the wire, with certificates that change while it runs.
-    library("TransportSecurity", [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
+    library(
+      "TransportSecurity",
+      [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
 
     // The messages: Swift values in, bytes out, and back.
     library("ProtobufC", ["CProtobufC"]),
@@ -107,6 +110,14 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
 
+    // Simulated proxies against any xDS server.
+    program(
+      "WeirLoad",
+      [
+        "GRPCTransport", "EnvoyAPI", "ProtobufC", "XDSSnapshot", "XDSServer", nio("NIOCore"), nio("NIOPosix"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
     // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
     library(
       "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
@@ -146,6 +157,9 @@ let package = Package(
         "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
+    tests(
+      of: "WeirLoad",
+      ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),

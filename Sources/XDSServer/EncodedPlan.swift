@@ -101,7 +101,7 @@ extension ResourceType {
     }
   }
 
-  init?(typeURL: String) {
+  public init?(typeURL: String) {
     guard let type = ResourceType.allCases.first(where: { $0.typeURL == typeURL }) else { return nil }
     self = type
   }

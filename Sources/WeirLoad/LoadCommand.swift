@@ -1,0 +1,152 @@
+import ArgumentParser
+import EnvoyAPI
+import Foundation
+import GRPCTransport
+import NIOCore
+import XDSServer
+
+/// `weir-load`: many simulated proxies against any xDS server.
+@main
+struct LoadCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "weir-load",
+    abstract: "Simulate many proxies against an xDS server, and measure it.",
+    discussion: """
+      Each proxy has a connection and an ADS stream of its own, subscribes to everything as an Envoy does, and accepts \
+      everything. A change is triggered by a URL, a file or a command, so any server can be measured:
+
+        weir-load --xds 127.0.0.1:15010 --proxies 1000 --updates 100 --pid $(pidof weir) \\
+          --trigger-file manifests/slice.yaml --trigger-template slice.yaml.template
+
+      Progress goes to stderr, the result to stdout. In the trigger {n} is the number of the change and {octet} a number \
+      from 1 to 250. Exits 1 if a proxy could not connect, did not sync in time, or lost its stream.
+      """)
+
+  @Option(help: ArgumentHelp("Where the server speaks xDS: HOST:PORT, or unix:PATH.", valueName: "address"))
+  var xds: String
+
+  @Option(help: ArgumentHelp("How many proxies.", valueName: "n"))
+  var proxies = 100
+
+  @Option(help: ArgumentHelp("What they speak: delta, or sotw (state of the world).", valueName: "protocol"))
+  var `protocol`: XDSProtocol = .delta
+
+  @Option(help: ArgumentHelp("How many of them read slowly; they are not waited for.", valueName: "n"))
+  var slowReaders = 0
+
+  @Option(help: ArgumentHelp("How long a slow reader rests after each message, in seconds.", valueName: "seconds"))
+  var slowPause = 1.0
+
+  @Option(help: ArgumentHelp("How many changes to trigger, one after the other.", valueName: "n"))
+  var updates = 0
+
+  @Option(
+    help: ArgumentHelp("Between one change's last arrival and the next change, in seconds.", valueName: "seconds"))
+  var interval = 0.05
+
+  @Option(help: ArgumentHelp("How often all proxies lose their connections and come back.", valueName: "n"))
+  var storms = 0
+
+  @Option(help: ArgumentHelp("Triggers a change by an HTTP request.", valueName: "url"))
+  var triggerURL: String?
+
+  @Option(help: ArgumentHelp("The request's method.", valueName: "method"))
+  var triggerMethod = "POST"
+
+  @Option(help: ArgumentHelp("The request's body.", valueName: "text"))
+  var triggerBody: String?
+
+  @Option(help: ArgumentHelp("Triggers a change by writing this file.", valueName: "path"), completion: .file())
+  var triggerFile: String?
+
+  @Option(help: ArgumentHelp("What is written to it.", valueName: "path"), completion: .file())
+  var triggerTemplate: String?
+
+  @Option(help: ArgumentHelp("Triggers a change by a command of the shell.", valueName: "command"))
+  var triggerCommand: String?
+
+  @Option(help: ArgumentHelp("The server's process, to tell its CPU and memory.", valueName: "pid"))
+  var pid: Int32?
+
+  @Option(
+    name: .customLong("metadata"),
+    help: ArgumentHelp("A text of the node's metadata; may be repeated.", valueName: "k=v"))
+  var metadata: [String] = []
+
+  @Option(help: ArgumentHelp("Event loops.", valueName: "n"))
+  var threads = 1
+
+  @Option(help: ArgumentHelp("How long a sync or a change may take, in seconds.", valueName: "seconds"))
+  var limit = 60.0
+
+  @Flag(help: "One JSON object a line instead of a table.")
+  var json = false
+
+  func validate() throws {
+    guard proxies > 0 else { throw ValidationError("--proxies: at least 1") }
+    guard (0...proxies).contains(slowReaders) else { throw ValidationError("--slow-readers: from 0 to --proxies") }
+    guard threads > 0 else { throw ValidationError("--threads: at least 1") }
+    guard updates >= 0, storms >= 0 else { throw ValidationError("--updates and --storms are not negative") }
+    for (name, value) in [("--slow-pause", slowPause), ("--interval", interval), ("--limit", limit)] {
+      guard (0...86_400).contains(value) else { throw ValidationError("\(name): seconds, from 0 to 86400") }
+    }
+    let triggers = [triggerURL, triggerFile, triggerCommand].compactMap { $0 }
+    guard triggers.count <= 1 else {
+      throw ValidationError("only one --trigger-url, --trigger-file or --trigger-command")
+    }
+    guard (triggerFile == nil) == (triggerTemplate == nil) else {
+      throw ValidationError("--trigger-file and --trigger-template go together")
+    }
+    guard !triggers.isEmpty || (updates == 0 && storms == 0) else {
+      throw ValidationError("--updates and --storms need a trigger")
+    }
+    _ = try target()
+    _ = try nodeMetadata()
+  }
+
+  private func target() throws -> ListenAddress {
+    if xds.hasPrefix("unix:") { return .unix(path: String(xds.dropFirst(5))) }
+    guard let colon = xds.lastIndex(of: ":"), let port = Int(xds[xds.index(after: colon)...]),
+      (1...65535).contains(port)
+    else { throw ValidationError("--xds: HOST:PORT, or unix:PATH") }
+    return .tcp(host: String(xds[..<colon].filter { $0 != "[" && $0 != "]" }), port: port)
+  }
+
+  private func nodeMetadata() throws -> [String: MetadataValue] {
+    try metadata.reduce(into: [:]) { result, text in
+      guard let equals = text.firstIndex(of: "=") else { throw ValidationError("--metadata: KEY=VALUE") }
+      result[String(text[..<equals])] = .string(String(text[text.index(after: equals)...]))
+    }
+  }
+
+  private func trigger() throws -> Trigger? {
+    if let triggerURL { return .url(triggerURL, method: triggerMethod, body: triggerBody) }
+    if let triggerCommand { return .command(triggerCommand) }
+    guard let triggerFile, let triggerTemplate else { return nil }
+    return .file(path: triggerFile, template: try String(contentsOfFile: triggerTemplate, encoding: .utf8))
+  }
+
+  func run() async throws {
+    raiseDescriptorLimit()
+    var fleet = Fleet.Plan(target: try target(), variant: `protocol`, proxies: proxies)
+    fleet.slowProxies = slowReaders
+    fleet.slowPause = .milliseconds(Int64(slowPause * 1000))
+    fleet.keepsVersions = storms > 0
+    fleet.metadata = try nodeMetadata()
+    fleet.threads = threads
+    let plan = LoadRun.Plan(
+      fleet: fleet, trigger: try trigger(), updates: updates, interval: .seconds(interval), storms: storms,
+      serverProcess: pid, limit: .milliseconds(Int64(limit * 1000)))
+    try await LoadRun(plan: plan, report: Report(isJSON: json, proxies: proxies)).run()
+  }
+
+  /// A descriptor for each proxy; the soft limit is often 1,024.
+  private func raiseDescriptorLimit() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+}
+
+extension XDSProtocol: ExpressibleByArgument {}
