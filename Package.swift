@@ -58,7 +58,12 @@ let package = Package(
     library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // TLS for the wire, with certificates that change while it runs.
-    library("TransportSecurity", [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
+    library(
+      "TransportSecurity",
+      [
+        "Telemetry", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), logging,
+      ]),
 
     // The messages: Swift values in, bytes out, and back.
     library("ProtobufC", ["CProtobufC"]),

@@ -46,7 +46,8 @@ struct UnixSocketFile: Sendable {
     guard (1...longestPath).contains(path.utf8.count), !path.utf8.contains(0) else {
       throw UnixSocketError(
         code: .badPath,
-        message: "\(path): the path of a Unix socket has 1 to \(longestPath) bytes, and this one has \(path.utf8.count)")
+        message: "\(path): the path of a Unix socket has 1 to \(longestPath) bytes, and this one has \(path.utf8.count)"
+      )
     }
     let descriptor = try makeSocket()
     do throws(UnixSocketError) {
