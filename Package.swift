@@ -101,13 +101,13 @@ let package = Package(
       "Weir",
       [
         "TrafficModel", "TrafficCompiler", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "EnvoyBootstrap",
-        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", nio("NIOCore"), nio("NIOPosix"),
-        logging,
+        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity", nio("NIOCore"),
+        nio("NIOPosix"), logging,
       ]),
     program(
       "WeirCommand",
       [
-        "Weir", "AdminServer", "EnvoyBootstrap", "TrafficModel", logging,
+        "Weir", "AdminServer", "EnvoyBootstrap", "TrafficModel", "TransportSecurity", logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),

@@ -10,7 +10,7 @@ import Testing
   func itIsValid(xds: String, discoveryProtocol: SidecarBootstrap.DiscoveryProtocol) throws {
     let bootstrap = SidecarBootstrap(
       nodeID: "reviews-1: \"quoted\" #\u{85}", namespace: "shop", labels: ["app": "reviews", "a/b": "true"],
-      xds: try HostPort(xds), discoveryProtocol: discoveryProtocol)
+      xds: .plain(try HostPort(xds)), discoveryProtocol: discoveryProtocol)
     let run = try Envoy.run(bootstrap, ["--mode", "validate", "-l", "warning"])
     #expect(run.status == 0)
     #expect(run.log.filter { !$0.contains("OK") && !$0.isEmpty } == [])
@@ -19,7 +19,8 @@ import Testing
   @Test func itStartsWithoutWarnings() throws {
     // Port 9 of a test network (RFC 5737) answers nobody: the stream's failure is no matter here.
     let bootstrap = SidecarBootstrap(
-      nodeID: "reviews-1", xds: HostPort(host: "192.0.2.1", port: 9), admin: HostPort(host: "127.0.0.1", port: 0))
+      nodeID: "reviews-1", xds: .plain(HostPort(host: "192.0.2.1", port: 9)),
+      admin: HostPort(host: "127.0.0.1", port: 0))
     let run = try Envoy.run(bootstrap, ["-l", "info"], until: "starting main dispatch loop")
     #expect(run.log.contains { $0.contains("starting main dispatch loop") })
     let complaints = run.log.filter { line in

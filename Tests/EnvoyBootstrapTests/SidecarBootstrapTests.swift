@@ -7,7 +7,8 @@ import Testing
     xds: String = "127.0.0.1:15010", discoveryProtocol: SidecarBootstrap.DiscoveryProtocol = .delta
   ) throws -> SidecarBootstrap {
     SidecarBootstrap(
-      nodeID: "reviews-1", namespace: "shop", labels: ["version": "v1", "app": "reviews"], xds: try HostPort(xds),
+      nodeID: "reviews-1", namespace: "shop", labels: ["version": "v1", "app": "reviews"],
+      xds: .plain(try HostPort(xds)),
       discoveryProtocol: discoveryProtocol)
   }
 
@@ -48,7 +49,7 @@ import Testing
   @Test func hostileTextStaysText() throws {
     let hostile = "a\"b\\c\n\t\u{1}\u{7f}\u{85}\u{2028}: #ü😀"
     let bootstrap = SidecarBootstrap(
-      nodeID: hostile, labels: [hostile: hostile], xds: HostPort(host: "127.0.0.1", port: 1))
+      nodeID: hostile, labels: [hostile: hostile], xds: .plain(HostPort(host: "127.0.0.1", port: 1)))
     let document = try Document(bootstrap)
     #expect(document.text("node.id") == hostile)
     #expect(try document.metadata()["LABELS"] == .object([hostile: .string(hostile)]))

@@ -26,7 +26,7 @@ import Testing
     #expect(
       command.options
         == ServeOptions(
-          manifests: [folder], xds: HostPort(host: "127.0.0.1", port: 15010),
+          manifests: [folder], listen: ListenAddresses(plain: HostPort(host: "127.0.0.1", port: 15010)),
           admin: HostPort(host: "127.0.0.1", port: 15014), state: nil, logLevel: .info, drainTime: .seconds(10)))
   }
 
@@ -35,19 +35,25 @@ import Testing
       ServeCommand.self,
       [
         "serve", "--manifests", folder, "/", "--xds", "[::]:0", "--admin", "localhost:1", "--state", "/new/state",
-        "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
+        "--xds-tls", "0.0.0.0:1", "--cert", "c", "--key", "k", "--client-ca", "a", "--xds-unix", "/s",
+        "--xds-unix-mode",
+        "0660", "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
       ])
     #expect(
       command.options
         == ServeOptions(
-          manifests: [folder, "/", "/tmp"], xds: HostPort(host: "::", port: 0),
+          manifests: [folder, "/", "/tmp"],
+          listen: ListenAddresses(
+            plain: HostPort(host: "::", port: 0),
+            tls: .init(address: HostPort(host: "0.0.0.0", port: 1), certificate: "c", key: "k", clientCA: "a"),
+            unix: .init(path: "/s", mode: 0o660)),
           admin: HostPort(host: "localhost", port: 1),
           state: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
   }
 
   @Test func bootstrapTakesEveryFlag() throws {
     let least = try parse(BootstrapCommand.self, ["bootstrap", "--xds", "10.0.0.1:15010", "--node-id", "n"])
-    #expect(least.bootstrap == SidecarBootstrap(nodeID: "n", xds: HostPort(host: "10.0.0.1", port: 15010)))
+    #expect(least.bootstrap == SidecarBootstrap(nodeID: "n", xds: .plain(HostPort(host: "10.0.0.1", port: 15010))))
     let most = try parse(
       BootstrapCommand.self,
       [
@@ -57,7 +63,8 @@ import Testing
     #expect(
       most.bootstrap
         == SidecarBootstrap(
-          nodeID: "n", namespace: "shop", labels: ["app": "a=b", "empty": ""], xds: HostPort(host: "weir", port: 15010),
+          nodeID: "n", namespace: "shop", labels: ["app": "a=b", "empty": ""],
+          xds: .plain(HostPort(host: "weir", port: 15010)),
           listen: HostPort(host: "::1", port: 0), admin: HostPort(host: "0.0.0.0", port: 0), discoveryProtocol: .sotw))
   }
 
