@@ -126,6 +126,12 @@ let package = Package(
       of: "GRPCTransport",
       ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging],
       exclude: ["grpcio_client.py"]),
+    tests(
+      of: "TransportSecurity",
+      [
+        "GRPCTransport", "EnvoyHarness", "Telemetry", nio("NIOCore"), nio("NIOPosix"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), logging,
+      ]),
     tests(of: "ProtobufC", ["CWeirProtos"]),
     tests(of: "EnvoyAPI", ["ProtobufC"]),
     tests(of: "IncrementalGraph"),

@@ -59,15 +59,14 @@ struct Credentials: Sendable {
   }
 
   private static func certificates(_ pem: [UInt8], _ file: String) throws(CertificateError) -> [NIOSSLCertificate] {
-    let found = try? NIOSSLCertificate.fromPEMBytes(pem)
-    guard let found, !found.isEmpty else {
+    let blocks = occurrences(of: "-----BEGIN CERTIFICATE-----", in: pem)
+    guard blocks > 0 else {
       throw CertificateError(
         .malformed, file, pem.isEmpty ? "is empty" : "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)")
     }
-    // The parser stops at the first block that it cannot read: half a file must not count as a shorter chain.
-    let blocks = occurrences(of: "-----BEGIN CERTIFICATE-----", in: pem)
-    guard found.count == blocks else {
-      throw CertificateError(.malformed, file, "holds \(blocks) certificates, and only \(found.count) can be read")
+    // All of them, for half a file must not count as a shorter chain.
+    guard let found = try? NIOSSLCertificate.fromPEMBytes(pem), found.count == blocks else {
+      throw CertificateError(.malformed, file, "holds a certificate in PEM that cannot be read, as if cut off")
     }
     return found
   }
