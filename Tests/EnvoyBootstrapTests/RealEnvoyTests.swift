@@ -16,6 +16,20 @@ import Testing
     #expect(run.log.filter { !$0.contains("OK") && !$0.isEmpty } == [])
   }
 
+  @Test(arguments: [
+    ControlPlaneAddress.unix(path: "/run/weir/xds.sock"),
+    .tls(HostPort(host: "127.0.0.1", port: 15012), UpstreamTLS(ca: authority)),
+    .tls(HostPort(host: "weir.infra", port: 15012), UpstreamTLS(ca: authority, serverName: "weir.test")),
+  ])
+  func itIsValid(over xds: ControlPlaneAddress) throws {
+    let run = try Envoy.run(SidecarBootstrap(nodeID: "reviews-1", xds: xds), ["--mode", "validate", "-l", "warning"])
+    #expect(run.status == 0)
+    #expect(run.log.filter { !$0.contains("OK") && !$0.isEmpty } == [])
+  }
+
+  /// Debian's bundle of public roots: Envoy reads the file when it validates.
+  private static let authority = "/etc/ssl/certs/ca-certificates.crt"
+
   @Test func itStartsWithoutWarnings() throws {
     // Port 9 of a test network (RFC 5737) answers nobody: the stream's failure is no matter here.
     let bootstrap = SidecarBootstrap(
