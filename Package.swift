@@ -143,7 +143,7 @@ let package = Package(
     tests(of: "StateStore", ["ManifestSource", "TrafficModel"]),
     tests(of: "Telemetry"),
     tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
-    tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot"]),
+    tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot", "EnvoyHarness"]),
     tests(
       of: "WeirCommand",
       [

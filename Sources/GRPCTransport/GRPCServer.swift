@@ -56,10 +56,10 @@ public final class GRPCServer: Sendable {
       guard let bound = listener.localAddress else { throw ChannelError.ioOnClosedChannel }
       local = bound
     case .unix(let path):
+      local = try SocketAddress(unixSocket: path)
       let (descriptor, file) = try UnixSocketFile.listen(
         at: path, mode: unixMode, backlog: core.configuration.backlog)
       do {
-        local = try SocketAddress(unixDomainSocketPath: path)
         listener = try await bootstrap.withBoundSocket(descriptor).get()
       } catch {
         file.remove()

@@ -1,3 +1,5 @@
+internal import NIOCore
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Musl)
@@ -31,8 +33,21 @@ public struct UnixSocketError: Error, Sendable, CustomStringConvertible {
 struct UnixSocketFile: Sendable {
   let path: String
   /// Which file it is: somebody else's of the same name is not removed.
-  private let device: UInt64
-  private let inode: UInt64
+  private let identity: Identity
+
+  /// An inode's number alone is given to the next file at once.
+  private struct Identity: Hashable {
+    var device: UInt64
+    var inode: UInt64
+    var seconds: Int
+    var nanoseconds: Int
+
+    init(_ status: stat) {
+      device = UInt64(status.st_dev)
+      inode = UInt64(status.st_ino)
+      (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+    }
+  }
 
   /// Longest path: `sun_path` without its NUL.
   static let longestPath = 107
@@ -43,19 +58,14 @@ struct UnixSocketFile: Sendable {
   static func listen(
     at path: String, mode: UInt16, backlog: Int32
   ) throws(UnixSocketError) -> (descriptor: CInt, file: UnixSocketFile) {
-    guard (1...longestPath).contains(path.utf8.count), !path.utf8.contains(0) else {
-      throw UnixSocketError(
-        code: .badPath,
-        message: "\(path): the path of a Unix socket has 1 to \(longestPath) bytes, and this one has \(path.utf8.count)"
-      )
-    }
+    var address = try Self.address(of: path)
     let descriptor = try makeSocket()
     do throws(UnixSocketError) {
       // Once more after a left-over file is gone; who takes the name in between is in the way as anybody else.
-      var result = withAddress(path) { bind(descriptor, $0, $1) }
+      var result = withPointer(&address) { bind(descriptor, $0, $1) }
       if result != 0, errno == EADDRINUSE {
-        try removeLeftOver(path)
-        result = withAddress(path) { bind(descriptor, $0, $1) }
+        try removeLeftOver(path, &address)
+        result = withPointer(&address) { bind(descriptor, $0, $1) }
       }
       guard result == 0 else { throw failure(path, "bind") }
       guard chmod(path, mode_t(mode)) == 0, let status = status(path) else {
@@ -63,7 +73,7 @@ struct UnixSocketFile: Sendable {
         unlink(path)
         throw error
       }
-      let file = UnixSocketFile(path: path, device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+      let file = UnixSocketFile(path: path, identity: Identity(status))
       guard listenSystem(descriptor, backlog) == 0 else {
         let error = failure(path, "listen")
         file.remove()
@@ -78,25 +88,25 @@ struct UnixSocketFile: Sendable {
 
   /// Takes the file away, if it is still the one that was made.
   func remove() {
-    guard let now = Self.status(path), UInt64(now.st_dev) == device, UInt64(now.st_ino) == inode else { return }
+    guard let now = Self.status(path), Identity(now) == identity else { return }
     unlink(path)
   }
 
   /// Removes a socket file that nobody listens on.
-  private static func removeLeftOver(_ path: String) throws(UnixSocketError) {
+  private static func removeLeftOver(_ path: String, _ address: inout sockaddr_un) throws(UnixSocketError) {
     guard let found = status(path) else { return }
     guard found.st_mode & S_IFMT == S_IFSOCK else {
       throw UnixSocketError(code: .notASocket, message: "\(path): there is a file of that name, and it is no socket")
     }
     let probe = try makeSocket()
     defer { close(probe) }
-    guard withAddress(path, { connect(probe, $0, $1) }) != 0 else {
+    guard withPointer(&address, { connect(probe, $0, $1) }) != 0 else {
       throw UnixSocketError(code: .inUse, message: "\(path): another process listens there")
     }
     switch errno {
     case ECONNREFUSED:
       // The same file still: another that starts at the same time may have replaced it.
-      UnixSocketFile(path: path, device: UInt64(found.st_dev), inode: UInt64(found.st_ino)).remove()
+      UnixSocketFile(path: path, identity: Identity(found)).remove()
     case ENOENT: return
     case EAGAIN, EPROTOTYPE:
       // Its queue is full, or it is a socket of another type: somebody has it.
@@ -116,13 +126,24 @@ struct UnixSocketFile: Sendable {
     return descriptor
   }
 
-  private static func withAddress(
-    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
-  ) -> CInt {
+  /// NIO's own stops at 103 bytes, which is what other systems have.
+  static func address(of path: String) throws(UnixSocketError) -> sockaddr_un {
+    guard (1...longestPath).contains(path.utf8.count), !path.utf8.contains(0) else {
+      throw UnixSocketError(
+        code: .badPath,
+        message: "\(path): the path of a Unix socket has 1 to \(longestPath) bytes, and this one has \(path.utf8.count)"
+      )
+    }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    return withUnsafePointer(to: &address) {
+    return address
+  }
+
+  private static func withPointer(
+    _ address: inout sockaddr_un, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
+  ) -> CInt {
+    withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
     }
   }
@@ -140,3 +161,8 @@ struct UnixSocketFile: Sendable {
 
 /// The system's `listen`, under a name that `UnixSocketFile.listen` does not hide.
 private func listenSystem(_ descriptor: CInt, _ backlog: Int32) -> CInt { listen(descriptor, backlog) }
+
+extension SocketAddress {
+  /// - Throws: ``UnixSocketError`` when the path does not fit.
+  init(unixSocket path: String) throws(UnixSocketError) { self.init(try UnixSocketFile.address(of: path)) }
+}

@@ -78,6 +78,13 @@ final class SecureServer: Sendable {
     return Dictionary(uniqueKeysWithValues: samples.map { ($0.labels["reason"] ?? "", Int($0.value)) })
   }
 
+  /// Waits until handshakes have failed, and holds them against what is expected. A client may read the alert, and go, a
+  /// moment before the server counts.
+  func expectFailures(_ expected: [String: Int], sourceLocation: SourceLocation = #_sourceLocation) async throws {
+    try await poll("a handshake fails") { !failures.isEmpty }
+    #expect(failures == expected, sourceLocation: sourceLocation)
+  }
+
   func connect(
     as client: CertificateAuthority.Identity?, trusting ca: CertificateAuthority
   ) async throws -> GRPCClient {
