@@ -61,7 +61,10 @@ let package = Package(
     // TLS for the wire, with certificates that change while it runs.
     library(
       "TransportSecurity",
-      [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
+      [
+        "Telemetry", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), logging,
+      ]),
 
     // The messages: Swift values in, bytes out, and back.
     library("ProtobufC", ["CProtobufC"]),
@@ -99,13 +102,13 @@ let package = Package(
       "Weir",
       [
         "TrafficModel", "TrafficCompiler", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "EnvoyBootstrap",
-        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", nio("NIOCore"), nio("NIOPosix"),
-        logging,
+        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity", nio("NIOCore"),
+        nio("NIOPosix"), logging,
       ]),
     program(
       "WeirCommand",
       [
-        "Weir", "AdminServer", "EnvoyBootstrap", "TrafficModel", logging,
+        "Weir", "AdminServer", "EnvoyBootstrap", "TrafficModel", "TransportSecurity", logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
@@ -132,6 +135,12 @@ let package = Package(
       of: "GRPCTransport",
       ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging],
       exclude: ["grpcio_client.py"]),
+    tests(
+      of: "TransportSecurity",
+      [
+        "GRPCTransport", "EnvoyHarness", "Telemetry", nio("NIOCore"), nio("NIOPosix"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), logging,
+      ]),
     tests(of: "ProtobufC", ["CWeirProtos"]),
     tests(of: "EnvoyAPI", ["ProtobufC"]),
     tests(of: "IncrementalGraph"),
@@ -143,7 +152,7 @@ let package = Package(
     tests(of: "StateStore", ["ManifestSource", "TrafficModel"]),
     tests(of: "Telemetry"),
     tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
-    tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot"]),
+    tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot", "EnvoyHarness"]),
     tests(
       of: "WeirCommand",
       [

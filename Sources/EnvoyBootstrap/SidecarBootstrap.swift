@@ -12,8 +12,8 @@ public struct SidecarBootstrap: Sendable, Hashable {
   public var namespace: String
   /// The labels of the workload, Istio's `LABELS`.
   public var labels: [String: String]
-  /// The control plane; the port is not 0.
-  public var xds: HostPort
+  /// The control plane.
+  public var xds: ControlPlaneAddress
   /// Where the application reaches the sidecar; the host is an IP literal.
   public var listen: HostPort
   /// Envoy's own admin server; the host is an IP literal.
@@ -21,7 +21,8 @@ public struct SidecarBootstrap: Sendable, Hashable {
   public var discoveryProtocol: DiscoveryProtocol
 
   public init(
-    nodeID: String, namespace: String = NodeMetadata.defaultNamespace, labels: [String: String] = [:], xds: HostPort,
+    nodeID: String, namespace: String = NodeMetadata.defaultNamespace, labels: [String: String] = [:],
+    xds: ControlPlaneAddress,
     listen: HostPort = NodeMetadata.defaultListen, admin: HostPort = HostPort(host: "127.0.0.1", port: 15000),
     discoveryProtocol: DiscoveryProtocol = .delta
   ) {
@@ -96,7 +97,7 @@ public struct SidecarBootstrap: Sendable, Hashable {
       "connect_timeout": "1s",
       "load_assignment": [
         "cluster_name": "xds",
-        "endpoints": [["lb_endpoints": [["endpoint": ["address": socketAddress(xds)]]]]],
+        "endpoints": [["lb_endpoints": [["endpoint": ["address": controlPlaneAddress]]]]],
       ],
       "circuit_breakers": [
         "thresholds": .array(
@@ -110,12 +111,32 @@ public struct SidecarBootstrap: Sendable, Hashable {
           ],
         ]
       ],
-      // A peer that vanished without a word is noticed while HTTP/2 still waits for its connection.
-      "upstream_connection_options": [
-        "tcp_keepalive": ["keepalive_time": 30, "keepalive_interval": 5, "keepalive_probes": 3]
-      ],
     ]
-    if xds.isIPAddress {
+    switch xds {
+    case .unix:
+      cluster["type"] = "STATIC"
+      return .object(cluster)
+    case .plain(let address): setHost(address, in: &cluster)
+    case .tls(let address, let tls):
+      setHost(address, in: &cluster)
+      cluster["transport_socket"] = tls.transportSocket(host: address.host)
+    }
+    // A peer that vanished without a word is noticed while HTTP/2 still waits for its connection.
+    cluster["upstream_connection_options"] = [
+      "tcp_keepalive": ["keepalive_time": 30, "keepalive_interval": 5, "keepalive_probes": 3]
+    ]
+    return .object(cluster)
+  }
+
+  private var controlPlaneAddress: JSONText {
+    switch xds {
+    case .plain(let address), .tls(let address, _): socketAddress(address)
+    case .unix(let path): ["pipe": ["path": .string(path)]]
+    }
+  }
+
+  private func setHost(_ address: HostPort, in cluster: inout [String: JSONText]) {
+    if address.isIPAddress {
       cluster["type"] = "STATIC"
     } else {
       // What `type: STRICT_DNS` was; Envoy 1.40 warns that its refresh rates as fields of the cluster are deprecated.
@@ -128,7 +149,6 @@ public struct SidecarBootstrap: Sendable, Hashable {
         ],
       ]
     }
-    return .object(cluster)
   }
 
   private func socketAddress(_ address: HostPort) -> JSONText {

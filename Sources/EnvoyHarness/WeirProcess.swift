@@ -7,8 +7,12 @@ internal import Glibc
 public actor WeirProcess {
   /// Where it serves, from its line of JSON once it is ready.
   public struct Addresses: Sendable, Hashable {
-    /// `IP:PORT` of the xDS server.
+    /// `IP:PORT` of the xDS server without TLS; empty if there is none.
     public var xds: String
+    /// `IP:PORT` of the one with TLS.
+    public var xdsTLS: String?
+    /// The path of its socket.
+    public var xdsUnix: String?
     /// `IP:PORT` of the admin interface.
     public var admin: String
   }
@@ -16,14 +20,17 @@ public actor WeirProcess {
   public nonisolated let addresses: Addresses
   public private(set) var process: ChildProcess
   private let arguments: [String]
+  private let listeners: WeirListeners
   private let directory: TemporaryDirectory
 
   private init(
-    addresses: Addresses, process: ChildProcess, arguments: [String], directory: TemporaryDirectory
+    addresses: Addresses, process: ChildProcess, arguments: [String], listeners: WeirListeners,
+    directory: TemporaryDirectory
   ) {
     self.addresses = addresses
     self.process = process
     self.arguments = arguments
+    self.listeners = listeners
     self.directory = directory
   }
 
@@ -40,14 +47,15 @@ public actor WeirProcess {
   ///
   /// - Throws: ``HarnessError`` `exited` with what it wrote, or `timeout`.
   public static func serve(
-    manifests: [String], state: String? = nil, xds: String = "127.0.0.1:0", admin: String = "127.0.0.1:0",
-    in directory: TemporaryDirectory = .shared
+    manifests: [String], state: String? = nil, listeners: WeirListeners = .init(plain: "127.0.0.1:0"),
+    admin: String = "127.0.0.1:0", in directory: TemporaryDirectory = .shared
   ) async throws -> WeirProcess {
     var arguments = ["serve", "--manifests"] + manifests
     if let state { arguments += ["--state", state] }
     let (process, addresses) = try await launch(
-      arguments + ["--xds", xds, "--admin", admin], directory: directory)
-    return WeirProcess(addresses: addresses, process: process, arguments: arguments, directory: directory)
+      arguments + listeners.arguments() + ["--admin", admin], directory: directory)
+    return WeirProcess(
+      addresses: addresses, process: process, arguments: arguments, listeners: listeners, directory: directory)
   }
 
   private static func launch(
@@ -58,10 +66,11 @@ public actor WeirProcess {
     do {
       let addresses = try await within(.seconds(30), "weir serve ready") { () -> Addresses in
         for await line in process.lines {
-          guard let json = try? JSON(parsing: line), json["ready"].bool == true,
-            let xds = json["xds"].string, let admin = json["admin"].string
+          guard let json = try? JSON(parsing: line), json["ready"].bool == true, let admin = json["admin"].string
           else { continue }
-          return Addresses(xds: xds, admin: admin)
+          return Addresses(
+            xds: json["xds"].string ?? "", xdsTLS: json["xds_tls"].string, xdsUnix: json["xds_unix"].string,
+            admin: admin)
         }
         let exit = await process.waitForExit()
         throw HarnessError(.exited, "weir serve ended with \(exit):\n\(process.logTail())")
@@ -76,7 +85,7 @@ public actor WeirProcess {
   /// Starts it again with the same arguments, on the same ports. The former process must have ended.
   public func startAgain() async throws {
     (process, _) = try await Self.launch(
-      arguments + ["--xds", addresses.xds, "--admin", addresses.admin], directory: directory)
+      arguments + listeners.arguments(at: addresses) + ["--admin", addresses.admin], directory: directory)
   }
 
   /// SIGTERM: it drains and should exit with 0.
@@ -94,12 +103,14 @@ public actor WeirProcess {
   /// The bootstrap that `weir bootstrap` prints for an Envoy of this server.
   public nonisolated func bootstrap(
     nodeID: String, namespace: String = "default", labels: [String: String] = [:],
-    listen: String = "127.0.0.1:0", admin: String = "127.0.0.1:0", protocol: XDSProtocol = .delta
+    listen: String = "127.0.0.1:0", admin: String = "127.0.0.1:0", protocol: XDSProtocol = .delta,
+    route: WeirRoute = .plain
   ) async throws -> String {
     var arguments = [
-      "bootstrap", "--xds", addresses.xds, "--node-id", nodeID, "--namespace", namespace, "--listen", listen,
-      "--admin", admin, "--protocol", `protocol`.rawValue,
+      "bootstrap", "--node-id", nodeID, "--namespace", namespace, "--listen", listen, "--admin", admin, "--protocol",
+      `protocol`.rawValue,
     ]
+    arguments += route.arguments(to: addresses)
     for (key, value) in labels.sorted(by: { $0.key < $1.key }) { arguments += ["--label", "\(key)=\(value)"] }
     return try await ChildProcess.output(of: Self.binary(), arguments)
   }

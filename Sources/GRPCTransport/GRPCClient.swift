@@ -55,7 +55,7 @@ public final class GRPCClient: Sendable {
           .connect(host: host, port: port).get()
         defaultAuthority = address.description
       case .unix(let path):
-        channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
+        channel = try await bootstrap.connect(to: SocketAddress(unixSocket: path)).get()
         defaultAuthority = "localhost"
       }
       return GRPCClient(

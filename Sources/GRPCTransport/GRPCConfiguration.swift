@@ -16,7 +16,8 @@ public struct GRPCServerConfiguration: Sendable {
   /// Silence after which a connection is probed, and how long the probe may stay unanswered. Nil: never probed.
   public var keepaliveInterval: TimeAmount? = .seconds(30)
   public var keepaliveTimeout: TimeAmount = .seconds(20)
-  /// How long a new connection may take to say that it speaks HTTP/2.
+  /// How long a new connection may take to say that it speaks HTTP/2, from when it is active: of a TLS connection, from the
+  /// end of the handshake.
   public var prefaceTimeout: TimeAmount? = .seconds(10)
   /// How long a connection may exist without a call. Nil: for ever.
   public var idleTimeout: TimeAmount? = .minutes(5)
@@ -25,9 +26,6 @@ public struct GRPCServerConfiguration: Sendable {
   public var writeLowWatermark: Int = 32 * 1024
   /// Connections that the system may queue before they are accepted.
   public var backlog: Int32 = 1024
-  /// Adds handlers before the HTTP/2 handler of each connection, such as TLS. Called on the channel's event loop.
-  public var prepareChannel: (@Sendable (any Channel) throws -> Void)?
-
   public init() {}
 
   var connection: HTTP2ConnectionConfiguration {

@@ -21,9 +21,17 @@ public final class GRPCServer: Sendable {
   }
 
   /// Starts to listen, and returns the address (with the port that the system chose for port 0). May be called for
-  /// several addresses.
-  /// - Throws: the system's error when the address cannot be bound, or when the server is shutting down.
-  public func bind(to address: ListenAddress) async throws -> SocketAddress {
+  /// several addresses, each with a way of its own to prepare channels.
+  /// - Parameters:
+  ///   - unixMode: the permissions of a Unix socket's file; connecting takes the permission to write.
+  ///   - prepareChannel: adds handlers before the HTTP/2 handler of each connection, such as TLS. Called on the
+  ///     channel's event loop, before the channel is active.
+  /// - Throws: the system's error when the address cannot be bound, ``UnixSocketError`` for a Unix socket, or when the
+  ///   server is shutting down.
+  public func bind(
+    to address: ListenAddress, unixMode: UInt16 = 0o600,
+    prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
+  ) async throws -> SocketAddress {
     let core = self.core
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: core.configuration.backlog)
@@ -33,22 +41,39 @@ public final class GRPCServer: Sendable {
         .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 64 * 1024)
       )
       .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try core.initialize(channel) }
+        channel.eventLoop.makeCompletedFuture {
+          try prepareChannel?(channel)
+          try core.initialize(channel)
+        }
       }
     let listener: any Channel
+    let local: SocketAddress
+    var socketFile: UnixSocketFile?
     switch address {
     case .tcp(let host, let port):
       listener = try await bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
         .bind(host: host, port: port).get()
+      guard let bound = listener.localAddress else { throw ChannelError.ioOnClosedChannel }
+      local = bound
     case .unix(let path):
-      listener = try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+      local = try SocketAddress(unixSocket: path)
+      let (descriptor, file) = try UnixSocketFile.listen(
+        at: path, mode: unixMode, backlog: core.configuration.backlog)
+      do {
+        listener = try await bootstrap.withBoundSocket(descriptor).get()
+      } catch {
+        file.remove()
+        throw error
+      }
+      socketFile = file
     }
     let isShuttingDown = core.state.withLock { state in
-      if !state.isShuttingDown { state.listeners.append(listener) }
+      if !state.isShuttingDown { state.listeners.append((listener, socketFile)) }
       return state.isShuttingDown
     }
-    guard !isShuttingDown, let local = listener.localAddress else {
+    guard !isShuttingDown else {
       try? await listener.close()
+      socketFile?.remove()
       throw GRPCStatus(.unavailable, "the server is shutting down")
     }
     core.logger.info("listening", metadata: ["address": "\(local)"])
@@ -63,7 +88,11 @@ public final class GRPCServer: Sendable {
       defer { state.listeners = [] }
       return (state.listeners, Array(state.connections.values))
     }
-    for listener in listeners { try? await listener.close() }
+    for (listener, socketFile) in listeners {
+      // The file first: whoever finds it finds a listener.
+      socketFile?.remove()
+      try? await listener.close()
+    }
     for connection in connections {
       connection.eventLoop.execute { connection.value.drain() }
     }

@@ -6,7 +6,8 @@ internal import Synchronization
 /// What a server's connections share: configuration, counts, and the list of who is connected.
 final class GRPCServerCore: Sendable {
   struct State {
-    var listeners: [any Channel] = []
+    /// With the file of a Unix socket.
+    var listeners: [(any Channel, UnixSocketFile?)] = []
     var connections: [ObjectIdentifier: NIOLoopBound<HTTP2Connection>] = [:]
     var channels: [ObjectIdentifier: any Channel] = [:]
     var isShuttingDown = false
@@ -32,7 +33,6 @@ final class GRPCServerCore: Sendable {
 
   /// Sets up an accepted channel, on its event loop.
   func initialize(_ channel: any Channel) throws {
-    try configuration.prepareChannel?(channel)
     let user = GRPCServerConnection(server: self, channel: channel)
     let connection = try HTTP2Connection(role: .server, configuration: configuration.connection, delegate: user)
     try channel.pipeline.syncOperations.addHandler(connection)

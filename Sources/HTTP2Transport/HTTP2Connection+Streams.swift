@@ -25,6 +25,11 @@ extension HTTP2Connection {
   public func drain() {
     guard !isDraining, !isClosed else { return }
     isDraining = true
+    guard isStarted else {
+      // Still in TLS' handshake, say: there is nobody yet to tell.
+      closeNow(HTTP2ConnectionError(.closedLocally, "the connection was drained before it began"))
+      return
+    }
     switch role {
     case .server:
       session.announceShutdown()

@@ -39,7 +39,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
   private var isReading = false
   private var isFlushing = false
   private var isFlushScheduled = false
-  private var isStarted = false
+  private(set) var isStarted = false
   private var isClosing = false
   public private(set) var isClosed = false
   public internal(set) var isDraining = false

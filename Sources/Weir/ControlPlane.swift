@@ -21,8 +21,10 @@ internal import XDSSnapshot
 /// await plane.drain(within: .seconds(5))
 /// ```
 public final class ControlPlane: Sendable {
-  /// Where proxies connect, as `HOST:PORT`, or a socket's path.
-  public let xdsAddress: String
+  /// Where proxies connect, in the configuration's order.
+  public let listeners: [XDSListener.Bound]
+  /// The first of them, as `HOST:PORT`, or a socket's path; empty if there is none.
+  public var xdsAddress: String { listeners.first?.address ?? "" }
   /// Where the admin server listens; nil if there is none.
   public let adminAddress: String?
 
@@ -35,10 +37,11 @@ public final class ControlPlane: Sendable {
   private let isReady: ReadyFlag
 
   private init(
-    xdsAddress: String, adminAddress: String?, group: MultiThreadedEventLoopGroup, grpc: GRPCServer, xds: XDSServer,
+    listeners: [XDSListener.Bound], adminAddress: String?, group: MultiThreadedEventLoopGroup, grpc: GRPCServer,
+    xds: XDSServer,
     pipeline: Pipeline, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>], isReady: ReadyFlag
   ) {
-    self.xdsAddress = xdsAddress
+    self.listeners = listeners
     self.adminAddress = adminAddress
     self.group = group
     self.grpc = grpc
@@ -52,7 +55,8 @@ public final class ControlPlane: Sendable {
   /// Starts a control plane, and returns when the sources have been read once and proxies are answered. It listens before
   /// that, so that a slow first scan shows as "not ready" and not as "not there".
   ///
-  /// - Throws: if an address cannot be bound, the state directory cannot be used, or the manifests cannot be watched.
+  /// - Throws: ``ControlPlaneError`` if an address cannot be bound or a certificate cannot be used; an error if the state
+  ///   directory cannot be used, or the manifests cannot be watched.
   public static func start(_ configuration: ControlPlaneConfiguration, logger: Logger) async throws -> ControlPlane {
     var cleanup = StartCleanup()
     do {
@@ -94,7 +98,8 @@ public final class ControlPlane: Sendable {
     let grpc = GRPCServer(
       group: group, configuration: .init(), logger: logger, accept: { xds.accept($0) })
     cleanup.add { await grpc.shutdown(gracePeriod: .zero) }
-    let bound = try await bind(grpc, to: configuration.xds)
+    let listeners = try await Listeners.bind(
+      configuration.listeners, to: grpc, timing: configuration.certificateTiming, registry: registry, logger: logger)
     var admin: AdminHTTPServer?
     if let address = configuration.admin {
       let server = try await AdminHTTPServer.start(
@@ -124,17 +129,21 @@ public final class ControlPlane: Sendable {
         }
       }
     }
+    let watching = listeners.certificates.map { certificates in
+      Task<Void, any Error> { await certificates.watch() }
+    }
     cleanup.add {
       reading.cancel()
       classes.cancel()
+      for task in watching { task.cancel() }
       _ = await reading.result
     }
     for try await _ in synced {}
     try Task.checkCancellation()
     isReady.set(true)
     return ControlPlane(
-      xdsAddress: bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
-      admin: admin, tasks: [reading, classes], isReady: isReady)
+      listeners: listeners.bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
+      admin: admin, tasks: [reading, classes] + watching, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.
@@ -164,17 +173,6 @@ public final class ControlPlane: Sendable {
   /// What a control plane would say of some directories, without serving.
   public static func check(directories: [String], clusterDomain: String = "cluster.local") -> [Problem] {
     Dryrun.problems(of: ManifestSource.scanOnce(directories: directories), clusterDomain: clusterDomain)
-  }
-
-  private static func bind(_ server: GRPCServer, to address: ListenAddress) async throws -> String {
-    do {
-      let bound = try await server.bind(to: address)
-      guard let host = bound.ipAddress, let port = bound.port else { return bound.pathname ?? "\(bound)" }
-      return HostPort(host: host, port: UInt16(port)).description
-    } catch {
-      throw ControlPlaneError(
-        code: .cannotListen, message: "cannot listen for xDS on \(address): \(error)", cause: error)
-    }
   }
 }
 

@@ -1,12 +1,12 @@
-public import GRPCTransport
 public import NIOCore
+public import TransportSecurity
 
 /// How a control plane is set up.
 public struct ControlPlaneConfiguration: Sendable {
   /// Directories of Kubernetes and Istio manifests; watched.
   public var manifests: [String]
-  /// Where proxies connect. Port 0 lets the system choose.
-  public var xds: ListenAddress
+  /// Where proxies connect.
+  public var listeners: [XDSListener]
   /// Where the admin HTTP server listens; nil for none.
   public var admin: (host: String, port: Int)?
   /// The directory that keeps the admitted set across restarts; nil keeps nothing.
@@ -15,14 +15,16 @@ public struct ControlPlaneConfiguration: Sendable {
   public var clusterDomain: String
   /// Threads that proxies' connections are spread over; by default one a core.
   public var eventLoops: Int
+  /// How TLS handshakes and changes of certificate files are timed.
+  public var certificateTiming = ServerCertificates.Timing()
 
   public init(
-    manifests: [String], xds: ListenAddress = .tcp(host: "127.0.0.1", port: 15010),
+    manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],
     admin: (host: String, port: Int)? = ("127.0.0.1", 15014), state: String? = nil,
     clusterDomain: String = "cluster.local", eventLoops: Int = System.coreCount
   ) {
     self.manifests = manifests
-    self.xds = xds
+    self.listeners = listeners
     self.admin = admin
     self.state = state
     self.clusterDomain = clusterDomain

@@ -3,6 +3,8 @@ public struct ControlPlaneError: Error, CustomStringConvertible {
   public enum Code: Sendable {
     /// An address cannot be bound.
     case cannotListen
+    /// A certificate, a key or a client CA is missing, broken or out of date; the cause is a `CertificateError`.
+    case unusableCertificate
   }
 
   public var code: Code

@@ -11,10 +11,12 @@ struct BootstrapCommand: ParsableCommand {
 
         weir bootstrap --xds 127.0.0.1:15010 --node-id shop-1 > envoy.yaml
         envoy -c envoy.yaml
+        weir bootstrap --xds-tls weir.infra:15012 --ca ca.pem --cert web.pem --key web.key --node-id web-1
+        weir bootstrap --xds-unix /run/weir/xds.sock --node-id web-1
       """)
 
-  @Option(help: ArgumentHelp("Where Weir serves xDS.", valueName: "host:port"), transform: FlagValue.peerAddress)
-  var xds: HostPort
+  @OptionGroup(title: "Control plane")
+  var controlPlane: ControlPlaneOptions
 
   @Option(help: ArgumentHelp("Names this Envoy among all others.", valueName: "id"), transform: FlagValue.nonEmpty)
   var nodeID: String
@@ -54,8 +56,8 @@ struct BootstrapCommand: ParsableCommand {
   var bootstrap: SidecarBootstrap {
     SidecarBootstrap(
       nodeID: nodeID, namespace: namespace,
-      labels: Dictionary(labels.map { ($0.key, $0.value) }) { first, _ in first }, xds: xds, listen: listen,
-      admin: admin, discoveryProtocol: `protocol`)
+      labels: Dictionary(labels.map { ($0.key, $0.value) }) { first, _ in first }, xds: controlPlane.address,
+      listen: listen, admin: admin, discoveryProtocol: `protocol`)
   }
 
   func run() {

@@ -1,6 +1,7 @@
 import EnvoyBootstrap
 import Logging
 import TrafficModel
+import TransportSecurity
 import Weir
 
 /// Where the commands meet the library: the only file of the command line that knows who does the work.
@@ -8,7 +9,7 @@ enum Composition {
   /// Starts a control plane; returns when it is bound and serves.
   @Sendable static func serve(_ options: ServeOptions, _ logger: Logger) async throws -> any ServingControlPlane {
     let configuration = ControlPlaneConfiguration(
-      manifests: options.manifests, xds: .tcp(host: options.xds.host, port: Int(options.xds.port)),
+      manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state)
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
@@ -18,10 +19,30 @@ enum Composition {
     ControlPlane.check(directories: directories)
   }
 
+  private static func listeners(_ addresses: ListenAddresses) -> [XDSListener] {
+    var listeners: [XDSListener] = []
+    if let plain = addresses.plain { listeners.append(.tcp(host: plain.host, port: Int(plain.port))) }
+    if let tls = addresses.tls {
+      let files = TLSFiles(certificate: tls.certificate, key: tls.key, clientCA: tls.clientCA)
+      listeners.append(.tls(host: tls.address.host, port: Int(tls.address.port), files))
+    }
+    if let unix = addresses.unix { listeners.append(.unix(path: unix.path, mode: unix.mode)) }
+    return listeners
+  }
+
   private struct Served: ServingControlPlane {
     let plane: ControlPlane
-    var xdsAddress: String { plane.xdsAddress }
-    var adminAddress: String { plane.adminAddress ?? "" }
+    var addresses: ServedAddresses {
+      var served = ServedAddresses(admin: plane.adminAddress ?? "")
+      for bound in plane.listeners {
+        switch bound.listener {
+        case .tcp: served.xds = bound.address
+        case .tls: served.xdsTLS = bound.address
+        case .unix: served.xdsUnix = bound.address
+        }
+      }
+      return served
+    }
     func waitUntilStopped() async throws { try await plane.waitUntilStopped() }
     func drain(within time: Duration) async { await plane.drain(within: time) }
   }

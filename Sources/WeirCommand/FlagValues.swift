@@ -63,6 +63,32 @@ enum FlagValue {
     return text
   }
 
+  /// A path that fits into a socket's address.
+  @Sendable static func socketPath(_ text: String) throws -> String {
+    guard !text.isEmpty else { throw ValidationError("it is empty") }
+    // sockaddr_un has 108 bytes, the last of which is NUL.
+    guard text.utf8.count <= 107 else {
+      throw ValidationError("the path of a Unix socket has at most 107 bytes, and this one has \(text.utf8.count)")
+    }
+    return text
+  }
+
+  /// Permissions as chmod takes them, octal.
+  @Sendable static func fileMode(_ text: String) throws -> UInt16 {
+    guard (1...4).contains(text.utf8.count), text.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
+      let mode = UInt16(text, radix: 8), mode <= 0o777
+    else { throw ValidationError("permissions are an octal number from 0 to 0777, such as 0660") }
+    return mode
+  }
+
+  /// A name or an IP address.
+  @Sendable static func hostName(_ text: String) throws -> String {
+    guard let address = try? HostPort(text.contains(":") ? "[\(text)]:0" : "\(text):0") else {
+      throw ValidationError("\"\(text)\" is neither a name nor an IP address")
+    }
+    return address.host
+  }
+
   @Sendable static func nonEmpty(_ text: String) throws -> String {
     guard !text.isEmpty else { throw ValidationError("it is empty") }
     return text

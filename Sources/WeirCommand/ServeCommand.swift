@@ -20,11 +20,8 @@ struct ServeCommand: AsyncParsableCommand {
     completion: .directory)
   var manifests: [String]
 
-  @Option(
-    help: ArgumentHelp(
-      "Where xDS is served; port 0 takes a free one. (default: 127.0.0.1:15010)", valueName: "host:port"),
-    transform: FlagValue.address)
-  var xds = HostPort(host: "127.0.0.1", port: 15010)
+  @OptionGroup(title: "xDS")
+  var listen: ListenOptions
 
   @Option(
     help: ArgumentHelp(
@@ -58,7 +55,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   var options: ServeOptions {
     ServeOptions(
-      manifests: manifests, xds: xds, admin: admin, state: state, logLevel: logLevel, drainTime: drainTime)
+      manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
+      drainTime: drainTime)
   }
 
   func run() async throws {

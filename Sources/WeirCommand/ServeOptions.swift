@@ -5,7 +5,7 @@ import Logging
 struct ServeOptions: Sendable, Hashable {
   /// At least one; each existed when the command line was read.
   var manifests: [String]
-  var xds: HostPort
+  var listen: ListenAddresses
   var admin: HostPort
   /// Where admitted objects outlive a restart; nil keeps them in memory only.
   var state: String?

@@ -3,9 +3,7 @@ import UnixSignals
 
 /// A control plane that serves, as `weir serve` sees it.
 protocol ServingControlPlane: Sendable {
-  /// The bound addresses, as `HOST:PORT`.
-  var xdsAddress: String { get }
-  var adminAddress: String { get }
+  var addresses: ServedAddresses { get }
 
   /// Returns when it has stopped; throws what stopped it.
   func waitUntilStopped() async throws
@@ -64,8 +62,8 @@ struct ServeSession: Sendable {
         if isEnding {
           tasks.append(drain(started, continuation))
         } else {
-          try announce(#"{"ready":true,"xds":"\#(started.xdsAddress)","admin":"\#(started.adminAddress)"}"#)
-          logger.info("Serving", metadata: ["xds": "\(started.xdsAddress)", "admin": "\(started.adminAddress)"])
+          try announce(started.addresses.readyLine())
+          logger.info("Serving", metadata: started.addresses.metadata.mapValues { .string($0) })
           tasks.append(watch(started, continuation))
         }
       case .signal(let signal) where isEnding:

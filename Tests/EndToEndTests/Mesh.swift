@@ -14,6 +14,8 @@ struct Mesh {
   let `protocol`: XDSProtocol
   /// The sidecar's listen host: an address that nobody else uses, so a TCP service may have any port.
   let host: String
+  /// Who signs certificates; only with mutual TLS.
+  let authorities: Transport.Authorities?
   /// Where it takes HTTP, `IP:PORT`.
   var outbound: String { "\(host):15001" }
 
@@ -22,23 +24,26 @@ struct Mesh {
   /// Its Envoy does not retry, whatever the routes say, so that a request which a retry would have saved fails, and "0
   /// failed" is said of every request's first attempt. Counters would not do alone: those of a cluster go with it.
   static func with(
-    _ protocol: XDSProtocol, namespace: String = "shop", _ prepare: (ManifestDirectory) throws -> Void,
+    _ protocol: XDSProtocol, namespace: String = "shop", over transport: Transport = .plain,
+    _ prepare: (ManifestDirectory) throws -> Void,
     isolation: isolated (any Actor)? = #isolation, _ body: (Mesh) async throws -> Void
   ) async throws {
     let directory = TemporaryDirectory(prefix: "weir-end-to-end")
     defer { directory.remove() }
     let manifests = try ManifestDirectory(in: directory)
     try prepare(manifests)
+    let way = try await transport.way(in: directory)
     let weir = try await WeirProcess.serve(
-      manifests: [manifests.path], state: directory.path + "/state", in: directory)
+      manifests: [manifests.path], state: directory.path + "/state", listeners: way.listeners, in: directory)
     do {
       let host = LoopbackAddress.next()
       let bootstrap = try await weir.bootstrap(
         nodeID: "sidecar-\(`protocol`)", namespace: namespace, labels: ["app": "client"], listen: "\(host):15001",
-        protocol: `protocol`)
+        protocol: `protocol`, route: way.route)
       let envoy = try await EnvoyProcess.start(bootstrap: bootstrap, in: directory, retries: false)
       let mesh = Mesh(
-        directory: directory, manifests: manifests, weir: weir, envoy: envoy, protocol: `protocol`, host: host)
+        directory: directory, manifests: manifests, weir: weir, envoy: envoy, protocol: `protocol`, host: host,
+        authorities: way.authorities)
       do {
         try await body(mesh)
       } catch {

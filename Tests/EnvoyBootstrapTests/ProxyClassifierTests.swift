@@ -63,7 +63,8 @@ import XDSSnapshot
   @Test(arguments: SidecarBootstrap.DiscoveryProtocol.allCases)
   func whatABootstrapWritesIsReadBack(discoveryProtocol: SidecarBootstrap.DiscoveryProtocol) throws {
     let bootstrap = SidecarBootstrap(
-      nodeID: "reviews-1", namespace: "shop", labels: ["app": "reviews"], xds: HostPort(host: "127.0.0.1", port: 15010),
+      nodeID: "reviews-1", namespace: "shop", labels: ["app": "reviews"],
+      xds: .plain(HostPort(host: "127.0.0.1", port: 15010)),
       listen: HostPort(host: "::1", port: 9), discoveryProtocol: discoveryProtocol)
     let metadata = try Document(bootstrap).metadata()
     #expect(

@@ -1,4 +1,5 @@
 import EnvoyBootstrap
+import EnvoyHarness
 import Foundation
 import Testing
 
@@ -10,16 +11,36 @@ import Testing
   func itIsValid(xds: String, discoveryProtocol: SidecarBootstrap.DiscoveryProtocol) throws {
     let bootstrap = SidecarBootstrap(
       nodeID: "reviews-1: \"quoted\" #\u{85}", namespace: "shop", labels: ["app": "reviews", "a/b": "true"],
-      xds: try HostPort(xds), discoveryProtocol: discoveryProtocol)
+      xds: .plain(try HostPort(xds)), discoveryProtocol: discoveryProtocol)
     let run = try Envoy.run(bootstrap, ["--mode", "validate", "-l", "warning"])
     #expect(run.status == 0)
     #expect(run.log.filter { !$0.contains("OK") && !$0.isEmpty } == [])
   }
 
+  @Test func itIsValidOverEachTransport() async throws {
+    // Envoy reads the files when it validates.
+    let authority = try await CertificateAuthority("bootstrap", in: .shared)
+    let web = try await authority.issue("web")
+    let client = UpstreamTLS.Client(certificate: web.certificate, key: web.key)
+    let ways: [ControlPlaneAddress] = [
+      .unix(path: "/run/weir/xds.sock"),
+      .tls(HostPort(host: "127.0.0.1", port: 15012), UpstreamTLS(ca: authority.certificate)),
+      .tls(
+        HostPort(host: "weir.infra", port: 15012),
+        UpstreamTLS(ca: authority.certificate, client: client, serverName: "weir.test")),
+    ]
+    for way in ways {
+      let run = try Envoy.run(SidecarBootstrap(nodeID: "reviews-1", xds: way), ["--mode", "validate", "-l", "warning"])
+      #expect(run.status == 0, "\(way)")
+      #expect(run.log.filter { !$0.contains("OK") && !$0.isEmpty } == [])
+    }
+  }
+
   @Test func itStartsWithoutWarnings() throws {
     // Port 9 of a test network (RFC 5737) answers nobody: the stream's failure is no matter here.
     let bootstrap = SidecarBootstrap(
-      nodeID: "reviews-1", xds: HostPort(host: "192.0.2.1", port: 9), admin: HostPort(host: "127.0.0.1", port: 0))
+      nodeID: "reviews-1", xds: .plain(HostPort(host: "192.0.2.1", port: 9)),
+      admin: HostPort(host: "127.0.0.1", port: 0))
     let run = try Envoy.run(bootstrap, ["-l", "info"], until: "starting main dispatch loop")
     #expect(run.log.contains { $0.contains("starting main dispatch loop") })
     let complaints = run.log.filter { line in

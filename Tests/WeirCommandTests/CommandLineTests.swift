@@ -26,7 +26,7 @@ import Testing
     #expect(
       command.options
         == ServeOptions(
-          manifests: [folder], xds: HostPort(host: "127.0.0.1", port: 15010),
+          manifests: [folder], listen: ListenAddresses(plain: HostPort(host: "127.0.0.1", port: 15010)),
           admin: HostPort(host: "127.0.0.1", port: 15014), state: nil, logLevel: .info, drainTime: .seconds(10)))
   }
 
@@ -35,19 +35,59 @@ import Testing
       ServeCommand.self,
       [
         "serve", "--manifests", folder, "/", "--xds", "[::]:0", "--admin", "localhost:1", "--state", "/new/state",
-        "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
+        "--xds-tls", "0.0.0.0:1", "--cert", "c", "--key", "k", "--client-ca", "a", "--xds-unix", "/s",
+        "--xds-unix-mode",
+        "0660", "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
       ])
     #expect(
       command.options
         == ServeOptions(
-          manifests: [folder, "/", "/tmp"], xds: HostPort(host: "::", port: 0),
+          manifests: [folder, "/", "/tmp"],
+          listen: ListenAddresses(
+            plain: HostPort(host: "::", port: 0),
+            tls: .init(address: HostPort(host: "0.0.0.0", port: 1), certificate: "c", key: "k", clientCA: "a"),
+            unix: .init(path: "/s", mode: 0o660)),
           admin: HostPort(host: "localhost", port: 1),
           state: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
   }
 
+  /// Plain TCP is there if it is asked for, or if nothing else is.
+  @Test func serveListensOnlyWhereItIsTold() throws {
+    func listen(_ arguments: [String]) throws -> ListenAddresses {
+      try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options.listen
+    }
+    let tls = ListenAddresses.TLS(
+      address: HostPort(host: "127.0.0.1", port: 2), certificate: "c", key: "k", clientCA: nil)
+    let tlsFlags = ["--xds-tls", "127.0.0.1:2", "--cert", "c", "--key", "k"]
+    let unix = ListenAddresses.Unix(path: "/s", mode: 0o600)
+    let plain = HostPort(host: "127.0.0.1", port: 1)
+    #expect(try listen(tlsFlags) == ListenAddresses(tls: tls))
+    #expect(try listen(["--xds-unix", "/s"]) == ListenAddresses(unix: unix))
+    #expect(try listen(tlsFlags + ["--xds-unix", "/s"]) == ListenAddresses(tls: tls, unix: unix))
+    #expect(try listen(["--xds", "127.0.0.1:1", "--xds-unix", "/s"]) == ListenAddresses(plain: plain, unix: unix))
+  }
+
+  @Test func bootstrapTakesEveryWay() throws {
+    func address(_ arguments: [String]) throws -> ControlPlaneAddress {
+      try parse(BootstrapCommand.self, ["bootstrap", "--node-id", "n"] + arguments).bootstrap.xds
+    }
+    #expect(try address(["--xds-unix", "/s"]) == .unix(path: "/s"))
+    let host = HostPort(host: "weir", port: 2)
+    #expect(try address(["--xds-tls", "weir:2", "--ca", "a"]) == .tls(host, UpstreamTLS(ca: "a")))
+    #expect(
+      try address(["--xds-tls", "weir:2", "--ca", "a", "--cert", "c", "--key", "k", "--server-name", "x.y"])
+        == .tls(host, UpstreamTLS(ca: "a", client: .init(certificate: "c", key: "k"), serverName: "x.y")))
+  }
+
+  @Test func readyLineNamesWhatIsServed() throws {
+    #expect(
+      try ServedAddresses(xdsTLS: "[::1]:2", xdsUnix: "/a \"b\"", admin: "127.0.0.1:3").readyLine()
+        == #"{"ready":true,"xds_tls":"[::1]:2","xds_unix":"/a \"b\"","admin":"127.0.0.1:3"}"#)
+  }
+
   @Test func bootstrapTakesEveryFlag() throws {
     let least = try parse(BootstrapCommand.self, ["bootstrap", "--xds", "10.0.0.1:15010", "--node-id", "n"])
-    #expect(least.bootstrap == SidecarBootstrap(nodeID: "n", xds: HostPort(host: "10.0.0.1", port: 15010)))
+    #expect(least.bootstrap == SidecarBootstrap(nodeID: "n", xds: .plain(HostPort(host: "10.0.0.1", port: 15010))))
     let most = try parse(
       BootstrapCommand.self,
       [
@@ -57,7 +97,8 @@ import Testing
     #expect(
       most.bootstrap
         == SidecarBootstrap(
-          nodeID: "n", namespace: "shop", labels: ["app": "a=b", "empty": ""], xds: HostPort(host: "weir", port: 15010),
+          nodeID: "n", namespace: "shop", labels: ["app": "a=b", "empty": ""],
+          xds: .plain(HostPort(host: "weir", port: 15010)),
           listen: HostPort(host: "::1", port: 0), admin: HostPort(host: "0.0.0.0", port: 0), discoveryProtocol: .sotw))
   }
 
@@ -95,6 +136,20 @@ import Testing
     (["bootstrap", "--xds", "127.0.0.1:1", "--node-id", "n", "--listen", "localhost:1"], "--listen"),
     (["bootstrap", "--xds", "127.0.0.1:1", "--node-id", "n", "--admin", "localhost:1"], "--admin"),
     (["bootstrap", "--xds", "127.0.0.1:1", "--node-id", "n", "--protocol", "rest"], "--protocol"),
+    (["serve", "--manifests", "/", "--xds-tls", "127.0.0.1:1"], "--xds-tls: --cert is missing"),
+    (["serve", "--manifests", "/", "--xds-tls", "127.0.0.1:1", "--cert", "c"], "--xds-tls: --key is missing"),
+    (["serve", "--manifests", "/", "--cert", "c"], "--cert is for --xds-tls, which is missing"),
+    (["serve", "--manifests", "/", "--client-ca", "c"], "--client-ca is for --xds-tls"),
+    (["serve", "--manifests", "/", "--xds-unix-mode", "0660"], "--xds-unix-mode is for --xds-unix"),
+    (["serve", "--manifests", "/", "--xds-unix", "/s", "--xds-unix-mode", "0999"], "octal"),
+    (["serve", "--manifests", "/", "--xds-unix", "/s", "--xds-unix-mode", "1777"], "octal"),
+    (["serve", "--manifests", "/", "--xds-unix", String(repeating: "x", count: 108)], "at most 107 bytes"),
+    (["bootstrap", "--node-id", "n", "--xds", "a:1", "--xds-unix", "/s"], "exclude each other"),
+    (["bootstrap", "--node-id", "n", "--xds-tls", "a:1"], "--ca is missing"),
+    (["bootstrap", "--node-id", "n", "--xds-tls", "a:1", "--ca", "c", "--key", "k"], "--key: --cert is missing"),
+    (["bootstrap", "--node-id", "n", "--xds-tls", "a:1", "--ca", "c", "--cert", "k"], "--cert: --key is missing"),
+    (["bootstrap", "--node-id", "n", "--xds", "a:1", "--server-name", "b"], "--server-name is for --xds-tls"),
+    (["bootstrap", "--node-id", "n", "--xds-tls", "a:1", "--ca", "c", "--server-name", "a b"], "--server-name"),
     (["proxies", "--admin", "https://127.0.0.1:1"], "speaks http, not https"),
     (["proxies", "--admin", "http://127.0.0.1:1/v1"], "without a path"),
     (["proxies", "--timeout", "0"], "--timeout"),

@@ -37,8 +37,7 @@ import UnixSignals
       if drainsAtOnce { drainEnds.continuation.finish() }
     }
 
-    var xdsAddress: String { "127.0.0.1:40001" }
-    var adminAddress: String { "127.0.0.1:40002" }
+    var addresses: ServedAddresses { ServedAddresses(xds: "127.0.0.1:40001", admin: "127.0.0.1:40002") }
 
     func waitUntilStopped() async throws {
       for try await _ in stops.stream {}
@@ -53,7 +52,8 @@ import UnixSignals
   private let diary = Diary()
   private let signals = AsyncStream.makeStream(of: UnixSignal.self)
   private let options = ServeOptions(
-    manifests: ["/"], xds: NodeMetadata.defaultListen, admin: NodeMetadata.defaultListen, logLevel: .info,
+    manifests: ["/"], listen: ListenAddresses(plain: NodeMetadata.defaultListen), admin: NodeMetadata.defaultListen,
+    logLevel: .info,
     drainTime: .seconds(3))
 
   private func session(

@@ -25,7 +25,8 @@ import Weir
     try await withManifests(["catalog.yaml": catalog]) { directory in
       let plane = try await ControlPlane.start(
         ControlPlaneConfiguration(
-          manifests: [directory], xds: .tcp(host: "127.0.0.1", port: 0), admin: ("127.0.0.1", 0)), logger: logger)
+          manifests: [directory], listeners: [.tcp(host: "127.0.0.1", port: 0)], admin: ("127.0.0.1", 0)),
+        logger: logger)
       #expect(plane.xdsAddress.hasPrefix("127.0.0.1:"))
       #expect(plane.adminAddress?.hasPrefix("127.0.0.1:") == true)
       #expect(await plane.proxies().isEmpty)
@@ -38,12 +39,13 @@ import Weir
   @Test func anAddressInUseIsAnErrorThatNamesIt() async throws {
     try await withManifests([:]) { directory in
       let first = try await ControlPlane.start(
-        ControlPlaneConfiguration(manifests: [directory], xds: .tcp(host: "127.0.0.1", port: 0), admin: nil),
+        ControlPlaneConfiguration(manifests: [directory], listeners: [.tcp(host: "127.0.0.1", port: 0)], admin: nil),
         logger: logger)
       let port = try #require(Int(first.xdsAddress.split(separator: ":")[1]))
       let error = await #expect(throws: ControlPlaneError.self) {
         _ = try await ControlPlane.start(
-          ControlPlaneConfiguration(manifests: [directory], xds: .tcp(host: "127.0.0.1", port: port), admin: nil),
+          ControlPlaneConfiguration(
+            manifests: [directory], listeners: [.tcp(host: "127.0.0.1", port: port)], admin: nil),
           logger: logger)
       }
       #expect(error?.message.contains("127.0.0.1:\(port)") == true)
@@ -63,7 +65,7 @@ import Weir
     try await withManifests(["catalog.yaml": catalog]) { directory in
       let path = "/tmp/weir-\(UInt32.random(in: 0 ... .max)).sock"
       let plane = try await ControlPlane.start(
-        ControlPlaneConfiguration(manifests: [directory], xds: .unix(path: path), admin: nil), logger: logger)
+        ControlPlaneConfiguration(manifests: [directory], listeners: [.unix(path: path)], admin: nil), logger: logger)
       #expect(plane.xdsAddress == path)
       await plane.drain(within: .seconds(5))
     }

@@ -33,8 +33,9 @@ struct Shop {
       return address
     }
     let weir = try await WeirProcess.serve(
-      manifests: [manifests.path], state: directory.path + "/state", xds: await usual("127.0.0.1:15010"),
-      admin: await usual("127.0.0.1:15014"), in: directory)
+      manifests: [manifests.path], state: directory.path + "/state",
+      listeners: WeirListeners(plain: await usual("127.0.0.1:15010")), admin: await usual("127.0.0.1:15014"),
+      in: directory)
     say("started weir serve: xDS on \(weir.addresses.xds), admin on \(weir.addresses.admin)")
 
     do {
