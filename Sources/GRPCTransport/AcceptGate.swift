@@ -69,11 +69,13 @@ final class AcceptGate: ChannelDuplexHandler {
       context.fireErrorCaught(error)
       return
     }
-    guard state == .open else { return }
-    if shortage == .descriptors, reserve.isHeld {
+    // Of what is tried again within one turn, the first failure is dealt with.
+    guard state != .resting else { return }
+    if state == .open, shortage == .descriptors, reserve.isHeld {
       reserve.release()
       state = .shedding
     } else {
+      // While shedding: somebody else was quicker to take the descriptor that was given up.
       rest(context)
     }
   }

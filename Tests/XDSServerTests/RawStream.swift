@@ -21,7 +21,8 @@ struct RunningServer {
 }
 
 func withServer(
-  threads: Int = 1, maximumSubscription: Int = 1_000_000,
+  threads: Int = 1, limits: XDSLimits = XDSLimits(), memory: BufferAccount = BufferAccount(),
+  configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   _ body: (RunningServer) async throws -> Void
@@ -29,9 +30,9 @@ func withServer(
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
-    logger: logger, maximumSubscription: maximumSubscription, classify: { _ in World.proxyClass },
+    logger: logger, limits: limits, memory: memory, classify: { _ in World.proxyClass },
     onNewClass: onNewClass, onClassGone: onClassGone)
-  let server = GRPCServer(group: group, logger: logger) { xds.accept($0) }
+  let server = GRPCServer(group: group, configuration: configuration, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))
   let port = address.port ?? 0
   do {
