@@ -100,6 +100,8 @@ public final class GRPCServer: Sendable {
 
   /// What was refused, closed and ended, and why.
   public var counts: GRPCServerCounts { core.counts }
+  /// Refused connections that are still being told why.
+  var lingeringConnectionCount: Int { core.lingeringCount.load(ordering: .relaxed) }
   public var connectionCount: Int { core.connectionCount.load(ordering: .relaxed) }
   public var callCount: Int { core.callCount.load(ordering: .relaxed) }
   /// Totals since the start.

@@ -19,7 +19,7 @@ final class GRPCServerCore: Sendable {
   let counts = GRPCServerCounts()
   let connectionCount = Atomic<Int>(0)
   /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
-  private let lingeringCount = Atomic<Int>(0)
+  let lingeringCount = Atomic<Int>(0)
   private static let maxLingering = 128
   private let farewells: [GRPCConnectionRefusal: ByteBuffer]
   private let refusalLog = Mutex(RefusalLog())

@@ -11,7 +11,9 @@ enum GRPCMetricsView {
       ).set(Int(limit.value.rounded(.up)))
     }
     registry.gauge("weir_grpc_connections", help: "Open connections of clients.") { Double(server.connectionCount) }
-    registry.counter("weir_grpc_connections_accepted_total", help: "Connections since the start, refused ones not counted.") {
+    registry.counter(
+      "weir_grpc_connections_accepted_total", help: "Connections since the start, refused ones not counted."
+    ) {
       Double(server.acceptedConnectionCount)
     }
     for reason in GRPCConnectionRefusal.allCases {

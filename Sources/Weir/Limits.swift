@@ -39,7 +39,8 @@ public struct Limits: Sendable, Hashable {
 
   public init(
     connections: Int = 20_000, streamsPerConnection: Int = 100, requestsPerSecond: Int = 100,
-    subscription: Int = 250_000, messageSize: Int = 16 << 20, headerSize: Int = 16 << 10, idleTime: Duration = .seconds(300),
+    subscription: Int = 250_000, messageSize: Int = 16 << 20, headerSize: Int = 16 << 10,
+    idleTime: Duration = .seconds(300),
     handshakeTime: Duration = .seconds(10), streamBuffer: Int = 64 << 10, bufferMemory: Int = 512 << 20
   ) {
     self.connections = connections

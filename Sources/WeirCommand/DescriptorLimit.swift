@@ -1,10 +1,10 @@
 import Logging
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #else
-import Darwin
+  import Darwin
 #endif
 
 /// How many file descriptors this process may have open (`RLIMIT_NOFILE`).
@@ -13,9 +13,9 @@ enum DescriptorLimit {
   /// often start programs with a soft limit of 1,024, for the sake of `select`, which nothing here uses.
   static func raise(_ logger: Logger) -> Int {
     #if canImport(Glibc)
-    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+      let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     #else
-    let resource = RLIMIT_NOFILE
+      let resource = RLIMIT_NOFILE
     #endif
     var limit = rlimit()
     guard getrlimit(resource, &limit) == 0 else {

@@ -100,6 +100,14 @@ final class SharedResponses: Sendable {
   /// The message of a response; its bytes are shared with other streams as long as the budget allows. Nil
   /// if there is no room for it.
   func framed(_ plan: ResponsePlan, _ nonce: Nonce) -> EncodedMessage? {
+    if let message = framedIfRoom(plan, nonce) { return message }
+    // What is kept in case another stream needs it makes room first.
+    let dropped = state.withLock { $0.messages.dropAll() }
+    for plan in dropped { plan.dropEncoding() }
+    return framedIfRoom(plan, nonce)
+  }
+
+  private func framedIfRoom(_ plan: ResponsePlan, _ nonce: Nonce) -> EncodedMessage? {
     var made: (isEncoding: Bool, byteCount: Int)?
     let message = plan.framed(nonce, memory: memory) { made = ($0, $1) }
     guard let made else { return message }

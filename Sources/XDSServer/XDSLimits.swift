@@ -12,7 +12,8 @@ public struct XDSLimits: Sendable, Hashable {
   public var maximumClasses: Int
 
   public init(
-    maximumSubscription: Int = 250_000, requestsPerSecond: Int = 100, requestBurst: Int = 500, maximumClasses: Int = 1000
+    maximumSubscription: Int = 250_000, requestsPerSecond: Int = 100, requestBurst: Int = 500,
+    maximumClasses: Int = 1000
   ) {
     self.maximumSubscription = maximumSubscription
     self.requestsPerSecond = requestsPerSecond
