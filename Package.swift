@@ -156,7 +156,7 @@ let package = Package(
     tests(
       of: "WeirCommand",
       [
-        "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
+        "Weir", "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
     tests(

@@ -17,11 +17,14 @@ public struct ControlPlaneConfiguration: Sendable {
   public var eventLoops: Int
   /// How TLS handshakes and changes of certificate files are timed.
   public var certificateTiming = ServerCertificates.Timing()
+  /// What proxies, and whatever else connects, may ask for.
+  public var limits: Limits
 
   public init(
     manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],
     admin: (host: String, port: Int)? = ("127.0.0.1", 15014), state: String? = nil,
-    clusterDomain: String = "cluster.local", eventLoops: Int = System.coreCount
+    clusterDomain: String = "cluster.local", eventLoops: Int = System.coreCount,
+    limits: Limits = Limits()
   ) {
     self.manifests = manifests
     self.listeners = listeners
@@ -29,5 +32,6 @@ public struct ControlPlaneConfiguration: Sendable {
     self.state = state
     self.clusterDomain = clusterDomain
     self.eventLoops = eventLoops
+    self.limits = limits
   }
 }

@@ -10,7 +10,7 @@ enum Composition {
   @Sendable static func serve(_ options: ServeOptions, _ logger: Logger) async throws -> any ServingControlPlane {
     let configuration = ControlPlaneConfiguration(
       manifests: options.manifests, listeners: listeners(options.listen),
-      admin: (options.admin.host, Int(options.admin.port)), state: options.state)
+      admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

@@ -24,7 +24,7 @@ import Testing
   @Test func serveHasDefaults() throws {
     let command = try parse(ServeCommand.self, ["serve", "--manifests", folder])
     #expect(
-      command.options
+      command.options(descriptors: 1_000_000)
         == ServeOptions(
           manifests: [folder], listen: ListenAddresses(plain: HostPort(host: "127.0.0.1", port: 15010)),
           admin: HostPort(host: "127.0.0.1", port: 15014), state: nil, logLevel: .info, drainTime: .seconds(10)))
@@ -40,7 +40,7 @@ import Testing
         "0660", "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
       ])
     #expect(
-      command.options
+      command.options(descriptors: 1_000_000)
         == ServeOptions(
           manifests: [folder, "/", "/tmp"],
           listen: ListenAddresses(
@@ -54,7 +54,7 @@ import Testing
   /// Plain TCP is there if it is asked for, or if nothing else is.
   @Test func serveListensOnlyWhereItIsTold() throws {
     func listen(_ arguments: [String]) throws -> ListenAddresses {
-      try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options.listen
+      try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000).listen
     }
     let tls = ListenAddresses.TLS(
       address: HostPort(host: "127.0.0.1", port: 2), certificate: "c", key: "k", clientCA: nil)
