@@ -148,6 +148,13 @@ let package = Package(
       ]),
     tests(of: "EnvoyHarness"),
     .testTarget(
+      name: "HTTP2ConformanceTests",
+      dependencies: [
+        "GRPCTransport", "HTTP2Transport", "XDSServer", "XDSSnapshot", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix"),
+        logging,
+      ],
+      swiftSettings: settings),
+    .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
   ]
 )
