@@ -37,7 +37,8 @@ extension HTTP2Session {
       if endStream, let stream = streams[head.stream_id] {
         stream.remoteEnded = true
         emit(.endStream(id))
-      } else if head.length == 0 {
+      } else if head.length == frame.pointee.data.padlen {
+        // Nothing at all, or only padding.
         countEmptyFrame()
       } else {
         consecutiveEmptyFrames = 0

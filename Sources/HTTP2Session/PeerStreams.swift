@@ -12,6 +12,7 @@ struct PeerStreams {
   private var prefaceLeft = 24
   private var payloadLeft = 0
   private var header: (bytes: (UInt64, UInt8), count: Int) = ((0, 0), 0)
+  private var isOver = false
   private var highest: UInt32 = 0
   /// Streams that the peer ended or reset; the oldest is overwritten.
   private var ended: [UInt32] = []
@@ -23,8 +24,9 @@ struct PeerStreams {
   static let rememberedGaps = 8
 
   /// The first violation in the bytes: where its frame begins in them (0 if before), and the code of the connection error.
-  /// Stops there.
+  /// That is the end: the connection has to end with it, and bytes after it are not looked at.
   mutating func firstViolation(in bytes: UnsafeRawBufferPointer) -> (offset: Int, code: HTTP2ErrorCode)? {
+    guard !isOver else { return nil }
     var position = 0
     while position < bytes.count {
       let skip = min(max(prefaceLeft, payloadLeft), bytes.count - position)
@@ -50,7 +52,10 @@ struct PeerStreams {
       let stream = (UInt32(truncatingIfNeeded: first) & 0x7f_ffff) << 8 | UInt32(last)
       let code = frame(
         type: UInt8(truncatingIfNeeded: first >> 32), flags: UInt8(truncatingIfNeeded: first >> 24), stream: stream)
-      if let code { return (start, code) }
+      if let code {
+        isOver = true
+        return (start, code)
+      }
     }
     return nil
   }
