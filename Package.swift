@@ -58,7 +58,9 @@ let package = Package(
     library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // TLS for the wire, with certificates that change while it runs.
-    library("TransportSecurity", [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
+    library(
+      "TransportSecurity",
+      [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
 
     // The messages: Swift values in, bytes out, and back.
     library("ProtobufC", ["CProtobufC"]),
@@ -115,7 +117,7 @@ let package = Package(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
-    tests(of: "HTTP2Session", [nio("NIOCore")]),
+    tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(
       of: "GRPCTransport",

@@ -30,12 +30,15 @@ final class RawConnection: Sendable {
     self.inbox = inbox
   }
 
-  /// - Parameter receiveBuffer: the kernel's, in bytes; small to make the server's writes wait.
+  /// - Parameters:
+  ///   - receiveBuffer: the kernel's, in bytes; small to make the server's writes wait.
+  ///   - answersPings: whether it answers PINGs after all, as one who means well does.
   static func open(
-    port: Int, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, receiveBuffer: Int? = nil
+    port: Int, group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, receiveBuffer: Int? = nil,
+    answersPings: Bool = false
   ) async throws -> RawConnection {
     let loop = group.next()
-    let inbox = NIOLoopBoundBox.makeBoxSendingValue(Inbox(), eventLoop: loop)
+    let inbox = NIOLoopBoundBox.makeBoxSendingValue(Inbox(answersPings: answersPings), eventLoop: loop)
     var bootstrap = ClientBootstrap(group: loop)
       .channelOption(.allowRemoteHalfClosure, value: false)
       .channelInitializer { channel in
@@ -136,7 +139,7 @@ final class RawConnection: Sendable {
   }
 }
 
-/// Cuts what comes into frames. The newest come last; of those that nobody waits for, so many are kept.
+/// Cuts what comes into frames, and keeps those that nobody waits for.
 private final class Inbox: ChannelInboundHandler {
   typealias InboundIn = ByteBuffer
 
@@ -144,6 +147,9 @@ private final class Inbox: ChannelInboundHandler {
   private var arrivals = CircularBuffer<RawConnection.Arrival>()
   private var waiter: EventLoopPromise<RawConnection.Arrival>?
   private var loop: (any EventLoop)?
+  private let answersPings: Bool
+
+  init(answersPings: Bool) { self.answersPings = answersPings }
 
   func handlerAdded(context: ChannelHandlerContext) { loop = context.eventLoop }
 
@@ -167,7 +173,14 @@ private final class Inbox: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var received = unwrapInboundIn(data)
     bytes.writeBuffer(&received)
-    while let frame = readFrame() { deliver(.frame(frame)) }
+    while let frame = readFrame() {
+      if answersPings, frame.kind == Frame.Kind.ping, !frame.isAcknowledgement {
+        let answer = Frame.ping(frame.payload, acknowledgement: true).bytes()
+        context.writeAndFlush(NIOAny(ByteBuffer(bytes: answer)), promise: nil)
+      } else {
+        deliver(.frame(frame))
+      }
+    }
     bytes.discardReadBytes()
   }
 
