@@ -129,7 +129,7 @@ let package = Package(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
-    tests(of: "HTTP2Session", [nio("NIOCore")]),
+    tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(
       of: "GRPCTransport",
@@ -170,6 +170,13 @@ let package = Package(
       of: "WeirLoad",
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
+    .testTarget(
+      name: "HTTP2ConformanceTests",
+      dependencies: [
+        "GRPCTransport", "HTTP2Transport", "XDSServer", "XDSSnapshot", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix"),
+        logging,
+      ],
+      swiftSettings: settings),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
   ]
