@@ -103,15 +103,20 @@ extension ProxySession {
     }
   }
 
-  /// The clusters that will not get warm with what they are now: the client has refused them or their endpoints. One whose
-  /// endpoints are asked for is on its way, even if it was suspected of a refusal.
+  /// The clusters that will not get warm with what they are now: the client has refused them or their endpoints.
   private func refusedClusters(_ generation: Generation) -> Set<String> {
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return [] }
-    var names = Set(endpoints.quarantine?.blocked.keys ?? [:].keys)
-    for name in types[ResourceType.cluster.rawValue].quarantine?.blocked.keys ?? [:].keys
-    where !endpoints.subscription.covers(name) || generation.endpoints[name] == nil {
+    var names: Set<String> = []
+    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: generation.endpoints[name]) {
       names.insert(name)
+    }
+    let clusters = types[ResourceType.cluster.rawValue]
+    for (name, content) in clusters.quarantine?.blocked ?? [:] where content.isContent(of: generation.clusters[name]) {
+      // Held in another version, or possibly in this one, it gets warm with its endpoints.
+      let isComing =
+        clusters.acked[name] != nil && endpoints.subscription.covers(name) && generation.endpoints[name] != nil
+      if !isComing { names.insert(name) }
     }
     return names
   }

@@ -23,6 +23,9 @@ struct Quarantine: Sendable {
   private(set) var groups: [[String: Content]] = []
   /// What the client may or may not have taken from refused responses: told again with the next response.
   private(set) var doubtful: Set<String> = []
+  /// Of the doubtful, what the client was told to drop by a response that it refused: it may not have it any more, in no
+  /// version. Of the others that it had it has at least the version before.
+  private(set) var dropped: Set<String> = []
   /// The table refused last: the client may hold parts of it.
   private(set) var refused: ResourceTable
   private var refusals = 0
@@ -37,6 +40,7 @@ struct Quarantine: Sendable {
     refusals += 1
     if !groups.isEmpty { groups.removeFirst() }
     doubtful.formUnion(plan.names)
+    dropped.formUnion(plan.withdrawn)
     let news = plan.news
     let named = news.filter { reason.names($0.name) }
     let bad: [Resource]
@@ -68,6 +72,8 @@ struct Quarantine: Sendable {
     let bad = named.isEmpty ? plan.news : named
     blocked.merge(Self.group(bad[...], plan)) { $1 }
     doubtful = Set(blocked.keys)
+    // Nor is that known of what had been refused and is new.
+    dropped = doubtful
     return bad.map(\.name)
   }
 
@@ -84,6 +90,7 @@ struct Quarantine: Sendable {
     doubtful =
       isFullState
       ? [] : doubtful.filter { (isSuspended($0) || plan.type == .cluster) && !plan.names.contains($0) }
+    dropped.formIntersection(doubtful)
   }
 
   /// A response without any content was refused: telling it again would not help.
