@@ -49,7 +49,9 @@ extension ProxySession {
   }
 
   /// Whether nothing that the client has can still name the cluster.
-  func mayWithdraw(_ cluster: String, _ generation: Generation) -> Bool {
+  ///
+  /// - Parameter isHeldBack: what names the cluster in the generation is not sent while the cluster is not there.
+  func mayWithdraw(_ cluster: String, _ generation: Generation, isHeldBack: Bool = false) -> Bool {
     for type in [ResourceType.listener, .route] {
       let session = types[type.rawValue]
       guard session.isRequested else {
@@ -59,7 +61,7 @@ extension ProxySession {
         continue
       }
       guard let current = generation.table(type, for: proxyClass) else { return false }
-      if session.mayReference(cluster, in: current) { return false }
+      if session.mayReference(cluster, in: isHeldBack ? nil : current) { return false }
     }
     return true
   }

@@ -29,6 +29,8 @@ struct Quarantine: Sendable {
   /// The table refused last: the client may hold parts of it.
   private(set) var refused: ResourceTable
   private var refusals = 0
+  /// Has been withdrawn alone from a client that was silent.
+  private var suspected: [String: Content] = [:]
 
   static let limit = 32
 
@@ -77,6 +79,32 @@ struct Quarantine: Sendable {
     return bad.map(\.name)
   }
 
+  /// The client was silent until these were withdrawn, group by group. Each is tried again: one that is alone once more, for
+  /// the client may have been slow. Gives back those that are blocked, because it was not the first time.
+  mutating func suspect(_ withdrawn: [[Resource]]) -> [String] {
+    refusals += 1
+    var blamed: [String: Content] = [:]
+    var trials: [[String: Content]] = []
+    for group in withdrawn.reversed() {
+      let contents = group.map { ($0.name, Content(hash: $0.contentHash, isStub: false)) }
+      if group.count == 1, suspected[contents[0].0] == contents[0].1 || refusals >= Self.limit {
+        blamed[contents[0].0] = contents[0].1
+      } else if refusals >= Self.limit {
+        blamed.merge(contents) { $1 }
+      } else {
+        if group.count == 1 { suspected[contents[0].0] = contents[0].1 }
+        let half = group.count / 2
+        for part in [contents[..<half], contents[half...]] where !part.isEmpty {
+          trials.append(Dictionary(part.map { ($0.0, $0.1) }) { $1 })
+        }
+      }
+    }
+    blocked.merge(blamed) { $1 }
+    // The first group is part of the response that was answered just now.
+    groups.insert(contentsOf: trials, at: 0)
+    return blamed.keys.sorted()
+  }
+
   /// The response that was sent with the first group in it was accepted, and with it this table.
   ///
   /// - Parameter isFullState: the response named all that there is, so nothing is in doubt any more.
@@ -90,6 +118,12 @@ struct Quarantine: Sendable {
     doubtful =
       isFullState
       ? [] : doubtful.filter { (isSuspended($0) || plan.type == .cluster) && !plan.names.contains($0) }
+    dropped.formIntersection(doubtful)
+  }
+
+  /// The client was told these once more (nil for all), beside what is tried.
+  mutating func told(_ names: Set<String>?) {
+    if let names { doubtful.subtract(names) } else { doubtful = [] }
     dropped.formIntersection(doubtful)
   }
 

@@ -39,6 +39,8 @@ public struct XDSMetrics: Sendable {
   public var unknownTypeRequests: UInt64 = 0
   /// Streams ended because a request could not be read or came without a node.
   public var invalidRequests: UInt64 = 0
+  /// Clusters taken back from a proxy that answered everything but its clusters (`XDSServer.init`, `patience`).
+  public var suspectsWithdrawn: UInt64 = 0
   /// How often a response was encoded; every other push shared the bytes of one.
   public var encodings: UInt64 = 0
   /// The newest generation.
@@ -52,6 +54,7 @@ public struct XDSMetrics: Sendable {
     for (type, counts) in b.types { a.types[type, default: .init()] += counts }
     a.unknownTypeRequests += b.unknownTypeRequests
     a.invalidRequests += b.invalidRequests
+    a.suspectsWithdrawn += b.suspectsWithdrawn
   }
 }
 
