@@ -39,6 +39,10 @@ final class XDSMetricsView: Sendable {
         labels: ["reason": limit.rawValue],
         read: { [self] in Double(latest.withLock { $0.limitedStreams[limit] ?? 0 }) })
     }
+    counter(
+      registry, "weir_xds_suspects_withdrawn_total",
+      "Clusters taken back from proxies that answered everything but their clusters."
+    ) { $0.suspectsWithdrawn }
     for type in ResourceType.allCases {
       counter(registry, "weir_xds_pushes_total", "Responses sent.", type) { $0.pushes }
       counter(registry, "weir_xds_resources_sent_total", "Resources in responses.", type) { $0.resources }

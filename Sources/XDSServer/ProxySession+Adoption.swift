@@ -18,9 +18,10 @@ extension ProxySession {
       hasReturned = !claims.versions.isEmpty || !claims.versionInfo.isEmpty
       mayFollowUnseen = hasReturned
       arrivedUnknown = self[.cluster].holdsUnknown
-      // What the client came with it uses already.
+      // What the client came with it uses already. In the state of the world it names the last response that it accepted,
+      // and may have taken away parts of it with one that it refused: the endpoints that it asks for tell what is there.
       arrived = self[.cluster].acked
-      warm = arrived
+      if variant == .delta { warm = arrived }
       endpointsAsOf = self[.cluster].acked
     }
     if type == .endpoint { arrivedNames = self[.endpoint].subscription.names }

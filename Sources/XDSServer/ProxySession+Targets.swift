@@ -49,7 +49,9 @@ extension ProxySession {
   }
 
   /// Whether nothing that the client has can still name the cluster.
-  func mayWithdraw(_ cluster: String, _ generation: Generation) -> Bool {
+  ///
+  /// - Parameter isHeldBack: what names the cluster in the generation is not sent while the cluster is not there.
+  func mayWithdraw(_ cluster: String, _ generation: Generation, isHeldBack: Bool = false) -> Bool {
     for type in [ResourceType.listener, .route] {
       let session = types[type.rawValue]
       guard session.isRequested else {
@@ -59,7 +61,7 @@ extension ProxySession {
         continue
       }
       guard let current = generation.table(type, for: proxyClass) else { return false }
-      if session.mayReference(cluster, in: current) { return false }
+      if session.mayReference(cluster, in: isHeldBack ? nil : current) { return false }
     }
     return true
   }
@@ -103,15 +105,21 @@ extension ProxySession {
     }
   }
 
-  /// The clusters that will not get warm with what they are now: the client has refused them or their endpoints. One whose
-  /// endpoints are asked for is on its way, even if it was suspected of a refusal.
+  /// The clusters that will not get warm with what they are now: the client has refused them or their endpoints.
   private func refusedClusters(_ generation: Generation) -> Set<String> {
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return [] }
-    var names = Set(endpoints.quarantine?.blocked.keys ?? [:].keys)
-    for name in types[ResourceType.cluster.rawValue].quarantine?.blocked.keys ?? [:].keys
-    where !endpoints.subscription.covers(name) || generation.endpoints[name] == nil {
+    var names: Set<String> = []
+    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: generation.endpoints[name])
+    {
       names.insert(name)
+    }
+    let clusters = types[ResourceType.cluster.rawValue]
+    for (name, content) in clusters.quarantine?.blocked ?? [:] where content.isContent(of: generation.clusters[name]) {
+      // Held in another version, or possibly in this one, it gets warm with its endpoints.
+      let isComing =
+        clusters.acked[name] != nil && endpoints.subscription.covers(name) && generation.endpoints[name] != nil
+      if !isComing { names.insert(name) }
     }
     return names
   }

@@ -34,8 +34,8 @@ extension ProxySession {
       if entry.old == nil {
         // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
         if sent[new.name] == nil { continue }
-        if clusters.quarantine?.doubtful.contains(new.name) ?? false {
-          // Refused, but a client that came with clusters unknown here asks for the endpoints of those that it has.
+        if clusters.quarantine?.dropped.contains(new.name) ?? false {
+          // A client that came with clusters unknown here asks for the endpoints of those that it has.
           guard clusters.holdsUnknown, endpoints.subscription.covers(new.name), endpoints.acked[new.name] != nil else {
             continue
           }

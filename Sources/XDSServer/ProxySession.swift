@@ -28,6 +28,8 @@ struct ProxySession: Sendable {
   struct Response: Sendable {
     var nonce: Nonce
     var plan: ResponsePlan
+    /// Clusters that it takes back because the client is silent.
+    var suspects: [String] = []
   }
 
   let variant: XDSProtocol
@@ -36,6 +38,10 @@ struct ProxySession: Sendable {
   let shared: SharedResponses
   /// The newest generation that has this proxy's class.
   private(set) var generation: Generation?
+  /// How long the client may be silent about its clusters.
+  var patience = Patience()
+  var watch: Watch?
+  var withdrawal: Withdrawal?
   /// By `ResourceType.rawValue`.
   private(set) var types: [TypeSession]
   /// The client has come back with what an earlier stream gave it.
@@ -57,7 +63,11 @@ struct ProxySession: Sendable {
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
   var endpointsAsOf = ResourceTable()
 
-  init(variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses) {
+  init(
+    variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses,
+    patience: Patience = Patience()
+  ) {
+    self.patience = patience
     self.variant = variant
     self.scope = scope
     self.proxyClass = proxyClass
@@ -93,8 +103,9 @@ struct ProxySession: Sendable {
   mutating func received(_ request: DiscoveryRequest, for type: ResourceType) -> Receipt {
     let isFirst = !self[type].isRequested
     if !isFirst && !request.responseNonce.isEmpty && request.responseNonce != self[type].lastNonce?.text {
-      self[type].counts.stale += 1
       self[type].awaitsSubscription = true
+      if let receipt = answersOriginal(request.responseNonce, request.errorDetail, type) { return receipt }
+      self[type].counts.stale += 1
       return .stale
     }
     self[type].awaitsSubscription = false
@@ -130,20 +141,33 @@ struct ProxySession: Sendable {
     self[type].apply(change)
     if type == .endpoint && !change.dropped.isEmpty { warmUp(after: .endpoint) }
     guard type == .cluster else { return }
+    if var table = withdrawal?.original.table {
+      if change.dropsUnnamed { table = table.restricted(to: self[.cluster].subscription.names) }
+      for name in change.dropped { table.remove(name) }
+      withdrawal?.original.table = table
+    }
     if change.dropsUnnamed { warm = warm.restricted(to: self[.cluster].subscription.names) }
     for name in change.dropped { warm.remove(name) }
+  }
+
+  /// The answer to a response before the last, if that is the one that suspects were withdrawn from.
+  private mutating func answersOriginal(_ nonce: String, _ error: ErrorDetail?, _ type: ResourceType) -> Receipt? {
+    guard type == .cluster, let withdrawal, withdrawal.original.nonce.text == nonce else { return nil }
+    return settleOriginal(error)
   }
 
   /// Takes the answer to a response.
   private mutating func settle(_ nonce: String, _ error: ErrorDetail?, for type: ResourceType) -> Receipt {
     guard !nonce.isEmpty else { return .subscription }
     guard let flight = self[type].inFlight, flight.nonce.text == nonce else {
+      if let receipt = answersOriginal(nonce, error, type) { return receipt }
       let isLast = self[type].lastNonce?.text == nonce
       if !isLast { self[type].counts.stale += 1 }
       // The answer to the last response, given again, changes nothing.
       return isLast ? .subscription : .stale
     }
     self[type].inFlight = nil
+    if type == .cluster, let withdrawal { return settleWithdrawal(flight, withdrawal, error) }
     guard let error else {
       accept(flight, type)
       return .ack
@@ -152,7 +176,7 @@ struct ProxySession: Sendable {
     return .nack
   }
 
-  private mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
+  mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
     self[type].counts.acks += 1
     self[type].acked = flight.table
     self[type].holdsUnknown = false
@@ -161,7 +185,11 @@ struct ProxySession: Sendable {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
     }
     let isFullState = variant == .stateOfTheWorld && type.isFullState
-    self[type].quarantine?.accepted(flight.plan, table: flight.table, isFullState: isFullState)
+    if flight.isWithdrawal {
+      self[type].quarantine?.told(isFullState ? nil : flight.plan.names)
+    } else {
+      self[type].quarantine?.accepted(flight.plan, table: flight.table, isFullState: isFullState)
+    }
     if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
     if type == .cluster || type == .endpoint {
       if let firstAccepted, firstAccepted < flight.generation { mayFollowUnseen = false }
@@ -170,7 +198,7 @@ struct ProxySession: Sendable {
     }
   }
 
-  private mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
+  mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
     self[type].counts.nacks += 1
     let reason = RefusalText(error.message)
     var suspects: [String] = []
@@ -203,16 +231,20 @@ struct ProxySession: Sendable {
 
   // MARK: Output
 
-  /// What is to be sent now, in this order. The caller calls it after events while the stream can take more.
+  /// What is to be sent now, in this order. The caller calls it after events while the stream can take more, and at
+  /// `wakeUp`.
   ///
+  /// - Parameter now: the time on a clock of the caller's that does not go back.
   /// - Complexity: O(1) when nothing changed, or when another stream was in the same state before.
-  mutating func pump() -> [Response] {
+  mutating func pump(at now: Duration = .zero) -> [Response] {
     guard let generation else { return [] }
     for type in ResourceType.allCases where self[type].claims != nil { adopt(type, generation) }
     var responses: [Response] = []
+    if let response = withdraw(at: now, generation) { responses.append(response) }
     for type in ResourceType.allCases where self[type].isRequested && self[type].inFlight == nil {
       if let response = next(type, generation) { responses.append(response) }
     }
+    watchClusters(at: now, generation)
     return responses
   }
 
@@ -244,6 +276,7 @@ struct ProxySession: Sendable {
           self[type].held += suspended.sorted().map { HeldItem(resource: $0, reason: .refused) }
         }
       }
+      let refused = type == .cluster ? refusedToTell(table, generation) : []
       let clusters = type == .endpoint ? self[.cluster].inFlight?.table ?? self[.cluster].acked : ResourceTable()
       let isUnchanged =
         table.contentHash == self[type].acked.contentHash && owed.isNothing
@@ -252,6 +285,7 @@ struct ProxySession: Sendable {
         if settled(type, table, generation, isComplete) { return nil }
         continue
       }
+      owed.add(refused)
       let plan = plan(type, from: self[type].acked, to: table, owed: owed, clusters: clusters)
       self[type].owed = .nothing
       if type == .endpoint { endpointsAsOf = clusters }
@@ -259,22 +293,49 @@ struct ProxySession: Sendable {
         if settled(type, table, generation, isComplete) { return nil }
         continue
       }
-      let nonce =
-        self[type].lastNonce?.following(in: generation.number) ?? Nonce(generation: generation.number)
-      self[type].lastNonce = nonce
-      self[type].inFlight = .init(
-        nonce: nonce, table: table, plan: plan, generation: generation.number, isComplete: isComplete)
-      self[type].counts.responses += 1
-      self[type].counts.resources += UInt64(plan.resources.count)
-      self[type].counts.removed += UInt64(plan.removed.count)
-      if type == .cluster {
-        for name in plan.withdrawn {
-          warm.remove(name)
-          arrived.remove(name)
-        }
-      }
-      return Response(nonce: nonce, plan: plan)
+      if type == .cluster { renewRefused(plan, table) }
+      return send(plan, table, generation, isComplete: isComplete)
     }
+  }
+
+  /// A cluster that the client has refused leaves a trace in Envoy (`Withdrawal`), which goes when the next response of
+  /// clusters removes it, or gives the accepted content once more. In the state of the world every response does.
+  private func refusedToTell(_ table: ResourceTable, _ generation: Generation) -> [String] {
+    let clusters = types[ResourceType.cluster.rawValue]
+    guard variant == .delta, let quarantine = clusters.quarantine else { return [] }
+    return quarantine.blocked.keys.filter { name in
+      guard quarantine.doubtful.contains(name), clusters.subscription.covers(name) else { return false }
+      if let old = clusters.acked[name] { return !old.isClaim && table[name]?.contentHash == old.contentHash }
+      return table[name] == nil && mayWithdraw(name, generation, isHeldBack: true)
+    }.sorted()
+  }
+
+  /// Accepted content that is sent again after a refusal warms again, and needs its endpoints again.
+  private mutating func renewRefused(_ plan: ResponsePlan, _ table: ResourceTable) {
+    for name in self[.cluster].quarantine?.doubtful ?? [] {
+      guard let old = self[.cluster].acked[name], table[name]?.contentHash == old.contentHash else { continue }
+      if variant == .stateOfTheWorld || plan.names.contains(name) { endpointsAsOf.remove(name) }
+    }
+  }
+
+  mutating func send(
+    _ plan: ResponsePlan, _ table: ResourceTable, _ generation: Generation, isComplete: Bool
+  ) -> Response {
+    let type = plan.type
+    let nonce = self[type].lastNonce?.following(in: generation.number) ?? Nonce(generation: generation.number)
+    self[type].lastNonce = nonce
+    self[type].inFlight = .init(
+      nonce: nonce, table: table, plan: plan, generation: generation.number, isComplete: isComplete)
+    self[type].counts.responses += 1
+    self[type].counts.resources += UInt64(plan.resources.count)
+    self[type].counts.removed += UInt64(plan.removed.count)
+    if type == .cluster {
+      for name in plan.withdrawn {
+        warm.remove(name)
+        arrived.remove(name)
+      }
+    }
+    return Response(nonce: nonce, plan: plan)
   }
 
   /// There is nothing to send: the client holds the table. False if another group of refused resources is to be tried.

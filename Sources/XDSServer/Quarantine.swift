@@ -23,9 +23,14 @@ struct Quarantine: Sendable {
   private(set) var groups: [[String: Content]] = []
   /// What the client may or may not have taken from refused responses: told again with the next response.
   private(set) var doubtful: Set<String> = []
+  /// Of the doubtful, what the client was told to drop by a response that it refused: it may not have it any more, in no
+  /// version. Of the others that it had it has at least the version before.
+  private(set) var dropped: Set<String> = []
   /// The table refused last: the client may hold parts of it.
   private(set) var refused: ResourceTable
   private var refusals = 0
+  /// Has been withdrawn alone from a client that was silent.
+  private var suspected: [String: Content] = [:]
 
   static let limit = 32
 
@@ -37,6 +42,7 @@ struct Quarantine: Sendable {
     refusals += 1
     if !groups.isEmpty { groups.removeFirst() }
     doubtful.formUnion(plan.names)
+    dropped.formUnion(plan.withdrawn)
     let news = plan.news
     let named = news.filter { reason.names($0.name) }
     let bad: [Resource]
@@ -68,7 +74,35 @@ struct Quarantine: Sendable {
     let bad = named.isEmpty ? plan.news : named
     blocked.merge(Self.group(bad[...], plan)) { $1 }
     doubtful = Set(blocked.keys)
+    // Nor is that known of what had been refused and is new.
+    dropped = doubtful
     return bad.map(\.name)
+  }
+
+  /// The client was silent until these were withdrawn, group by group. Each is tried again: one that is alone once more, for
+  /// the client may have been slow. Gives back those that are blocked, because it was not the first time.
+  mutating func suspect(_ withdrawn: [[Resource]]) -> [String] {
+    refusals += 1
+    var blamed: [String: Content] = [:]
+    var trials: [[String: Content]] = []
+    for group in withdrawn.reversed() {
+      let contents = group.map { ($0.name, Content(hash: $0.contentHash, isStub: false)) }
+      if group.count == 1, suspected[contents[0].0] == contents[0].1 || refusals >= Self.limit {
+        blamed[contents[0].0] = contents[0].1
+      } else if refusals >= Self.limit {
+        blamed.merge(contents) { $1 }
+      } else {
+        if group.count == 1 { suspected[contents[0].0] = contents[0].1 }
+        let half = group.count / 2
+        for part in [contents[..<half], contents[half...]] where !part.isEmpty {
+          trials.append(Dictionary(part.map { ($0.0, $0.1) }) { $1 })
+        }
+      }
+    }
+    blocked.merge(blamed) { $1 }
+    // The first group is part of the response that was answered just now.
+    groups.insert(contentsOf: trials, at: 0)
+    return blamed.keys.sorted()
   }
 
   /// The response that was sent with the first group in it was accepted, and with it this table.
@@ -84,6 +118,13 @@ struct Quarantine: Sendable {
     doubtful =
       isFullState
       ? [] : doubtful.filter { (isSuspended($0) || plan.type == .cluster) && !plan.names.contains($0) }
+    dropped.formIntersection(doubtful)
+  }
+
+  /// The client was told these once more (nil for all), beside what is tried.
+  mutating func told(_ names: Set<String>?) {
+    if let names { doubtful.subtract(names) } else { doubtful = [] }
+    dropped.formIntersection(doubtful)
   }
 
   /// A response without any content was refused: telling it again would not help.

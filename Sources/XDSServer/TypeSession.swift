@@ -19,6 +19,8 @@ struct TypeSession: Sendable {
     var generation: UInt64
     /// Nothing was held back: accepting this is holding the generation.
     var isComplete: Bool
+    /// It takes back suspects of a response before it.
+    var isWithdrawal = false
   }
 
   /// What the client brought along, until there is a generation to compare it with.
@@ -75,9 +77,9 @@ struct TypeSession: Sendable {
 
   /// Whether something of this type that the client holds, will hold, or may hold names the cluster. For routes and
   /// listeners. O(1) for a wildcard, O(names) otherwise.
-  func mayReference(_ cluster: String, in current: ResourceTable) -> Bool {
+  func mayReference(_ cluster: String, in current: ResourceTable?) -> Bool {
     if holdsUnknown || !claimed.isEmpty { return true }
-    return references(cluster, in: acked) || references(cluster, in: current)
+    return references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
       || inFlight.map { references(cluster, in: $0.table) } ?? false
       || quarantine.map { references(cluster, in: $0.refused) } ?? false
   }

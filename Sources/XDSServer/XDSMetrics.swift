@@ -43,6 +43,8 @@ public struct XDSMetrics: Sendable {
   public var throttledRequests: UInt64 = 0
   /// Streams ended because they asked for more than a limit allows, by limit.
   public var limitedStreams: [XDSLimit: UInt64] = [:]
+  /// Clusters taken back from a proxy that answered everything but its clusters (`XDSServer.init`, `patience`).
+  public var suspectsWithdrawn: UInt64 = 0
   /// How often a response was encoded; every other push shared the bytes of one.
   public var encodings: UInt64 = 0
   /// The newest generation.
@@ -58,6 +60,7 @@ public struct XDSMetrics: Sendable {
     a.invalidRequests += b.invalidRequests
     a.throttledRequests += b.throttledRequests
     a.limitedStreams.merge(b.limitedStreams, uniquingKeysWith: +)
+    a.suspectsWithdrawn += b.suspectsWithdrawn
   }
 }
 

@@ -25,6 +25,7 @@ public final class XDSServer: Sendable {
   /// How long pushes and their ACKs take.
   public let latencies: XDSLatencies
   let limits: XDSLimits
+  let patience: Patience
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -36,13 +37,16 @@ public final class XDSServer: Sendable {
   ///   - limits: what streams may ask for.
   ///   - memory: what subscriptions and responses are charged to. A stream that needs more than there is room for is ended
   ///     with RESOURCE_EXHAUSTED.
+  ///   - patience: how long a proxy that has answered everything else may be silent about its clusters before those that
+  ///     came last are taken back, half by half: an Envoy that fails to build a cluster never speaks of clusters again
+  ///     while it has it. Six times as long where a cluster that came with them has no endpoints of its own.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
   ///   - onClassGone: the last stream of a class has closed.
   public init(
     logger: Logger, latencies: XDSLatencies = XDSLatencies(), limits: XDSLimits = XDSLimits(),
-    memory: BufferAccount = BufferAccount(),
+    memory: BufferAccount = BufferAccount(), patience: Duration = .seconds(5),
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
@@ -50,6 +54,7 @@ public final class XDSServer: Sendable {
     self.logger = logger
     self.latencies = latencies
     self.limits = limits
+    self.patience = Patience(normal: patience)
     self.classify = classify
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone

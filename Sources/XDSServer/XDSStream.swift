@@ -36,6 +36,8 @@ final class XDSStream: GRPCCallHandler {
   private var resumption: Scheduled<Void>?
   /// When each type's last refusal came.
   private var refusedAt: [ResourceType: NIODeadline] = [:]
+  /// When the session is to be pumped though nothing happens.
+  private var wakeUp: (at: Duration, task: Scheduled<Void>)?
 
   init(_ call: GRPCCall, variant: XDSProtocol, scope: ProxySession.Scope, server: XDSServer, loop: LoopStreams) {
     self.call = call
@@ -164,7 +166,8 @@ final class XDSStream: GRPCCallHandler {
     peer = Peer(
       id: node.id.cut(to: Peer.limit), cluster: node.cluster.cut(to: Peer.limit),
       userAgent: userAgent.cut(to: Peer.limit), proxyClass: proxyClass)
-    var session = ProxySession(variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared)
+    var session = ProxySession(
+      variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience)
     if let generation = loop.generation { session.published(generation) }
     self.session = session
     server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])
@@ -240,6 +243,33 @@ final class XDSStream: GRPCCallHandler {
   private func letGo() {
     session = nil
     for index in flights.indices { flights[index].message = nil }
+    schedule()
+  }
+
+  // MARK: Time
+
+  private var sinceOpened: Duration { .nanoseconds((NIODeadline.now() - openedAt).nanoseconds) }
+
+  /// Keeps one timer for the session's next deadline; most of the time there is none.
+  private func schedule() {
+    let deadline = session?.wakeUp
+    guard deadline != wakeUp?.at else { return }
+    wakeUp?.task.cancel()
+    wakeUp = nil
+    guard let deadline else { return }
+    let delay = TimeAmount.nanoseconds(max(0, (deadline - sinceOpened).nanoseconds))
+    let task = call.eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
+      self?.wakeUp = nil
+      self?.pump(publishedAt: nil)
+    }
+    wakeUp = (deadline, task)
+  }
+
+  private func noteWithdrawal(_ suspects: [String]) {
+    loop.metrics.suspectsWithdrawn += UInt64(suspects.count)
+    server.logger.warning(
+      "clusters withdrawn: the proxy has answered everything but its clusters",
+      metadata: ["node": "\(peer?.id ?? "")", "resources": "\(suspects.prefix(10))", "count": "\(suspects.count)"])
   }
 
   // MARK: Responses
@@ -247,8 +277,10 @@ final class XDSStream: GRPCCallHandler {
   /// Writes what is due, if the client has read what it was sent before: of what it misses meanwhile, only the newest
   /// matters.
   private func pump(publishedAt: NIODeadline?) {
-    guard call.isWritable, let responses = session?.pump(), !responses.isEmpty else { return }
+    guard call.isWritable, let responses = session?.pump(at: sinceOpened) else { return }
+    schedule()
     for response in responses {
+      if !response.suspects.isEmpty { noteWithdrawal(response.suspects) }
       let plan = response.plan
       guard let message = server.shared.framed(plan, response.nonce) else { return refuseForMemory() }
       let size = message.buffer.readableBytes
@@ -268,6 +300,10 @@ extension XDSMetrics.TypeCounts {
     removed += UInt64(plan.removed.count)
     bytes += UInt64(byteCount)
   }
+}
+
+extension Duration {
+  fileprivate var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }
 
 extension Histogram {

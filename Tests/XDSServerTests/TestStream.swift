@@ -27,6 +27,9 @@ final class TestStream {
   let variant: XDSProtocol
   private var lists: [ResourceType: [String]] = [:]
   private var last: [ResourceType: Sent] = [:]
+  /// The response before the last.
+  private var before: [ResourceType: Sent] = [:]
+  private var now = Duration.zero
   private var accepted: [ResourceType: String] = [:]
 
   init(_ variant: XDSProtocol, shared: SharedResponses = .forTests(), scope: ProxySession.Scope = .aggregated) {
@@ -34,9 +37,16 @@ final class TestStream {
     session = ProxySession(variant: variant, scope: scope, proxyClass: World.proxyClass, shared: shared)
   }
 
-  private func pumped() -> [Sent] {
-    let sent = session.pump().map(Sent.init)
-    for item in sent { last[item.type] = item }
+  private func pumped() -> [Sent] { pump(at: now) }
+
+  /// What is sent at a time. The time stays until it is set again.
+  func pump(at now: Duration) -> [Sent] {
+    self.now = now
+    let sent = session.pump(at: now).map(Sent.init)
+    for item in sent {
+      before[item.type] = last[item.type]
+      last[item.type] = item
+    }
     return sent
   }
 
@@ -106,6 +116,11 @@ final class TestStream {
   }
 
   func ack(_ type: ResourceType) -> [Sent] { answer(type).1 }
+  /// Accepts the response before the last.
+  func ackBefore(_ type: ResourceType) -> [Sent] { answer(type, nonce: before[type]?.nonce).1 }
+  func nackBefore(_ type: ResourceType, _ message: String) -> [Sent] {
+    answer(type, error: message, nonce: before[type]?.nonce).1
+  }
   func nack(_ type: ResourceType, _ message: String = "no") -> [Sent] { answer(type, error: message).1 }
 
   /// Everything subscribed as Envoy does it, and accepted.

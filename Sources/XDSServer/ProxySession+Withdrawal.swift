@@ -1,0 +1,157 @@
+internal import EnvoyAPI
+internal import XDSSnapshot
+
+// The states of a response of clusters that is not answered (`Withdrawal` says why there can be one):
+//
+//     in flight ──all else answered──▶ watched ──patience──▶ withdrawing ──patience──▶ … ──▶ withdrawn, all of it
+//                                         ▲                      │ any answer: over
+//                                         └──something is sent───┘
+extension ProxySession {
+  /// A deadline for the answer to the clusters in flight.
+  struct Watch: Sendable {
+    var nonce: Nonce
+    var deadline: Duration
+    var groups: [[Resource]]
+  }
+
+  /// When `pump` is to be called next if nothing happens before; nil while nothing is waited for that could be overdue.
+  var wakeUp: Duration? { watch?.deadline }
+
+  /// Looks whether the client owes nothing but the answer to its clusters, and since when. O(1) while it owes more, and
+  /// while it is known; else O(resources in flight).
+  mutating func watchClusters(at now: Duration, _ generation: Generation) {
+    guard scope == .aggregated, let flight = self[.cluster].inFlight, owesOnlyClusters(flight) else {
+      watch = nil
+      return
+    }
+    if watch?.nonce == flight.nonce { return }
+    watch = nil
+    if let withdrawal {
+      guard !withdrawal.remaining.isEmpty else { return }
+      watch = Watch(nonce: flight.nonce, deadline: now + patience.normal, groups: withdrawal.remaining)
+      return
+    }
+    guard let (groups, isSlow) = suspects(in: flight, generation), !groups.isEmpty else { return }
+    watch = Watch(nonce: flight.nonce, deadline: now + (isSlow ? patience.long : patience.normal), groups: groups)
+  }
+
+  /// Everything else is answered, so the client has read the clusters: all goes over one stream, in order.
+  private func owesOnlyClusters(_ flight: TypeSession.InFlight) -> Bool {
+    let endpoints = types[ResourceType.endpoint.rawValue]
+    return endpoints.isRequested && endpoints.inFlight == nil && endpoints.owed.isNothing && endpoints.claims == nil
+      && !endpoints.awaitsSubscription && endpointsAsOf.contentHash == flight.table.contentHash
+      && !types[ResourceType.cluster.rawValue].holdsUnknown
+  }
+
+  /// Whom to suspect. Nil while the client waits for endpoints that it has not got, or has shown by nothing that it has read
+  /// the clusters.
+  private func suspects(
+    in flight: TypeSession.InFlight, _ generation: Generation
+  ) -> (groups: [[Resource]], isSlow: Bool)? {
+    let endpoints = types[ResourceType.endpoint.rawValue]
+    let clusters = types[ResourceType.cluster.rawValue]
+    var silent: [Resource] = []
+    var others: [Resource] = []
+    var isSlow = false
+    var hasRead = false
+    for cluster in flight.plan.news {
+      let old = clusters.acked[cluster.name]
+      // What has gone again in the meantime, or is what the client holds, is not to blame.
+      guard flight.table[cluster.name] != nil, old?.contentHash != cluster.contentHash else { continue }
+      guard generation.endpoints[cluster.name] != nil else {
+        isSlow = true
+        continue
+      }
+      if endpoints.subscription.covers(cluster.name) {
+        guard endpoints.acked[cluster.name] != nil else { return nil }
+        hasRead = true
+      }
+      // The content that a claim stands for is not known, so it could not be given back.
+      if old?.isClaim ?? false { continue }
+      if old == nil && !endpoints.subscription.covers(cluster.name) {
+        silent.append(cluster)
+      } else {
+        others.append(cluster)
+      }
+    }
+    return hasRead ? (Withdrawal.groups(silent: silent, others: others), isSlow) : nil
+  }
+
+  /// Takes back the next group of suspects if the time is over. The response follows one that is not answered: the only
+  /// case of two in flight.
+  mutating func withdraw(at now: Duration, _ generation: Generation) -> Response? {
+    guard let watch, now >= watch.deadline, let flight = self[.cluster].inFlight, flight.nonce == watch.nonce else {
+      return nil
+    }
+    self.watch = nil
+    var withdrawal = withdrawal ?? Withdrawal(of: flight, groups: watch.groups)
+    let group = withdrawal.advance()
+    self.withdrawal = withdrawal
+    var table = flight.table
+    for cluster in group {
+      if let old = self[.cluster].acked[cluster.name] {
+        table.set(old)
+        // It warms again where it takes the place of what is withdrawn.
+        endpointsAsOf.remove(cluster.name)
+      } else {
+        table.remove(cluster.name)
+        endpointsAsOf.remove(cluster.name)
+      }
+    }
+    let plan = plan(.cluster, from: flight.table, to: table, owed: .nothing, clusters: ResourceTable())
+    var response = send(plan, table, generation, isComplete: false)
+    self[.cluster].inFlight?.isWithdrawal = true
+    response.suspects = group.map(\.name).sorted()
+    self[.cluster].rejection = Rejection(
+      code: 4, message: Self.withdrawalReason, resources: response.suspects, nonce: withdrawal.original.nonce.text,
+      generation: withdrawal.original.generation)
+    return response
+  }
+
+  static let withdrawalReason =
+    "withdrawn: the proxy has answered everything but its clusters for too long; it may have failed to build one of them"
+
+  // MARK: Answers
+
+  /// The response that was not answered is, while the withdrawal is on its way.
+  mutating func settleOriginal(_ error: ErrorDetail?) -> Receipt {
+    guard var original = withdrawal?.original else { return .stale }
+    withdrawal = nil
+    watch = nil
+    original.isComplete = false
+    guard let error else {
+      // All of it is good after all. What was withdrawn is given back once the client has accepted that.
+      patience.grow()
+      accept(original, .cluster)
+      return .ack
+    }
+    refuse(original, error, .cluster)
+    // What the withdrawal changes is what was held before. (In the state of the world it says all that there is.)
+    if variant == .delta {
+      let held = self[.cluster].acked
+      self[.cluster].inFlight?.table = held
+    }
+    return .nack
+  }
+
+  /// The withdrawal is answered and the response before it never was, as the state of the world does it: its client answers
+  /// the last response only, but with the words that it had for the one before.
+  mutating func settleWithdrawal(_ flight: TypeSession.InFlight, _ withdrawal: Withdrawal, _ error: ErrorDetail?)
+    -> Receipt
+  {
+    self.withdrawal = nil
+    if let error {
+      refuse(withdrawal.original, error, .cluster)
+      return .nack
+    }
+    // As far as it was a trial of the quarantine, the rest of it has passed.
+    let isFullState = variant == .stateOfTheWorld
+    self[.cluster].quarantine?.accepted(withdrawal.original.plan, table: flight.table, isFullState: isFullState)
+    var quarantine = self[.cluster].quarantine ?? Quarantine(refused: withdrawal.original.table)
+    let blamed = quarantine.suspect(withdrawal.withdrawn)
+    self[.cluster].quarantine = quarantine
+    if !blamed.isEmpty { self[.cluster].rejection?.resources = blamed }
+    accept(flight, .cluster)
+    return .ack
+  }
+}
