@@ -126,10 +126,11 @@ extension RunningServer {
 
   /// A server that serves a world. The test may edit the world and publish it again.
   static func serving(
-    _ world: World, _ body: (RunningServer, inout World) async throws -> Void
+    _ world: World, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass = { _ in World.proxyClass },
+    _ body: (RunningServer, inout World) async throws -> Void
   ) async throws {
     var world = world
-    try await withServer { server in
+    try await withServer(classify: classify) { server in
       server.xds.publish(world.generation())
       try await body(server, &world)
     }
