@@ -11,7 +11,7 @@ import XDSSnapshot
 // "Nothing was sent" is never a matter of waiting. Messages of a stream are in order, so what comes before the answer to a
 // later request would be seen before it (`RawStream.barrier`), and the server's trailers are behind all that it has sent
 // (`RawStream.expectNothingMore`).
-@Suite("Traps", .timeLimit(.minutes(2))) enum Traps {}
+@Suite("Traps", .serialized, .timeLimit(.minutes(2))) enum Traps {}
 
 /// One resource type, on the aggregated stream or on the service of its own, in one of the protocols.
 struct Flow: Sendable, CustomTestStringConvertible {
