@@ -3,6 +3,7 @@ import GRPCTransport
 import Logging
 import NIOCore
 import NIOPosix
+import Testing
 import XDSSnapshot
 
 @testable import XDSServer
@@ -10,13 +11,23 @@ import XDSSnapshot
 /// A server on a port of its own, for one test.
 struct RunningServer {
   let xds: XDSServer
-  let client: @Sendable () async throws -> GRPCClient
+  let grpc: GRPCServer
+  let client: @Sendable (GRPCClientConfiguration) async throws -> GRPCClient
 
-  func open(_ variant: XDSProtocol, method: String? = nil) async throws -> RawStream {
-    let client = try await client()
+  /// A stream on a connection of its own, unless one is given.
+  func open(
+    _ variant: XDSProtocol, method: String? = nil, node: NodeIdentity? = NodeIdentity(id: "test"),
+    on client: GRPCClient? = nil
+  ) async throws -> RawStream {
+    var connection = client
+    if connection == nil { connection = try await self.client(.init()) }
     let name = variant == .delta ? "DeltaAggregatedResources" : "StreamAggregatedResources"
-    return await RawStream.open(
-      variant, client, method ?? "/envoy.service.discovery.v3.AggregatedDiscoveryService/\(name)")
+    let stream = await RawStream.open(
+      variant, connection!, method ?? "/envoy.service.discovery.v3.AggregatedDiscoveryService/\(name)")
+    stream.node = node
+    let xds = xds
+    stream.generation = { xds.generation?.number ?? 0 }
+    return stream
   }
 }
 
@@ -38,8 +49,8 @@ func withServer(
   let port = address.port ?? 0
   do {
     try await body(
-      RunningServer(xds: xds) {
-        try await GRPCClient.connect(to: .tcp(host: "127.0.0.1", port: port), group: group)
+      RunningServer(xds: xds, grpc: server) {
+        try await GRPCClient.connect(to: .tcp(host: "127.0.0.1", port: port), group: group, configuration: $0)
       })
   } catch {
     await server.shutdown(gracePeriod: .zero)
@@ -47,6 +58,10 @@ func withServer(
     throw error
   }
   await server.shutdown(gracePeriod: .zero)
+  // Whatever the test did, nothing of it is left.
+  #expect(server.connectionCount == 0)
+  #expect(server.callCount == 0)
+  #expect(await xds.metrics().streams.values.reduce(0, +) == 0)
   try await group.shutdownGracefully()
 }
 
@@ -61,26 +76,51 @@ final class RawStream {
     var text: String
     var count: Int
     var removed: [String]
+    /// As they came: names and versions are there in delta only.
+    var resources: [DeltaDiscoveryResponse.Resource]
   }
 
   enum Event: Sendable {
     case message(ByteBuffer)
     case closed(GRPCStatus)
+    /// The wait of this number has been too long.
+    case timedOut(Int)
   }
 
   struct Closed: Error { var status: GRPCStatus }
+  struct TimedOut: Error {}
 
-  private let variant: XDSProtocol
+  let variant: XDSProtocol
+  /// The stream's connection.
+  let client: GRPCClient
   private let call: NIOLoopBound<GRPCCall>
   private var events: AsyncStream<Event>.AsyncIterator
-  private var lists: [ResourceType: [String]] = [:]
-  private var nonces: [ResourceType: String] = [:]
+  private let continuation: AsyncStream<Event>.Continuation
+  private var waits = 0
+  /// The list of a state-of-the-world request; the names added so far in delta.
+  var lists: [ResourceType: [String]] = [:] {
+    didSet { for (type, list) in lists where !list.isEmpty { named.insert(type) } }
+  }
+  /// Types of which something has been named on this stream.
+  private(set) var named: Set<ResourceType> = []
+  /// Of the last response.
+  var nonces: [ResourceType: String] = [:]
   private var isFirst = true
+  /// Goes with the first request.
+  var node: NodeIdentity? = NodeIdentity(id: "test")
+  /// The server's newest generation.
+  var generation: () -> UInt64 = { 0 }
+  var barriers = 0
 
-  private init(_ variant: XDSProtocol, _ call: NIOLoopBound<GRPCCall>, _ events: AsyncStream<Event>) {
+  private init(
+    _ variant: XDSProtocol, _ client: GRPCClient, _ call: NIOLoopBound<GRPCCall>, _ events: AsyncStream<Event>,
+    _ continuation: AsyncStream<Event>.Continuation
+  ) {
     self.variant = variant
+    self.client = client
     self.call = call
     self.events = events.makeAsyncIterator()
+    self.continuation = continuation
   }
 
   static func open(_ variant: XDSProtocol, _ client: GRPCClient, _ method: String) async -> RawStream {
@@ -91,7 +131,7 @@ final class RawStream {
         return Handler(continuation)
       }
     }
-    return RawStream(variant, call, events)
+    return RawStream(variant, client, call, events, continuation)
   }
 
   private final class Handler: GRPCCallHandler {
@@ -115,6 +155,18 @@ final class RawStream {
     call.eventLoop.execute { call.value.reset() }
   }
 
+  /// Ends the client's side; the server answers with its status.
+  func end() {
+    let call = call
+    call.eventLoop.execute { call.value.end() }
+  }
+
+  /// Takes nothing more: the server can send one stream window.
+  func pauseReading() {
+    let call = call
+    call.eventLoop.execute { call.value.pauseReading() }
+  }
+
   // MARK: Requests
 
   func send(bytes: [UInt8]) {
@@ -125,7 +177,7 @@ final class RawStream {
   func send(_ request: DeltaDiscoveryRequest, _ type: ResourceType?, node: Bool = true) {
     var request = request
     request.typeURL = type?.typeURL ?? request.typeURL
-    if isFirst && node { request.node = NodeIdentity(id: "test") }
+    if isFirst && node { request.node = self.node }
     isFirst = false
     send(bytes: request.encoded())
   }
@@ -133,7 +185,7 @@ final class RawStream {
   func send(_ request: DiscoveryRequest, _ type: ResourceType?) {
     var request = request
     request.typeURL = type?.typeURL ?? request.typeURL
-    if isFirst { request.node = NodeIdentity(id: "test") }
+    if isFirst { request.node = node }
     isFirst = false
     send(bytes: request.encoded())
   }
@@ -203,21 +255,34 @@ final class RawStream {
   // MARK: Responses
 
   func next() async throws -> Received {
-    switch await events.next() {
-    case .message(let buffer)?:
+    switch try await event() {
+    case .message(let buffer):
       let received = try decode(Array(buffer.readableBytesView))
       if let type = received.type { nonces[type] = received.nonce }
       return received
-    case .closed(let status)?: throw Closed(status: status)
-    case nil: throw Closed(status: GRPCStatus(.unknown, "closed before"))
+    case .closed(let status): throw Closed(status: status)
+    case .timedOut: throw TimedOut()
     }
   }
 
   func status() async throws -> GRPCStatus {
-    while let event = await events.next() {
-      if case .closed(let status) = event { return status }
+    while true {
+      if case .closed(let status) = try await event() { return status }
     }
-    return GRPCStatus(.unknown, "closed before")
+  }
+
+  /// The next event; throws when there is none within half a minute.
+  private func event() async throws -> Event {
+    waits += 1
+    let wait = waits
+    let continuation = continuation
+    let timer = call.eventLoop.scheduleTask(in: .seconds(30)) { _ = continuation.yield(.timedOut(wait)) }
+    defer { timer.cancel() }
+    while let event = await events.next() {
+      guard case .timedOut(let number) = event else { return event }
+      if number == wait { throw TimedOut() }
+    }
+    throw Closed(status: GRPCStatus(.unknown, "closed before"))
   }
 
   private func decode(_ bytes: [UInt8]) throws -> Received {
@@ -230,12 +295,13 @@ final class RawStream {
       return Received(
         type: ResourceType(typeURL: response.typeURL), nonce: response.nonce, version: response.systemVersionInfo,
         text: text(response.resources.compactMap(\.body)), count: response.resources.count,
-        removed: response.removedResources)
+        removed: response.removedResources, resources: response.resources)
     case .stateOfTheWorld:
       let response = try DiscoveryResponse(decoding: bytes)
       return Received(
         type: ResourceType(typeURL: response.typeURL), nonce: response.nonce, version: response.versionInfo,
-        text: text(response.resources), count: response.resources.count, removed: [])
+        text: text(response.resources), count: response.resources.count, removed: [],
+        resources: response.resources.map { .init(name: "", version: "", body: $0) })
     }
   }
 }
