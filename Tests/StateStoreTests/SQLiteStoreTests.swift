@@ -28,9 +28,9 @@ import TrafficModel
     do {
       let store = try SQLiteStore(directory: directory.path)
       #expect(try load(store).objects.isEmpty)
-      try store.apply(stored: objects, deleted: [])
+      try store.apply(StoreChange(stored: objects, deleted: []))
       let changed = try admitted("b", port: 81, file: "d/b.yaml")
-      try store.apply(stored: [changed], deleted: [objects[0].key])
+      try store.apply(StoreChange(stored: [changed], deleted: [objects[0].key]))
       #expect(try load(store).objects == [changed, objects[2]])
     }
     let found = try load(SQLiteStore(directory: directory.path))
@@ -44,7 +44,7 @@ import TrafficModel
     let error = try #require(throws: StoreError.self) { try SQLiteStore(directory: directory.path) }
     #expect(error.code == .inUse)
     #expect(error.message.contains(directory.path))
-    try withExtendedLifetime(store) { try store.apply(stored: [try admitted("a")], deleted: []) }
+    try withExtendedLifetime(store) { try store.apply(StoreChange(stored: [try admitted("a")], deleted: [])) }
   }
 
   /// Another process that writes to the file, which it has no business to.
@@ -75,13 +75,13 @@ import TrafficModel
   @Test func aLockedFileFailsSoonAndWorksAgainWhenItIsFree() throws {
     let directory = Directory()
     let store = try SQLiteStore(directory: directory.path)
-    try store.apply(stored: [try admitted("a")], deleted: [])
+    try store.apply(StoreChange(stored: [try admitted("a")], deleted: []))
     let intruder = try Intruder(directory.file)
     let object = try admitted("b")
     var error: StoreError?
     let waited = ContinuousClock().measure {
       do {
-        try store.apply(stored: [object], deleted: [])
+        try store.apply(StoreChange(stored: [object], deleted: []))
       } catch let failure as StoreError {
         error = failure
       } catch {}
@@ -90,7 +90,7 @@ import TrafficModel
     #expect(waited < .seconds(1), "\(waited)")
     #expect(try load(store).objects.count == 1, "reading goes on")
     try intruder.leave()
-    try store.apply(stored: [object], deleted: [])
+    try store.apply(StoreChange(stored: [object], deleted: []))
     #expect(try load(store).objects.count == 2)
   }
 
@@ -98,7 +98,7 @@ import TrafficModel
     let directory = Directory()
     do {
       let store = try SQLiteStore(directory: directory.path)
-      try store.apply(stored: try (0..<500).map { try admitted("s\($0)") }, deleted: [])
+      try store.apply(StoreChange(stored: try (0..<500).map { try admitted("s\($0)") }, deleted: []))
     }
     for damage in 1...3 {
       let handle = try #require(FileHandle(forUpdatingAtPath: directory.file))
@@ -121,7 +121,7 @@ import TrafficModel
       #expect(found.problems.first?.location?.file == directory.file)
       #expect(found.problems.first?.message.contains("damaged-\(damage)") == true, "\(found.problems)")
       #expect(FileManager.default.fileExists(atPath: "\(directory.file).damaged-\(damage)"))
-      try store.apply(stored: try (0..<500).map { try admitted("s\($0)") }, deleted: [])
+      try store.apply(StoreChange(stored: try (0..<500).map { try admitted("s\($0)") }, deleted: []))
       #expect(try load(store).objects.count == 500)
     }
   }
@@ -131,7 +131,7 @@ import TrafficModel
     let store = try SQLiteStore(directory: directory.path)
     var broken = try admitted("a")
     broken.text = "kind: [x"
-    try store.apply(stored: [broken, try admitted("b")], deleted: [])
+    try store.apply(StoreChange(stored: [broken, try admitted("b")], deleted: []))
     let found = try load(store)
     #expect(found.objects.map(\.key.id.name) == ["b"])
     #expect(found.problems.count == 1)
@@ -151,8 +151,8 @@ import TrafficModel
     let copy = Directory()
     try FileManager.default.createDirectory(atPath: copy.path, withIntermediateDirectories: true)
     let store = try SQLiteStore(directory: directory.path)
-    try store.apply(stored: [try admitted("a", port: 1)], deleted: [])
-    try store.apply(stored: [try admitted("a", port: 2), try admitted("b")], deleted: [])
+    try store.apply(StoreChange(stored: [try admitted("a", port: 1)], deleted: []))
+    try store.apply(StoreChange(stored: [try admitted("a", port: 2), try admitted("b")], deleted: []))
     // What a killed process leaves behind: the file and its log, not folded into one.
     for suffix in ["", "-wal"] {
       try FileManager.default.copyItem(atPath: directory.file + suffix, toPath: copy.file + suffix)

@@ -57,13 +57,13 @@ struct Bench {
   let clock = ManualSleep()
   let registry = MetricsRegistry()
 
-  init(restoring objects: [AdmittedObject] = []) {
+  init(restoring objects: [AdmittedObject] = [], classes: [StoredProxyClass] = []) {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     server = XDSServer(
       logger: logger,
       classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
     pipeline = Pipeline(
-      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects), server: server,
+      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects, classes: classes), server: server,
       metrics: PipelineMetrics(registry), logger: logger, sleep: clock.sleep)
   }
 
