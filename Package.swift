@@ -148,6 +148,9 @@ let package = Package(
       ]),
     tests(of: "EnvoyHarness"),
     .testTarget(
+      name: "CrashTests", dependencies: ["EnvoyHarness", "GRPCTransport", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix")],
+      swiftSettings: settings),
+    .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
   ]
 )

@@ -5,6 +5,8 @@ struct ProblemLedger: Sendable {
   enum Owner: Hashable, Sendable {
     /// A file or directory as such.
     case origin(String)
+    /// A file or directory whose objects stay though it does not show them.
+    case kept(String)
     /// The documents of an object.
     case claims(ObjectKey)
     /// An object that waits.

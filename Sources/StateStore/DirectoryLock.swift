@@ -24,7 +24,8 @@ final class DirectoryLock: Sendable {
       close(descriptor)
       throw isHeld
         ? StoreError(
-          .inUse, "the state directory \(directory) is in use by another process: stop that one, or use another --state")
+          .inUse, "the state directory \(directory) is in use by another process: stop that one, or use another --state"
+        )
         : StoreError(.directoryUnusable, "the state directory \(directory) cannot be locked: \(reason)")
     }
   }

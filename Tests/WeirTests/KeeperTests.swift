@@ -68,7 +68,9 @@ func admitted(_ name: String, labels: [String: String] = [:]) -> AdmittedObject 
     var keeper = Keeper(store)
     try keeper.keep(StoreChange(stored: [admitted("a"), admitted("b")]), everything: nothing)
     store.state.withLock { $0.failures = 1 }
-    #expect(throws: StoreError.self) { try keeper.keep(StoreChange(stored: [admitted("c")], deleted: [admitted("a").key]), everything: nothing) }
+    #expect(throws: StoreError.self) {
+      try keeper.keep(StoreChange(stored: [admitted("c")], deleted: [admitted("a").key]), everything: nothing)
+    }
     #expect(keeper.isBehind)
     #expect(keeper.problem?.message.hasPrefix("2 changes could not be kept") == true)
     try keeper.keep(StoreChange(stored: [admitted("d")]), everything: nothing)
@@ -80,9 +82,14 @@ func admitted(_ name: String, labels: [String: String] = [:]) -> AdmittedObject 
     let store = FakeStore()
     var keeper = Keeper(store)
     store.state.withLock { $0.failures = 2 }
-    #expect(throws: StoreError.self) { try keeper.keep(StoreChange(stored: [admitted("a"), admitted("b")]), everything: nothing) }
-    #expect(throws: StoreError.self) { try keeper.keep(StoreChange(stored: [admitted("c")], deleted: [admitted("a").key]), everything: nothing) }
-    try keeper.keep(StoreChange(stored: [admitted("b", labels: ["x": "y"])], deleted: [admitted("c").key]), everything: nothing)
+    #expect(throws: StoreError.self) {
+      try keeper.keep(StoreChange(stored: [admitted("a"), admitted("b")]), everything: nothing)
+    }
+    #expect(throws: StoreError.self) {
+      try keeper.keep(StoreChange(stored: [admitted("c")], deleted: [admitted("a").key]), everything: nothing)
+    }
+    try keeper.keep(
+      StoreChange(stored: [admitted("b", labels: ["x": "y"])], deleted: [admitted("c").key]), everything: nothing)
     let objects = store.state.withLock { $0.objects }
     #expect(objects.keys.map(\.id.name) == ["b"])
     #expect(objects[admitted("b").key] == admitted("b", labels: ["x": "y"]))

@@ -63,7 +63,8 @@ struct Bench {
       logger: logger,
       classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
     pipeline = Pipeline(
-      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects, classes: classes), server: server,
+      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects, classes: classes),
+      server: server,
       metrics: PipelineMetrics(registry), logger: logger, sleep: clock.sleep)
   }
 
