@@ -185,6 +185,67 @@ import TrafficModel
     #expect(missing.updates.map(\.origin) == [directory.at("nowhere")])
   }
 
+  /// A volume that is taken out leaves an empty directory behind.
+  @Test func aRootThatComesBackEmptyKeepsWhatItHad() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.makeDirectory("m")
+    try directory.write("m/a.yaml", service("a", 1))
+    try directory.write("m/b.yaml", service("b", 1))
+    let watched = Watched([directory.at("m")])
+    try await watched.until("the first scan") { $0.services.count == 2 }
+    try directory.move("m", to: "elsewhere")
+    try directory.makeDirectory("m")
+    let problem =
+      "\(directory.at("m")): error: the directory has come back without a manifest, and what was in it stays "
+      + "until there is one"
+    try await watched.until("the problem") { $0.problems == [problem] }
+    #expect(watched.services.count == 2)
+    #expect(!watched.removed.contains(directory.at("m/a.yaml")))
+    // It is the right one again, but for one file.
+    try directory.write("m/b.yaml", service("b", 2))
+    try await watched.until("the rest") { $0.services == ["b": [2]] && $0.problems.isEmpty }
+    // And what is deleted while the directory stays is gone.
+    try directory.remove("m/b.yaml")
+    try await watched.until("nothing left") { $0.services.isEmpty }
+    try await watched.stop()
+  }
+
+  @Test func aFileWithoutAByteTakesNothingAway() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("a.yaml", service("a", 1))
+    try await watching(directory) { watched in
+      try directory.write("a.yaml", "")
+      let problem = "\(directory.at("a.yaml")): warning: is empty; remove the file to remove what was in it"
+      try await watched.until("the problem") { $0.problems == [problem] }
+      try directory.write("a.yaml", service("a", 2))
+      try await watched.until("written") { $0.services["a"] == [2] && $0.problems.isEmpty }
+      #expect(watched.removed.isEmpty)
+    }
+  }
+
+  @Test func aLinkToNothingIsAProblemUntilItsTargetComes() async throws {
+    let directory = try TemporaryDirectory()
+    let elsewhere = try TemporaryDirectory()
+    try elsewhere.write("target", service("a", 1))
+    try directory.link("a.yaml", to: elsewhere.at("target"))
+    try directory.link("loop.yaml", to: "loop.yaml")
+    try await watching(directory) { watched in
+      #expect(watched.problems.count == 1 && watched.problems[0].contains("loop.yaml: error: cannot be read: "))
+      try elsewhere.remove("target")
+      let problem = "\(directory.at("a.yaml")): error: is a link to nothing"
+      try await watched.until("the problem") { $0.problems.contains(problem) }
+      #expect(watched.removed.isEmpty)
+      let told = watched.updateCount
+      try elsewhere.write("target", service("a", 2))
+      try await watched.until("the target is back") { $0.services["a"] == [2] }
+      #expect(watched.updateCount <= told + 2, "a link to nothing is told of once")
+      try elsewhere.write("target", service("a", 3))
+      try await watched.until("and is watched again") { $0.services["a"] == [3] }
+      try directory.remove("a.yaml")
+      try await watched.until("removed") { $0.services.isEmpty }
+    }
+  }
+
   @Test func aLinkedRootIsFollowedWhenTheLinkIsSwapped() async throws {
     let directory = try TemporaryDirectory()
     for version in 1...2 {

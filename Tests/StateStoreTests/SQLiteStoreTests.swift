@@ -164,4 +164,109 @@ import TrafficModel
     #expect(found.objects == [try admitted("a", port: 1)], "the last transaction is torn, so it is not there at all")
     #expect(found.problems.isEmpty)
   }
+
+  // MARK: What may happen to the file
+
+  private func store(_ directory: Directory, _ count: Int) throws {
+    let store = try SQLiteStore(directory: directory.path)
+    try store.apply(StoreChange(stored: try (0..<count).map { try admitted("s\($0)") }))
+  }
+
+  private func query(_ file: String, _ statements: String) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])", file,
+      statements,
+    ]
+    try process.run()
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 0)
+  }
+
+  @Test(arguments: [
+    ("is empty, or none of Weir's", ""), ("is empty, or none of Weir's", "PRAGMA user_version = 0"),
+    ("has schema 99", "PRAGMA user_version = 99"),
+  ]) func aFileThatIsNoneOfOursIsMovedAsideAndReported(_ reason: String, _ statements: String) throws {
+    let directory = Directory()
+    try store(directory, 3)
+    if statements.isEmpty {
+      try FileHandle(forUpdating: URL(fileURLWithPath: directory.file)).truncate(atOffset: 0)
+    } else {
+      try query(directory.file, statements)
+    }
+    let store = try SQLiteStore(directory: directory.path)
+    let found = try load(store)
+    #expect(found.objects.isEmpty)
+    #expect(found.problems.first?.message.contains(reason) == true, "\(found.problems)")
+    #expect(found.problems.first?.message.contains("moved to \(directory.file).damaged-1") == true)
+    try store.apply(StoreChange(stored: [try admitted("a")]))
+    #expect(try load(store).objects.count == 1)
+  }
+
+  @Test func aFileOfTheFirstSchemaIsTakenOver() throws {
+    let directory = Directory()
+    try store(directory, 3)
+    try query(directory.file, "DROP TABLE classes; PRAGMA user_version = 1")
+    let store = try SQLiteStore(directory: directory.path)
+    #expect(try load(store).objects.count == 3)
+    #expect(try load(store).problems.isEmpty)
+    try store.apply(StoreChange(arrived: [known("a")]))
+    #expect(try load(store).classes == [known("a")])
+  }
+
+  private func known(_ namespace: String) -> StoredProxyClass {
+    StoredProxyClass(kind: "sidecar", namespace: namespace, listenHost: "127.0.0.1", listenPort: 15_001)
+  }
+
+  @Test func classesComeAndGo() throws {
+    let directory = Directory()
+    do {
+      let store = try SQLiteStore(directory: directory.path)
+      try store.apply(StoreChange(arrived: [known("b"), known("a")]))
+      try store.apply(StoreChange(arrived: [known("a"), known("c")], departed: [known("b")]))
+    }
+    #expect(try load(SQLiteStore(directory: directory.path)).classes == [known("a"), known("c")])
+  }
+
+  /// A process that was killed while it made its first file, and a log without its file.
+  @Test func leftoversDoNotMatter() throws {
+    let directory = Directory()
+    try FileManager.default.createDirectory(atPath: directory.path, withIntermediateDirectories: true)
+    for name in [".new", ".new-journal", "-wal", "-shm"] {
+      try Data(repeating: 0xA5, count: 5_000).write(to: URL(fileURLWithPath: directory.file + name))
+    }
+    let store = try SQLiteStore(directory: directory.path)
+    #expect(try load(store).problems.isEmpty)
+    try store.apply(StoreChange(stored: [try admitted("a")]))
+    let files = try FileManager.default.contentsOfDirectory(atPath: directory.path).sorted()
+    #expect(files == ["admitted.sqlite", "admitted.sqlite-shm", "admitted.sqlite-wal", "lock"])
+  }
+
+  @Test(arguments: ["/admitted.sqlite", "/admitted.sqlite-wal", "/lock", ""])
+  func whatIsDeletedWhileItIsInUseShowsAndIsWrittenAnew(_ name: String) throws {
+    let directory = Directory()
+    let store = try SQLiteStore(directory: directory.path)
+    let objects = try ["a", "b"].map { try admitted($0) }
+    try store.apply(StoreChange(stored: [objects[0]]))
+    try FileManager.default.removeItem(atPath: directory.path + name)
+    let error = try #require(throws: StoreError.self) { try store.apply(StoreChange(stored: [objects[1]])) }
+    #expect(error.code == .lost)
+    #expect(error.message.contains(directory.file))
+    try store.beginAnew(StoreChange(stored: objects, arrived: [known("a")]))
+    try store.apply(StoreChange(stored: [try admitted("c")]))
+    // As another process would find it.
+    let copy = Directory()
+    try FileManager.default.copyItem(
+      atPath: directory.path,
+      toPath: try {
+        try FileManager.default.createDirectory(
+          atPath: (copy.path as NSString).deletingLastPathComponent, withIntermediateDirectories: true);
+        return copy.path
+      }())
+    let found = try load(SQLiteStore(directory: copy.path))
+    #expect(found.objects.map(\.key.id.name) == ["a", "b", "c"])
+    #expect(found.classes == [known("a")])
+    #expect(throws: StoreError.self, "the directory is ours again") { try SQLiteStore(directory: directory.path) }
+  }
 }
