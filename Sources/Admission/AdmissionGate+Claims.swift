@@ -20,11 +20,14 @@ struct Origin: Sendable {
   /// The objects that it has claims of.
   var keys: Set<ObjectKey> = []
   var isComplete = true
+  /// Its name as people know it.
+  var shownName: String?
 }
 
 extension AdmissionGate {
   mutating func takeIn(_ update: SourceUpdate, touched: inout Set<ObjectKey>) {
     let name = update.origin
+    unseen.remove(name)
     let before = origins[name]?.keys ?? []
     guard case .documents(let documents, let isComplete, let problems) = update.content else {
       for key in before { dropClaims(of: name, key) }
@@ -32,7 +35,8 @@ extension AdmissionGate {
       forget(name)
       return
     }
-    var origin = Origin(isComplete: isComplete)
+    var origin = Origin(
+      isComplete: isComplete, shownName: documents.first?.location.file ?? problems.first?.location?.file)
     ledger.set(problems, of: .origin(name))
     for document in documents where origin.keys.insert(document.key).inserted { dropClaims(of: name, document.key) }
     for document in documents {
@@ -58,24 +62,31 @@ extension AdmissionGate {
     origins[name] = origin
   }
 
-  /// What was restored and is in no file that is there.
-  mutating func dropUnseenOrigins(_ updates: [SourceUpdate], touched: inout Set<ObjectKey>) {
-    var seen: Set<String> = []
-    var unreadable: [String] = []
-    for update in updates {
-      seen.insert(update.origin)
-      if case .documents(_, isComplete: false, _) = update.content { unreadable.append(update.origin + "/") }
-    }
-    for (name, origin) in origins where !seen.contains(name) && !unreadable.contains(where: name.hasPrefix) {
-      for key in origin.keys { dropClaims(of: name, key) }
-      touched.formUnion(origin.keys)
+  /// What was restored and is in no file that is there: to be called when the sources have told what there is, in all
+  /// (`nil`) or below a directory that can be read now.
+  ///
+  /// What lies below a directory that cannot be read, or has nothing in it where there was something, stays.
+  mutating func dropUnseen(below directory: String?, touched: inout Set<ObjectKey>) {
+    let candidates = directory.map { directory in unseen.filter { Self.isBelow($0, directory) } } ?? unseen
+    guard !candidates.isEmpty else { return }
+    let unreadable = origins.filter { !$0.value.isComplete && !unseen.contains($0.key) }.keys
+    for name in candidates where !unreadable.contains(where: { Self.isBelow(name, $0) }) {
+      unseen.remove(name)
+      let keys = origins[name]?.keys ?? []
+      for key in keys { dropClaims(of: name, key) }
+      touched.formUnion(keys)
       forget(name)
     }
+  }
+
+  static func isBelow(_ name: String, _ directory: String) -> Bool {
+    name.hasPrefix(directory == "/" ? directory : directory + "/")
   }
 
   private mutating func forget(_ origin: String) {
     origins[origin] = nil
     ledger.set([], of: .origin(origin))
+    ledger.set([], of: .kept(origin))
   }
 
   private mutating func addClaim(_ claim: Claim, _ key: ObjectKey) {

@@ -5,10 +5,14 @@ internal import TrafficModel
 /// routes is of no use to them without its endpoints.
 ///
 /// Only what leaves while, or together with the service, is held. A slice that went before was taken from a service that
-/// stayed, which is no mistake; and a slice that changes is taken as it is.
+/// stayed, which is no mistake; and a slice that changes is taken as it is. So it is when a service is to lose a port and
+/// waits: a slice that would lose ports and nothing else waits with it, and one with other endpoints does not, for
+/// endpoints that are no more are worse than a port that is not there.
 struct Departures: Sendable {
   private(set) var services: Set<NamespacedName> = []
-  /// The EndpointSlices and Pods that are admitted only because of these services.
+  /// The services that stay and whose new version, with fewer ports, waits.
+  private var narrowing: Set<NamespacedName> = []
+  /// The EndpointSlices and Pods that are as they are only because of these services.
   private(set) var held: Set<ObjectKey> = []
   /// Service → its admitted slices.
   private var slices: [NamespacedName: [ObjectKey: [ObjectKey]]] = [:]
@@ -42,6 +46,23 @@ struct Departures: Sendable {
     services.remove(service)
     for pod in pods { release(pod, of: service) }
     return held.intersection(Set(found.keys).union(pods))
+  }
+
+  /// - Returns: what was held for the service and has to be looked at again, if its new version waits no longer.
+  mutating func set(_ service: NamespacedName, isNarrowing: Bool) -> Set<ObjectKey> {
+    if isNarrowing {
+      narrowing.insert(service)
+      return []
+    }
+    return narrowing.remove(service) == nil ? [] : held.intersection((slices[service] ?? [:]).keys)
+  }
+
+  func holds(_ old: EndpointSlice, against new: EndpointSlice?) -> Bool {
+    guard let new else { return holds(old) }
+    guard narrowing.contains(old.serviceName), new.ports.count < old.ports.count else { return false }
+    var narrowed = old
+    narrowed.ports.removeAll { !new.ports.contains($0) }
+    return narrowed == new
   }
 
   /// Keeps account of an admitted slice.
@@ -80,7 +101,7 @@ extension AdmissionGate {
     var pods = keys.filter { $0.kind == .pod }
     for key in keys where key.kind == .endpointSlice {
       let old = admitted[key]?.object.endpointSlice
-      let isHeld = old.map { departures.holds($0) } ?? false && desired(key) == nil
+      let isHeld = old.map { departures.holds($0, against: desired(key)?.endpointSlice) } ?? false
       if let old, isHeld || departures.held.contains(key) { services.insert(old.serviceName) }
       departures.setHeld(key, isHeld)
       if isHeld { continue }
@@ -94,8 +115,10 @@ extension AdmissionGate {
       departures.setHeld(key, isHeld)
       if !isHeld { commit(key, to: &change) }
     }
-    return Set(services.intersection(departures.services).map { ObjectKey(.service, $0) })
+    return Set(services.map { ObjectKey(.service, $0) }).intersection(waiting)
   }
+
+  private func waitsToGo(_ service: NamespacedName) -> Bool { departures.services.contains(service) }
 
   /// As part of a sentence that ends with "is served".
   func heldCompanions(_ service: NamespacedName) -> String {
@@ -106,7 +129,7 @@ extension AdmissionGate {
       parts.append(slices.count > 1 ? "\(slices.count) EndpointSlices" : "\(first)")
     }
     if let first = pods.min() { parts.append(pods.count > 1 ? "\(pods.count) Pods" : "\(first)") }
-    return ", with what was to go with it (\(parts.joined(separator: ", ")))"
+    return ", with what was to \(waitsToGo(service) ? "go" : "change") with it (\(parts.joined(separator: ", ")))"
   }
 }
 

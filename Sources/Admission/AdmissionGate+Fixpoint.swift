@@ -39,7 +39,9 @@ extension AdmissionGate {
       }
       for key in settled where key.kind == .service {
         // Endpoints that were held for it go now, or stay if another holds them.
-        endpoints.formUnion(departures.set(key.id, isLeaving: reverted.contains(key) && desired(key) == nil))
+        let (waits, stays) = (reverted.contains(key), desired(key) != nil)
+        endpoints.formUnion(departures.set(key.id, isLeaving: waits && !stays))
+        endpoints.formUnion(departures.set(key.id, isNarrowing: waits && stays))
       }
     }
     let services = settleEndpoints(endpoints, change: &change)

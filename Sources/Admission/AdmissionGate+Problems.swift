@@ -10,8 +10,10 @@ extension AdmissionGate {
   /// What is wrong with the documents that define an object.
   func claimProblems(_ key: ObjectKey) -> [Problem] {
     guard let list = claims[key] else { return [] }
-    if list.count == 1 { return list[0].problems }
     var found = list[0].problems
+    if list[0].object == nil, admitted[key] != nil {
+      found.append(Problem(.warning, at: list[0].location, object: key, "its last admitted version is served"))
+    }
     for claim in list.dropFirst() {
       found += claim.problems
       found.append(
@@ -43,7 +45,7 @@ extension AdmissionGate {
       return "\(consumer)\(place) still names \(what.isEmpty ? "it" : what)"
     }
     let rest = holders.count > Self.listedHolders ? ", and \(holders.count - Self.listedHolders) more" : ""
-    let companions = isRemoval && key.kind == .service ? heldCompanions(key.id) : ""
+    let companions = key.kind == .service ? heldCompanions(key.id) : ""
     return [
       Problem(
         .error, at: location, object: key,
@@ -54,6 +56,27 @@ extension AdmissionGate {
   }
 
   private static let listedHolders = 5
+
+  /// What stays of an origin that could not be read in full: of a file what it held, of a directory what was restored.
+  func keptProblems(_ name: String) -> [Problem] {
+    guard let origin = origins[name], !origin.isComplete else { return [] }
+    var keys = origin.keys
+    if keys.isEmpty {
+      for below in unseen where Self.isBelow(below, name) { keys.formUnion(origins[below]?.keys ?? []) }
+    }
+    let kept = keys.filter { key in
+      guard admitted[key] != nil, let winner = claims[key]?.first, winner.isHeld else { return false }
+      return winner.place.file == name || Self.isBelow(winner.place.file, name)
+    }.sorted()
+    guard !kept.isEmpty else { return [] }
+    let listed = kept.prefix(Self.listedHolders).map(\.description).joined(separator: ", ")
+    let rest = kept.count > Self.listedHolders ? " and \(kept.count - Self.listedHolders) more" : ""
+    return [
+      Problem(
+        .warning, at: SourceLocation(file: origin.shownName ?? name),
+        "what was admitted from it before stays as it was: \(listed)\(rest)")
+    ]
+  }
 
   /// Where an admitted version was written, as people know it.
   private func admittedLocation(_ key: ObjectKey) -> SourceLocation? {

@@ -18,6 +18,8 @@ public struct AdmissionGate: Sendable {
   let clusterDomain: String
 
   var origins: [String: Origin] = [:]
+  /// The origins of restored objects that no source has told of yet.
+  var unseen: Set<String> = []
   var claims: [ObjectKey: [Claim]] = [:]
   var admitted: [ObjectKey: AdmittedObject] = [:]
   var waiting: Set<ObjectKey> = []
@@ -50,6 +52,7 @@ public struct AdmissionGate: Sendable {
           isHeld: true)
       ]
       origins[object.location.file, default: Origin(isComplete: false)].keys.insert(object.key)
+      unseen.insert(object.location.file)
       index(object.key)
       if case .endpointSlice(let slice) = object.object { departures.replaceSlice(object.key, nil, with: slice) }
     }
@@ -58,15 +61,27 @@ public struct AdmissionGate: Sendable {
   /// Takes in what the sources say, all updates as one change.
   ///
   /// - Parameter isInitialScan: the updates are all that there is: what was restored and is in none of them has gone,
-  ///   unless its file lies in a directory that could not be read (an incomplete origin of the directory's name).
+  ///   unless its file lies in a directory that could not be read (an incomplete origin of the directory's name). That is
+  ///   decided when the directory's origin is complete or removed.
   /// - Returns: the edits of the admitted set, in an order that depends only on their keys, and what to store. The first
   ///   call's edits give the whole admitted set.
   public mutating func apply(_ updates: [SourceUpdate], isInitialScan: Bool = false) -> AdmissionChange {
     var touched: Set<ObjectKey> = []
     for update in updates { takeIn(update, touched: &touched) }
-    if isInitialScan { dropUnseenOrigins(updates, touched: &touched) }
+    if isInitialScan {
+      dropUnseen(below: nil, touched: &touched)
+    } else if !unseen.isEmpty {
+      for update in updates where !(origins[update.origin].map { !$0.isComplete } ?? false) {
+        dropUnseen(below: update.origin, touched: &touched)
+      }
+    }
     for key in touched { ledger.set(claimProblems(key), of: .claims(key)) }
     var change = settle(touched)
+    var incomplete = Set(updates.map(\.origin))
+    for key in touched {
+      for claim in claims[key] ?? [] where claim.isHeld { incomplete.insert(claim.place.file) }
+    }
+    for origin in incomplete { ledger.set(keptProblems(origin), of: .kept(origin)) }
     change.newProblems = ledger.takeNew()
     if !isAnnounced {
       isAnnounced = true

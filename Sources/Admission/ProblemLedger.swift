@@ -5,6 +5,8 @@ struct ProblemLedger: Sendable {
   enum Owner: Hashable, Sendable {
     /// A file or directory as such.
     case origin(String)
+    /// A file or directory whose objects stay though it does not show them.
+    case kept(String)
     /// The documents of an object.
     case claims(ObjectKey)
     /// An object that waits.
@@ -51,20 +53,6 @@ struct ProblemLedger: Sendable {
 }
 
 extension Problem {
-  static func precedes(_ a: Problem, _ b: Problem) -> Bool {
-    if a.location != b.location {
-      guard let first = a.location, let second = b.location else { return a.location == nil }
-      if (first.file, first.line, first.position) != (second.file, second.line, second.position) {
-        return (first.file, first.line, first.position) < (second.file, second.line, second.position)
-      }
-    }
-    if a.object != b.object {
-      guard let first = a.object, let second = b.object else { return a.object == nil }
-      return first < second
-    }
-    return (a.field, a.severity.rawValue, a.message) < (b.field, b.severity.rawValue, b.message)
-  }
-
   /// What it says, wherever in its file it says it.
   fileprivate var withoutLine: Problem {
     var copy = self

@@ -8,7 +8,8 @@ public enum ManifestDecoder {
   /// Decodes a file of YAML or JSON documents.
   ///
   /// A document that is malformed, or that does not say which object it is, costs itself only: the others are decoded, and
-  /// the content is incomplete, so that nothing counts as removed. Cost is linear in the file.
+  /// the content is incomplete, so that nothing counts as removed. So is the content of a file without a byte. Cost is
+  /// linear in the file.
   ///
   /// - Parameters:
   ///   - bytes: the whole file.
@@ -24,6 +25,12 @@ public enum ManifestDecoder {
   ) -> (content: SourceUpdate.Content, chunks: [String: DecodedChunk]) {
     if bytes.count > maximumFileSize {
       return (.unreadable(file, "is larger than \(maximumFileSize >> 20) MiB"), [:])
+    }
+    if bytes.isEmpty {
+      // Somebody is about to write it, or could not: a program that was stopped, a disk that is full.
+      let problem = Problem(
+        .warning, at: SourceLocation(file: file), "is empty; remove the file to remove what was in it")
+      return (.documents([], isComplete: false, problems: [problem]), [:])
     }
     var content = DecodedChunk(line: 1, position: 0)
     var chunks: [String: DecodedChunk] = [:]

@@ -8,11 +8,12 @@
 /// however it ends. Held until the last reference goes.
 final class DirectoryLock: Sendable {
   private let descriptor: Int32
+  private let path: String
 
   /// - Throws: `StoreError`.
   init(directory: String) throws(StoreError) {
     try Self.create(directory)
-    let path = "\(directory)/lock"
+    path = "\(directory)/lock"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw StoreError(.directoryUnusable, "the state directory \(directory) cannot be written: \(Self.reason)")
@@ -22,12 +23,21 @@ final class DirectoryLock: Sendable {
       let reason = Self.reason
       close(descriptor)
       throw isHeld
-        ? StoreError(.inUse, "the state directory \(directory) is in use by another process")
+        ? StoreError(
+          .inUse, "the state directory \(directory) is in use by another process: stop that one, or use another --state"
+        )
         : StoreError(.directoryUnusable, "the state directory \(directory) cannot be locked: \(reason)")
     }
   }
 
   deinit { close(descriptor) }
+
+  /// Whether the file is still the one of its name: whoever deletes it, lets others in.
+  var isCurrent: Bool {
+    var raw = stat()
+    guard fstat(descriptor, &raw) == 0 else { return false }
+    return FileIdentity(raw) == FileIdentity(ofFileAt: path)
+  }
 
   private static var reason: String { String(cString: strerror(errno)) }
 
@@ -40,5 +50,23 @@ final class DirectoryLock: Sendable {
         throw StoreError(.directoryUnusable, "the state directory \(directory) cannot be made: \(reason)")
       }
     }
+  }
+}
+
+/// Which file it is, whatever its name.
+struct FileIdentity: Hashable {
+  private var device: UInt64
+  private var inode: UInt64
+
+  /// Nil if there is no file of this name.
+  init?(ofFileAt path: String) {
+    var raw = stat()
+    guard stat(path, &raw) == 0 else { return nil }
+    self.init(raw)
+  }
+
+  fileprivate init(_ raw: stat) {
+    device = UInt64(raw.st_dev)
+    inode = UInt64(raw.st_ino)
   }
 }

@@ -56,3 +56,20 @@ extension Problem: CustomStringConvertible {
     return text + message
   }
 }
+
+extension Problem {
+  /// The order in which problems are shown, wherever that is: by file, line and place; what belongs to no file comes last.
+  /// Of one place, errors come first.
+  public static func precedes(_ a: Problem, _ b: Problem) -> Bool {
+    if a.location != b.location {
+      guard let first = a.location, let second = b.location else { return b.location == nil }
+      return (first.file, first.line, first.position) < (second.file, second.line, second.position)
+    }
+    if a.severity != b.severity { return a.severity == .error }
+    if a.object != b.object {
+      guard let first = a.object, let second = b.object else { return a.object == nil }
+      return first < second
+    }
+    return (a.field, a.message) < (b.field, b.message)
+  }
+}

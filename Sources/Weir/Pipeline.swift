@@ -29,6 +29,8 @@ actor Pipeline {
   private let sleep: @Sendable (Duration) async throws -> Void
   /// What could not be read of the stored objects.
   private let loadProblems: [Problem]
+  /// The classes of the process before this one whose proxies have not come back yet.
+  private var expected: Set<ProxyClass>
   private var isSynced = false
   private var isRetrying = false
   private var leaving: [ProxyClass: Task<Void, Never>] = [:]
@@ -50,9 +52,11 @@ actor Pipeline {
     self.metrics = metrics
     self.logger = logger
     self.sleep = sleep
+    expected = Set(stored.classes.compactMap(ProxyClass.init))
     if !stored.objects.isEmpty {
       // What the process before this one served: proxies come back with its versions, and what has gone since must outlive
       // their routes to it.
+      for proxyClass in expected { compiler.addClass(proxyClass) }
       server.remember(compiler.apply(stored.objects.map { .upsert($0.object) }))
     }
   }
@@ -62,7 +66,7 @@ actor Pipeline {
     let clock = ContinuousClock()
     let start = clock.now
     let change = gate.apply(batch.updates, isInitialScan: batch.isInitialScan)
-    keep(change)
+    keep(StoreChange(stored: change.stored, deleted: change.deleted))
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
     let generation = compiler.apply(
@@ -70,6 +74,9 @@ actor Pipeline {
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
     serve(generation)
+    if batch.isInitialScan {
+      for proxyClass in expected { remove(proxyClass) }
+    }
     metrics.edits.increment(by: UInt64(change.edits.count))
     report(change.newProblems + compiler.takeNewProblems())
     metrics.ingestTime.record(clock.now - start)
@@ -78,6 +85,7 @@ actor Pipeline {
   /// Makes and serves what the proxies of a class need.
   func add(_ proxyClass: ProxyClass) {
     leaving.removeValue(forKey: proxyClass)?.cancel()
+    if expected.remove(proxyClass) == nil { keep(StoreChange(arrived: [StoredProxyClass(proxyClass)])) }
     serve(compiler.addClass(proxyClass))
   }
 
@@ -93,13 +101,16 @@ actor Pipeline {
   private func forget(_ proxyClass: ProxyClass) {
     // Whoever came back meanwhile has taken the entry out.
     guard leaving.removeValue(forKey: proxyClass) != nil else { return }
+    expected.remove(proxyClass)
+    keep(StoreChange(departed: [StoredProxyClass(proxyClass)]))
     serve(compiler.removeClass(proxyClass))
   }
 
   /// Everything that is wrong now: with the input, with the admitted objects taken together, with the state directory.
-  /// Costs their number.
+  /// In their order, `Problem.precedes`; costs n log n in their number.
   var problems: [Problem] {
-    loadProblems + (keeper?.problem.map { [$0] } ?? []) + gate.problems + compiler.problems
+    (loadProblems + (keeper?.problem.map { [$0] } ?? []) + gate.problems + compiler.problems)
+      .sorted(by: Problem.precedes)
   }
 
   private func serve(_ generation: Generation) {
@@ -110,14 +121,23 @@ actor Pipeline {
 
   /// Durable before it is served: what a proxy has seen survives a restart. A store that fails does not stop the traffic;
   /// it is a problem until all could be kept.
-  private func keep(_ change: AdmissionChange) {
+  private func keep(_ change: StoreChange) {
     do {
-      try keeper?.keep(stored: change.stored, deleted: change.deleted)
+      try tellStore(change)
     } catch {
       metrics.storeFailures.increment()
       logger.error("admitted objects could not be kept", metadata: ["error": "\(error)"])
       retryKeeping()
     }
+  }
+
+  private func tellStore(_ change: StoreChange) throws {
+    let wasLost = try keeper?.keep(change) {
+      StoreChange(
+        stored: gate.admittedObjects.sorted { $0.key < $1.key },
+        arrived: compiler.generation.classes.keys.map(StoredProxyClass.init).sorted())
+    }
+    if wasLost == true { logger.warning("the state file was lost while it was in use, and has been written anew") }
   }
 
   private func retryKeeping() {
@@ -132,7 +152,7 @@ actor Pipeline {
 
   private func keepAgain() -> Bool {
     do {
-      try keeper?.keep()
+      try tellStore(StoreChange())
     } catch {
       metrics.storeFailures.increment()
       return false
@@ -156,5 +176,21 @@ actor Pipeline {
     // The compiler and the state store only warn.
     let others = compiler.problemCount + loadProblems.count + (keeper?.problem == nil ? 0 : 1)
     metrics.warnings.set(found.warnings + others)
+  }
+}
+
+extension StoredProxyClass {
+  fileprivate init(_ proxyClass: ProxyClass) {
+    self.init(
+      kind: proxyClass.kind.rawValue, namespace: proxyClass.namespace, listenHost: proxyClass.listenHost,
+      listenPort: proxyClass.listenPort)
+  }
+}
+
+extension ProxyClass {
+  /// Nil for a kind that is not known any longer.
+  fileprivate init?(_ stored: StoredProxyClass) {
+    guard let kind = Kind(rawValue: stored.kind) else { return nil }
+    self.init(kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort)
   }
 }

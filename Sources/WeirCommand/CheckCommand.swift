@@ -36,17 +36,7 @@ struct CheckCommand: AsyncParsableCommand {
 struct CheckResult {
   var problems: [Problem]
 
-  init(problems: [Problem]) {
-    // Problems without a place come last; of one place, errors come first.
-    self.problems = problems.sorted {
-      switch ($0.location, $1.location) {
-      case (let a?, let b?) where a != b: a < b
-      case (nil, _?): false
-      case (_?, nil): true
-      default: ($0.severity == .error ? 0 : 1, $0.description) < ($1.severity == .error ? 0 : 1, $1.description)
-      }
-    }
-  }
+  init(problems: [Problem]) { self.problems = problems.sorted(by: Problem.precedes) }
 
   var errors: Int { problems.count { $0.severity == .error } }
 

@@ -36,7 +36,10 @@ import TrafficModel
     let change = gate.apply([Make.file("a", documents: [Make.refused(web.key, file: "a")])])
     #expect(change.isEmpty)
     #expect(gate.set == [web])
-    #expect(gate.problemTexts == ["a:1: error: Service shop/web: is bad"])
+    #expect(
+      gate.problemTexts == [
+        "a:1: error: Service shop/web: is bad", "a:1: warning: Service shop/web: its last admitted version is served",
+      ])
     _ = gate.apply([Make.file("a", [Make.service("web", ports: [81])])])
     #expect(gate.set == [Make.service("web", ports: [81])])
     #expect(gate.problems.isEmpty)
@@ -50,7 +53,10 @@ import TrafficModel
     ]).edits
     #expect(edits.map(\.summary) == ["+Service db", "+Service new"])
     #expect(gate.set.count == 3)
-    #expect(gate.problemTexts == ["a: error: is broken"])
+    #expect(
+      gate.problemTexts == [
+        "a: error: is broken", "a: warning: what was admitted from it before stays as it was: Service shop/web",
+      ])
     #expect(
       gate.apply([Make.file("a", [Make.service("db")])]).edits.map(\.summary) == [
         "+Service db", "-Service new", "-Service web",
@@ -312,7 +318,15 @@ import TrafficModel
     ).edits
     #expect(edits.map(\.summary) == ["+Service old", "+Service web", "+DestinationRule web", "+VirtualService r"])
     #expect(second.set == first.set)
-    #expect(second.problems.count == 3)
+    #expect(
+      second.problemTexts == [
+        "d/a: error: is broken",
+        "d/a: warning: what was admitted from it before stays as it was: Service shop/old, Service shop/web",
+        "d/b:1: error: DestinationRule shop/web: is bad",
+        "d/b:1: warning: DestinationRule shop/web: its last admitted version is served",
+        "d/c:1: error: VirtualService shop/r: spec.http[0].route[1].destination.subset: no DestinationRule of service "
+          + "shop/web has a subset \"v9\"; its last admitted version is served",
+      ])
   }
 
   /// The same directory, written differently: the origin's name is the same, and the documents' is not.

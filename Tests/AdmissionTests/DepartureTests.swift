@@ -99,6 +99,59 @@ import TrafficModel
     #expect(second.set.isEmpty)
   }
 
+  // MARK: A port that is to go
+
+  private func slice(_ ports: [UInt16], _ address: String = "10.0.0.1") -> TrafficObject {
+    .endpointSlice(
+      EndpointSlice(
+        id: Make.id("b-1"), service: "b", ports: ports.map { .init(name: "p\($0)", port: $0 + 8_000) },
+        endpoints: [.init(addresses: [address])]))
+  }
+
+  /// A service with two ports, of which a route names the second, and both it and its slice are to lose that.
+  private func narrowed() -> AdmissionGate {
+    var gate = AdmissionGate()
+    gate.put(Make.service("b", ports: [80, 81]), slice([80, 81]), Make.route("r", ["b||81"]))
+    #expect(gate.put(Make.service("b", ports: [80]), slice([80])) == [])
+    return gate
+  }
+
+  @Test func aPortWaitsInTheSliceAsInItsService() {
+    var gate = narrowed()
+    #expect(gate.set.contains(slice([80, 81])))
+    #expect(gate.waitingObjects == [slice([]).key, service.key])
+    #expect(gate.problems.map(\.field) == ["spec.ports"])
+    #expect(
+      gate.problems.first?.message.contains("is served, with what was to change with it (EndpointSlice shop/b-1)")
+        == true,
+      "\(gate.problemTexts)")
+    #expect(gate.drop(Make.route("r", [])) == ["+Service b", "+EndpointSlice b-1", "-VirtualService r"])
+    #expect(gate.set == [Make.service("b", ports: [80]), slice([80])])
+    #expect(gate.waitingObjects.isEmpty && gate.problems.isEmpty)
+  }
+
+  @Test func aSliceWithOtherEndpointsDoesNotWaitForAPort() {
+    var gate = narrowed()
+    #expect(gate.put(slice([80], "10.0.0.2")) == ["+EndpointSlice b-1"])
+    #expect(gate.waitingObjects == [service.key])
+  }
+
+  @Test func aPortThatComesBackFreesTheSlice() {
+    var gate = narrowed()
+    #expect(gate.put(Make.service("b", ports: [80, 81])) == ["+EndpointSlice b-1"])
+    #expect(gate.problems.isEmpty && gate.waitingObjects.isEmpty)
+  }
+
+  @Test func aPortThatWaitsOutlivesARestart() {
+    let first = narrowed()
+    var second = AdmissionGate()
+    second.restore(first.admittedObjects.sorted { $0.key < $1.key })
+    let files = [Make.service("b", ports: [80]), slice([80]), Make.route("r", ["b||81"])]
+    _ = second.apply(files.map { Make.file("\($0.key)", [$0]) }, isInitialScan: true)
+    #expect(second.set == first.set)
+    #expect(second.problems == first.problems)
+  }
+
   @Test(arguments: 0..<40 as Range<UInt64>) func nothingIsLeftBehind(_ seed: UInt64) {
     var random = AdmissionPropertyTests.Random(state: seed)
     var gate = AdmissionGate()

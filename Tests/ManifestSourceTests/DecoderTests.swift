@@ -289,8 +289,15 @@ import TrafficModel
     #expect(rule.subsets.allSatisfy { $0.labels == ["version": "v1"] })
   }
 
-  @Test func emptyFilesAndCommentsHoldNothing() {
-    for text in ["", "\n", "# nothing\n", "---\n---\n# x\n", "%YAML 1.1\n---\n", "null\n", "\u{FEFF}# bom\n"] {
+  /// An editor that was stopped, or a disk that was full: nobody removes objects this way on purpose.
+  @Test func aFileWithoutAByteTakesNothingAway() {
+    let decoded = Decoded("")
+    #expect(!decoded.isComplete)
+    #expect(decoded.lines == ["f.yaml: warning: is empty; remove the file to remove what was in it"])
+  }
+
+  @Test func linesAndCommentsHoldNothing() {
+    for text in ["\n", "# nothing\n", "---\n---\n# x\n", "%YAML 1.1\n---\n", "null\n", "\u{FEFF}# bom\n"] {
       let decoded = Decoded(text)
       #expect(decoded.documents.isEmpty && decoded.isComplete && decoded.problems.isEmpty, "\(text.debugDescription)")
     }

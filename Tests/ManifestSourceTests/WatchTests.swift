@@ -20,7 +20,8 @@ import TrafficModel
     let directory = try TemporaryDirectory()
     try await watching(directory) { watched in
       #expect(watched.batches[0].isInitialScan)
-      #expect(watched.batches[0].updates.isEmpty)
+      #expect(watched.services.isEmpty)
+      #expect(watched.problems == ["\(directory.path): warning: the directory holds no manifests"])
     }
     try directory.write("a.yaml", service("a"))
     try directory.makeDirectory("sub/deep")
@@ -156,7 +157,7 @@ import TrafficModel
       try await watched.until("watched where it is") { $0.services == ["a": [2], "b": [3]] }
       try directory.remove("three")
       try await watched.until("removed") { $0.services.isEmpty }
-      #expect(watched.problems.isEmpty)
+      #expect(watched.problems == ["\(directory.path): warning: the directory holds no manifests"])
     }
   }
 
@@ -182,6 +183,67 @@ import TrafficModel
     }
     let missing = ManifestSource.scanOnce(directories: [directory.at("nowhere")])
     #expect(missing.updates.map(\.origin) == [directory.at("nowhere")])
+  }
+
+  /// A volume that is taken out leaves an empty directory behind.
+  @Test func aRootThatComesBackEmptyKeepsWhatItHad() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.makeDirectory("m")
+    try directory.write("m/a.yaml", service("a", 1))
+    try directory.write("m/b.yaml", service("b", 1))
+    let watched = Watched([directory.at("m")])
+    try await watched.until("the first scan") { $0.services.count == 2 }
+    try directory.move("m", to: "elsewhere")
+    try directory.makeDirectory("m")
+    let problem =
+      "\(directory.at("m")): error: the directory has come back without a manifest, and what was in it stays "
+      + "until there is one"
+    try await watched.until("the problem") { $0.problems == [problem] }
+    #expect(watched.services.count == 2)
+    #expect(!watched.removed.contains(directory.at("m/a.yaml")))
+    // It is the right one again, but for one file.
+    try directory.write("m/b.yaml", service("b", 2))
+    try await watched.until("the rest") { $0.services == ["b": [2]] && $0.problems.isEmpty }
+    // And what is deleted while the directory stays is gone.
+    try directory.remove("m/b.yaml")
+    try await watched.until("nothing left") { $0.services.isEmpty }
+    try await watched.stop()
+  }
+
+  @Test func aFileWithoutAByteTakesNothingAway() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write("a.yaml", service("a", 1))
+    try await watching(directory) { watched in
+      try directory.write("a.yaml", "")
+      let problem = "\(directory.at("a.yaml")): warning: is empty; remove the file to remove what was in it"
+      try await watched.until("the problem") { $0.problems == [problem] }
+      try directory.write("a.yaml", service("a", 2))
+      try await watched.until("written") { $0.services["a"] == [2] && $0.problems.isEmpty }
+      #expect(watched.removed.isEmpty)
+    }
+  }
+
+  @Test func aLinkToNothingIsAProblemUntilItsTargetComes() async throws {
+    let directory = try TemporaryDirectory()
+    let elsewhere = try TemporaryDirectory()
+    try elsewhere.write("target", service("a", 1))
+    try directory.link("a.yaml", to: elsewhere.at("target"))
+    try directory.link("loop.yaml", to: "loop.yaml")
+    try await watching(directory) { watched in
+      #expect(watched.problems.count == 1 && watched.problems[0].contains("loop.yaml: error: cannot be read: "))
+      try elsewhere.remove("target")
+      let problem = "\(directory.at("a.yaml")): error: is a link to nothing"
+      try await watched.until("the problem") { $0.problems.contains(problem) }
+      #expect(watched.removed.isEmpty)
+      let told = watched.updateCount
+      try elsewhere.write("target", service("a", 2))
+      try await watched.until("the target is back") { $0.services["a"] == [2] }
+      #expect(watched.updateCount <= told + 2, "a link to nothing is told of once")
+      try elsewhere.write("target", service("a", 3))
+      try await watched.until("and is watched again") { $0.services["a"] == [3] }
+      try directory.remove("a.yaml")
+      try await watched.until("removed") { $0.services.isEmpty }
+    }
   }
 
   @Test func aLinkedRootIsFollowedWhenTheLinkIsSwapped() async throws {
@@ -227,7 +289,7 @@ import TrafficModel
       try await watched.until("1,000 files") { $0.services.count == 1_000 }
       for number in 0..<1_000 { try directory.replace("d\(number % 10)/f\(number).yaml", service("s\(number)", 2)) }
       try await watched.until("1,000 changes") { $0.services.values.allSatisfy { $0 == [2] } }
-      #expect(watched.removed.isEmpty)
+      #expect(watched.removed == [directory.path], "the directory's warning and no file")
       for part in 0..<10 { try directory.remove("d\(part)") }
       try await watched.until("nothing left") { $0.services.isEmpty }
     }

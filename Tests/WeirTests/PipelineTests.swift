@@ -6,10 +6,10 @@ import Synchronization
 import Telemetry
 import Testing
 import TrafficModel
-import XDSServer
 import XDSSnapshot
 
 @testable import Weir
+@testable import XDSServer
 
 /// A clock whose sleepers wait until they are told that the time has come.
 final class ManualSleep: Sendable {
@@ -57,13 +57,14 @@ struct Bench {
   let clock = ManualSleep()
   let registry = MetricsRegistry()
 
-  init(restoring objects: [AdmittedObject] = []) {
+  init(restoring objects: [AdmittedObject] = [], classes: [StoredProxyClass] = []) {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     server = XDSServer(
       logger: logger,
       classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
     pipeline = Pipeline(
-      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects), server: server,
+      clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects, classes: classes),
+      server: server,
       metrics: PipelineMetrics(registry), logger: logger, sleep: clock.sleep)
   }
 
@@ -155,5 +156,58 @@ let catalog = """
     await bench.pipeline.remove(proxyClass)
     #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
     while bench.server.generation?.classes[proxyClass] != nil { await Task.yield() }
+  }
+
+  private let shop = ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001)
+  private let storedShop = StoredProxyClass(
+    kind: "sidecar", namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001)
+
+  /// In the state of the world a client that comes back says no more than the version of its route table. The process
+  /// that knows its class knows what is in it.
+  @Test func theRouteTablesOfTheProcessBeforeAreRemembered() async throws {
+    let before = Bench()
+    await before.take(catalog, isInitialScan: true)
+    await before.pipeline.add(shop)
+    let generation = try #require(before.server.generation)
+    let old = try #require(generation.classes[shop])
+    let kept = try before.store.load(decode: { _, _ in nil })
+    #expect(kept.classes == [storedShop])
+
+    let after = Bench(restoring: kept.objects, classes: kept.classes)
+    await after.take(catalog.replacing("catalog", with: "orders"), isInitialScan: true)
+    let new = try #require(after.server.generation?.classes[shop])
+    #expect(new.routes.contentHash != old.routes.contentHash)
+    var count = 0
+    old.routes.tree.forEach { route in
+      count += 1
+      #expect(after.server.shared.sentResource(version: route.contentHash)?.name == route.name)
+    }
+    #expect(count > 0)
+    #expect(after.server.shared.sentTable(version: old.listeners.contentHash) != nil)
+  }
+
+  @Test func aClassThatDoesNotComeBackIsForgotten() async throws {
+    let bench = Bench(restoring: [], classes: [storedShop])
+    bench.store.state.withLock { $0.classes = [storedShop] }
+    await bench.take(catalog, isInitialScan: true)
+    #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
+    while bench.store.state.withLock({ !$0.classes.isEmpty }) { await Task.yield() }
+  }
+
+  @Test func aStateFileThatIsLostIsWrittenAnewWithEverything() async throws {
+    let bench = Bench()
+    await bench.take(catalog, isInitialScan: true)
+    await bench.pipeline.add(shop)
+    bench.store.state.withLock { state in
+      state.objects = [:]
+      state.classes = []
+      state.isLost = true
+    }
+    await bench.take(catalog.replacing("catalog", with: "orders"), file: "b.yaml")
+    bench.store.state.withLock { state in
+      #expect(Set(state.objects.keys.map(\.id.name)) == ["catalog", "orders"])
+      #expect(state.classes == [storedShop])
+    }
+    #expect(await bench.pipeline.problems.allSatisfy { !$0.message.contains("could not be kept") })
   }
 }

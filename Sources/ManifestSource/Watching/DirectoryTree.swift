@@ -22,6 +22,8 @@ struct DirectoryTree {
     var origin: String
     var isPresent = false
     var nextLook: Instant?
+    /// How many of the known files are below it.
+    var fileCount = 0
   }
 
   private struct Directory {
@@ -45,6 +47,8 @@ struct DirectoryTree {
   /// Directory → the files and directories known in it.
   private var members: [String: Set<String>] = [:]
   private var settling: [String: Instant] = [:]
+  /// Links to nothing, which nobody tells about when their target comes, and when they are looked at again.
+  private var dangling: [String: Instant] = [:]
   /// Directories that cannot be read, and why.
   private(set) var failures: [String: String] = [:]
 
@@ -84,7 +88,7 @@ struct DirectoryTree {
 
   /// When there is something to do without an event.
   var nextDeadline: Instant? {
-    let deadlines = [settling.values.min(), roots.compactMap(\.nextLook).min()]
+    let deadlines = [settling.values.min(), dangling.values.min(), roots.compactMap(\.nextLook).min()]
     return deadlines.compactMap { $0 }.min()
   }
 
@@ -99,8 +103,17 @@ struct DirectoryTree {
     if settling[path] == nil { settling[path] = now + Self.grace }
   }
 
+  mutating func lookAgain(_ path: String, at now: Instant) { dangling[path] = now + Self.rootInterval }
+
+  mutating func lookAtDangling(at now: Instant) {
+    for path in dangling.filter({ $0.value <= now }).keys.sorted() {
+      dangling[path] = nil
+      look(path, at: now)
+    }
+  }
+
   mutating func forget(_ path: String) {
-    files.remove(path)
+    if files.remove(path) != nil { count(path, -1) }
     if !directories.keys.contains(path) { members[Self.parent(of: path)]?.remove(path) }
     settling[path] = nil
     dropTarget(of: path)
@@ -123,8 +136,13 @@ struct DirectoryTree {
   private mutating func scanRoot(_ index: Int, at now: Instant) {
     let path = roots[index].path
     if case .failure(let error) = FileSystem.status(path) {
-      loseRoot(index, "the directory cannot be read: \(error.reason)", at: now)
-      return
+      return loseRoot(index, "the directory cannot be read: \(error.reason)", at: now)
+    }
+    if !roots[index].isPresent, roots[index].fileCount > 0, Self.holdsNothing(path) {
+      // A volume that was taken out, or is not in yet, leaves an empty directory. Files that were deleted, one by one, show
+      // as such while their directory stays.
+      return loseRoot(
+        index, "the directory has come back without a manifest, and what was in it stays until there is one", at: now)
     }
     roots[index].isPresent = true
     roots[index].nextLook = nil
@@ -136,7 +154,16 @@ struct DirectoryTree {
     if failures[path] != nil {
       roots[index].isPresent = false
       roots[index].nextLook = now + Self.rootInterval
+    } else if roots[index].fileCount == 0 {
+      // What is mounted over a directory tells nobody.
+      roots[index].nextLook = now + Self.rootInterval
     }
+  }
+
+  private static func holdsNothing(_ path: String) -> Bool {
+    var look = DirectoryTree(roots: [path], inotify: nil)
+    look.scanAll(at: .now)
+    return look.files.isEmpty && look.failures.isEmpty
   }
 
   private mutating func loseRoot(_ index: Int, _ reason: String, at now: Instant) {
@@ -183,13 +210,25 @@ struct DirectoryTree {
     for child in links { look(child, at: now) }
   }
 
+  private mutating func count(_ path: String, _ change: Int) {
+    for index in roots.indices where isBelow(path, roots[index].path) { roots[index].fileCount += change }
+  }
+
+  /// The roots that are there, with no manifest in them.
+  var emptyRoots: [String] {
+    roots.filter { $0.isPresent && $0.fileCount == 0 && failures[$0.path] == nil }.map(\.path)
+  }
+
   private static func parent(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "" }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   private mutating func found(_ path: String) {
-    if files.insert(path).inserted { members[Self.parent(of: path), default: []].insert(path) }
+    if files.insert(path).inserted {
+      members[Self.parent(of: path), default: []].insert(path)
+      count(path, 1)
+    }
     settling[path] = nil
     toRead.insert(path)
   }
@@ -367,6 +406,7 @@ struct DirectoryTree {
   private mutating func lost(_ path: String, at now: Instant) {
     guard let index = roots.firstIndex(where: { $0.path == path }) else { return }
     dropDirectories(path)
+    roots[index].isPresent = false
     scanRoot(index, at: now)
   }
 }

@@ -90,6 +90,8 @@ enum FileSystem {
   enum Reading {
     case bytes([UInt8])
     case absent
+    /// A link whose target is not there.
+    case dangling
     case refused(String)
   }
 
@@ -99,7 +101,11 @@ enum FileSystem {
     let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else {
       let error = SystemError("open")
-      return error.isAbsence ? .absent : .refused("cannot be read: \(error.reason)")
+      guard error.isAbsence else { return .refused("cannot be read: \(error.reason)") }
+      guard case .success(let status) = status(path, followingLinks: false), status.kind == .link else {
+        return .absent
+      }
+      return .dangling
     }
     defer { close(file) }
     var raw = stat()

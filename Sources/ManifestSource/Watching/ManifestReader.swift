@@ -6,13 +6,15 @@ struct ManifestReader {
   private struct Known {
     var hash: Int?
     var isEmpty = false
+    /// Of a file that could not be read, why.
+    var refusal: String?
     /// Of a file of several documents, what each gave.
     var chunks: [String: DecodedChunk] = [:]
   }
 
   var tree: DirectoryTree
   private var known: [String: Known] = [:]
-  private var reportedFailures: [String: String] = [:]
+  private var reportedFailures: [String: Problem] = [:]
 
   init(tree: DirectoryTree) { self.tree = tree }
 
@@ -20,6 +22,7 @@ struct ManifestReader {
   mutating func collect(at now: DirectoryTree.Instant, isInitial: Bool = false) -> [SourceUpdate] {
     var updates: [SourceUpdate] = []
     tree.lookForRoots(at: now)
+    tree.lookAtDangling(at: now)
     let settled = tree.takeSettled(at: now)
     let paths = tree.toRead.union(settled).sorted()
     tree.toRead = []
@@ -44,9 +47,10 @@ struct ManifestReader {
           tree.settle(path, at: now)
         }
       case .unchanged: break
-      case .refused(let message):
-        known[path] = Known()
-        updates.append(SourceUpdate(origin: tree.origin(of: path), content: .unreadable(path, message)))
+      case .dangling:
+        refuse(path, "is a link to nothing", &updates)
+        tree.lookAgain(path, at: now)
+      case .refused(let message): refuse(path, message, &updates)
       case .content(let content, let state):
         // An editor that empties a file before it fills it has not removed what is in it.
         if state.isEmpty, known[path]?.isEmpty == false, !settled.contains(path) {
@@ -61,22 +65,36 @@ struct ManifestReader {
     return updates.sorted { $0.origin < $1.origin }
   }
 
-  /// Directories are origins without documents: their content is the problem that they cannot be read.
+  private mutating func refuse(_ path: String, _ message: String, _ updates: inout [SourceUpdate]) {
+    guard known[path]?.refusal != message else { return }
+    known[path] = Known(refusal: message)
+    updates.append(SourceUpdate(origin: tree.origin(of: path), content: .unreadable(path, message)))
+  }
+
+  /// Directories are origins without documents: their content is the problem that they cannot be read, or that a root has
+  /// nothing in it.
   private mutating func failureUpdates() -> [SourceUpdate] {
-    guard tree.failures != reportedFailures else { return [] }
+    var failures = tree.failures.mapValues { Problem(.error, at: nil, $0) }
+    for path in tree.emptyRoots { failures[path] = Problem(.warning, at: nil, "the directory holds no manifests") }
+    guard failures != reportedFailures else { return [] }
     var updates: [SourceUpdate] = []
-    for (path, reason) in tree.failures where reportedFailures[path] != reason {
-      updates.append(SourceUpdate(origin: tree.origin(of: path), content: .unreadable(path, reason)))
+    for (path, problem) in failures where reportedFailures[path] != problem {
+      var problem = problem
+      problem.location = SourceLocation(file: path)
+      updates.append(
+        SourceUpdate(
+          origin: tree.origin(of: path), content: .documents([], isComplete: false, problems: [problem])))
     }
-    for path in reportedFailures.keys where tree.failures[path] == nil {
+    for path in reportedFailures.keys where failures[path] == nil {
       updates.append(SourceUpdate(origin: tree.origin(of: path), content: .removed))
     }
-    reportedFailures = tree.failures
+    reportedFailures = failures
     return updates
   }
 
   private enum Outcome: Sendable {
     case absent
+    case dangling
     case unchanged
     case refused(String)
     case content(SourceUpdate.Content, Known)
@@ -87,6 +105,7 @@ struct ManifestReader {
   private static func read(_ path: String, before: Known?) -> Outcome {
     switch FileSystem.read(path, limit: ManifestDecoder.maximumFileSize) {
     case .absent: return .absent
+    case .dangling: return .dangling
     case .refused(let message): return .refused(message)
     case .bytes(let bytes):
       var hasher = Hasher()
