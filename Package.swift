@@ -115,6 +115,17 @@ let package = Package(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
+    // Hostile bytes for the wire, made and fed; not part of a product.
+    library(
+      "WireFuzzing",
+      [
+        "HTTP2Session", "HTTP2Transport", "GRPCTransport", "ProtobufC", "EnvoyAPI", "XDSSnapshot", "XDSServer", logging,
+        nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"),
+      ]),
+    program(
+      "WeirFuzz", path: "fuzz/WeirFuzz",
+      ["WireFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
     tests(of: "HTTP2Session", [nio("NIOCore")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(
@@ -147,6 +158,7 @@ let package = Package(
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(of: "EnvoyHarness"),
+    tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
   ]
