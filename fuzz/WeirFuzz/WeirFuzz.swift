@@ -6,7 +6,8 @@ struct WeirFuzz: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "WeirFuzz",
     abstract: "Feeds Weir's server with hostile bytes.",
-    subcommands: [RunCommand.self, WorkCommand.self, ReplayCommand.self, KeepCommand.self, AcceptanceCommand.self,
+    subcommands: [
+      RunCommand.self, WorkCommand.self, ReplayCommand.self, KeepCommand.self, AcceptanceCommand.self,
       CyclesCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
