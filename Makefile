@@ -2,11 +2,11 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit-test end-to-end-test build-tests bench format lint protos clean
+.PHONY: help install run test unit-test end-to-end-test build-tests fuzz asan tsan bench format lint protos clean
 
 # Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
 STRICT := WEIR_STRICT=1
-SWIFT_FOLDERS := Package.swift $(wildcard Sources Tests examples benchmarks)
+SWIFT_FOLDERS := Package.swift $(wildcard Sources Tests examples benchmarks fuzz)
 BENCHMARKS := CompileBenchmark EndToEndBenchmark
 
 help: ## this list
@@ -42,6 +42,15 @@ test: ## all tests; prints how many ran
 	@$(MAKE) --no-print-directory unit-test
 	@$(MAKE) --no-print-directory end-to-end-test
 	@scripts/run-tests --total
+
+fuzz: install ## a million hostile inputs under the address sanitizer, and 10,000 clients that come and go; INPUTS=, SEED=
+	@scripts/fuzz $(INPUTS) $(SEED)
+
+asan: install ## the server's tests under the address sanitizer, with a search for leaks
+	@scripts/run-sanitized address
+
+tsan: install ## the server's tests under the thread sanitizer
+	@scripts/run-sanitized thread
 
 bench: install ## the benchmarks, built for release
 	@echo "bench: building for release"

@@ -129,6 +129,17 @@ let package = Package(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
+    // Hostile bytes for the wire, made and fed; not part of a product.
+    library(
+      "WireFuzzing",
+      [
+        "HTTP2Session", "HTTP2Transport", "GRPCTransport", "ProtobufC", "EnvoyAPI", "XDSSnapshot", "XDSServer", logging,
+        nio("NIOCore"), nio("NIOEmbedded"), nio("NIOPosix"),
+      ]),
+    program(
+      "WeirFuzz", path: "fuzz/WeirFuzz",
+      ["WireFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
     tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(
@@ -170,12 +181,16 @@ let package = Package(
       of: "WeirLoad",
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
+    tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "HTTP2ConformanceTests",
       dependencies: [
         "GRPCTransport", "HTTP2Transport", "XDSServer", "XDSSnapshot", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix"),
         logging,
       ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "CrashTests", dependencies: ["EnvoyHarness", "GRPCTransport", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix")],
       swiftSettings: settings),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),

@@ -1,23 +1,23 @@
-internal import NIOCore
+package import NIOCore
 
 /// Cuts a stream of body bytes into messages, however these were split over DATA frames.
 ///
 /// A message that lies whole in one received buffer is returned as a slice of it; only messages that straddle buffers
 /// are copied together. Memory grows with bytes that have arrived, never with a length that was merely announced.
-struct GRPCDeframer {
-  let maxMessageSize: Int
+package struct GRPCDeframer {
+  package let maxMessageSize: Int
   private var pending = ByteBuffer()
   /// Whether `pending` has storage of its own, which may be appended to without copying what is there.
   private var ownsPending = false
 
-  init(maxMessageSize: Int) {
+  package init(maxMessageSize: Int) {
     self.maxMessageSize = maxMessageSize
   }
 
   /// Bytes that are not yet part of a returned message.
-  var bufferedBytes: Int { pending.readableBytes }
+  package var bufferedBytes: Int { pending.readableBytes }
 
-  mutating func append(_ bytes: ByteBuffer) {
+  package mutating func append(_ bytes: ByteBuffer) {
     if pending.readableBytes == 0 {
       pending = bytes
       ownsPending = false
@@ -34,7 +34,7 @@ struct GRPCDeframer {
 
   /// The next whole message, or nil until more bytes arrive.
   /// - Throws: the status that the call must end with: the message is too large, or compressed.
-  mutating func next() throws(GRPCStatus) -> ByteBuffer? {
+  package mutating func next() throws(GRPCStatus) -> ByteBuffer? {
     let start = pending.readerIndex
     guard let flag = pending.getInteger(at: start, as: UInt8.self),
       let length = pending.getInteger(at: start + 1, as: UInt32.self)
@@ -66,7 +66,7 @@ struct GRPCDeframer {
     ownsPending = true
   }
 
-  mutating func removeAll() {
+  package mutating func removeAll() {
     pending = ByteBuffer()
     ownsPending = false
   }

@@ -86,6 +86,11 @@ public final class GRPCServer: Sendable {
     return local
   }
 
+  /// Serves a channel that somebody else has made, on its event loop: connections in memory, for fuzzing.
+  package func serve(_ channel: any Channel) throws {
+    try core.initialize(channel)
+  }
+
   /// Ends the server: stops listening, sends GOAWAY, tells every call (``GRPCCallHandler/shutdownRequested()``), waits
   /// for the calls to finish, and after the grace period closes what is left. Returns when every connection is closed.
   public func shutdown(gracePeriod: TimeAmount) async {

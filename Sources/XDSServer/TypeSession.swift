@@ -65,6 +65,8 @@ struct TypeSession: Sendable {
   /// Applies what a request changed in the subscription to what the client holds, or will hold.
   mutating func apply(_ change: Subscription.Change) {
     owed.merge(change.owed)
+    // Asked for while a response was in flight, and given up before the next.
+    if change.dropsUnnamed || !change.dropped.isEmpty { owed.keep { subscription.covers($0) } }
     if change.dropsUnnamed {
       acked = acked.restricted(to: subscription.names)
       if let table = inFlight?.table { inFlight?.table = table.restricted(to: subscription.names) }
@@ -107,6 +109,12 @@ public struct Rejection: Sendable, Hashable {
 }
 
 extension Owed {
+  mutating func keep(where isKept: (String) -> Bool) {
+    guard case .names(let names) = self else { return }
+    let kept = names.filter(isKept)
+    self = kept.isEmpty ? .nothing : .names(kept)
+  }
+
   mutating func merge(_ other: Owed) {
     switch other {
     case .nothing: break

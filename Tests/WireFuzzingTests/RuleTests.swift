@@ -1,0 +1,73 @@
+import GRPCTransport
+import NIOCore
+import Testing
+import XDSSnapshot
+
+@testable import WireFuzzing
+
+/// The rules that fuzzing checks do find what breaks them.
+@Suite struct RuleTests {
+  @Test func aHandlerThatNeverHearsItsCloseIsStuck() throws {
+    let ledger = CallLedger()
+    let handler = WatchedCall(SilentHandler(), ledger)
+    #expect(throws: FuzzFailure.self) { try ledger.check() }
+    handler.closed(.reset)
+    #expect(throws: FuzzFailure.self) { try ledger.check() }
+    withExtendedLifetime(handler) {}
+  }
+
+  @Test func aHandlerThatIsClosedAndGoneIsNot() throws {
+    let ledger = CallLedger()
+    do {
+      let handler = WatchedCall(SilentHandler(), ledger)
+      handler.closed(.reset)
+    }
+    try ledger.check()
+  }
+
+  @Test func aMessageAfterTheEndIsNoticed() {
+    let ledger = CallLedger()
+    do {
+      let handler = WatchedCall(SilentHandler(), ledger)
+      handler.receivedEnd()
+      handler.received(message: ByteBuffer())
+      handler.closed(.reset)
+    }
+    #expect(throws: FuzzFailure.self) { try ledger.check() }
+  }
+
+  @Test func theReferenceCutsMessages() {
+    let framing = ReferenceFraming([0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0], maximum: 10)
+    #expect(framing.messages == [[9], []])
+    #expect(framing.ending == .waiting(3))
+    #expect(ReferenceFraming([0, 0, 0, 0, 11], maximum: 10).ending == .tooLarge)
+    #expect(ReferenceFraming([1, 0, 0, 0, 1], maximum: 10).ending == .compressed)
+  }
+
+  @Test func theReferenceReadsFields() throws {
+    // resource_names: "a", "b"; an unknown varint.
+    let message = try ReferenceMessage(.discoveryRequest, [0x1a, 1, 0x61, 0x1a, 1, 0x62, 0xa0, 6, 1][...])
+    #expect(message.strings(3) == ["a", "b"])
+    for wrong: [UInt8] in [[0x1a, 2, 0x61], [0x1a, 1, 0], [0x1a, 1, 0xff], [0x18, 1], [0x1b], [0x00]] {
+      #expect(throws: ReferenceMessage.Refusal.self) { try ReferenceMessage(.discoveryRequest, wrong[...]) }
+    }
+  }
+
+  @Test func theModelKnowsWhatIsHeld() throws {
+    var model = ModelStream(.cluster, isDelta: true)
+    model.requestedDelta(adding: [], removing: [])
+    let response = ModelResponse(type: .cluster, nonce: "1", version: "", bodies: ["a": [1], "b": [2]])
+    try model.received(response)
+    #expect(throws: FuzzFailure.self) { try model.received(response) }
+    model.accept(try #require(model.takeWaiting()))
+    #expect(model.difference(["a": [1], "b": [2]]) == nil)
+    #expect(model.difference(["a": [1]]) != nil)
+    #expect(model.difference(["a": [1], "b": [3]]) != nil)
+    #expect(model.difference(["a": [1], "b": [2], "c": [4]]) != nil)
+  }
+}
+
+private final class SilentHandler: GRPCCallHandler {
+  func received(message: ByteBuffer) {}
+  func closed(_ reason: GRPCCloseReason) {}
+}
