@@ -161,12 +161,6 @@ final class RawStream {
     call.eventLoop.execute { call.value.end() }
   }
 
-  /// Takes nothing more: the server can send one stream window.
-  func pauseReading() {
-    let call = call
-    call.eventLoop.execute { call.value.pauseReading() }
-  }
-
   // MARK: Requests
 
   func send(bytes: [UInt8]) {

@@ -144,7 +144,7 @@ final class SessionRun {
       unconsumed[id] = nil
     case .writable(let id):
       _ = try phase(of: id, "writability")
-    case .settings, .pingAcknowledged, .goAway, .terminated:
+    case .headersTooLarge, .settings, .pingAcknowledged, .goAway, .terminated:
       break
     }
   }
