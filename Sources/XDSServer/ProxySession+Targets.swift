@@ -110,7 +110,8 @@ extension ProxySession {
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return [] }
     var names: Set<String> = []
-    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: generation.endpoints[name]) {
+    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: generation.endpoints[name])
+    {
       names.insert(name)
     }
     let clusters = types[ResourceType.cluster.rawValue]

@@ -136,7 +136,9 @@ extension ProxySession {
 
   /// The withdrawal is answered and the response before it never was, as the state of the world does it: its client answers
   /// the last response only, but with the words that it had for the one before.
-  mutating func settleWithdrawal(_ flight: TypeSession.InFlight, _ withdrawal: Withdrawal, _ error: ErrorDetail?) -> Receipt {
+  mutating func settleWithdrawal(_ flight: TypeSession.InFlight, _ withdrawal: Withdrawal, _ error: ErrorDetail?)
+    -> Receipt
+  {
     self.withdrawal = nil
     if let error {
       refuse(withdrawal.original, error, .cluster)

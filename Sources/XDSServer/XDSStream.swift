@@ -116,7 +116,8 @@ final class XDSStream: GRPCCallHandler {
     peer = Peer(
       id: node.id.cut(to: Peer.limit), cluster: node.cluster.cut(to: Peer.limit),
       userAgent: userAgent.cut(to: Peer.limit), proxyClass: proxyClass)
-    var session = ProxySession(variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience)
+    var session = ProxySession(
+      variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience)
     if let generation = loop.generation { session.published(generation) }
     self.session = session
     server.joined(proxyClass)

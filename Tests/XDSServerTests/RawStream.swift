@@ -21,7 +21,7 @@ struct RunningServer {
 }
 
 func withServer(
-  threads: Int = 1, maximumSubscription: Int = 1_000_000,
+  threads: Int = 1, maximumSubscription: Int = 1_000_000, patience: Duration = .seconds(5),
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   _ body: (RunningServer) async throws -> Void
@@ -29,7 +29,7 @@ func withServer(
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
-    logger: logger, maximumSubscription: maximumSubscription, classify: { _ in World.proxyClass },
+    logger: logger, maximumSubscription: maximumSubscription, patience: patience, classify: { _ in World.proxyClass },
     onNewClass: onNewClass, onClassGone: onClassGone)
   let server = GRPCServer(group: group, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))
@@ -175,6 +175,24 @@ final class RawStream {
       request.resourceNames = lists[type] ?? []
       request.versionInfo = received.version
       request.responseNonce = received.nonce
+      send(request, type)
+    }
+  }
+
+  func nack(_ received: Received, _ message: String) {
+    guard let type = received.type else { return }
+    let detail = ErrorDetail(code: 13, message: message)
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.responseNonce = received.nonce
+      request.errorDetail = detail
+      send(request, type)
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      request.resourceNames = lists[type] ?? []
+      request.responseNonce = received.nonce
+      request.errorDetail = detail
       send(request, type)
     }
   }
