@@ -158,6 +158,12 @@ let package = Package(
     tests(of: "XDSSnapshot"),
     tests(of: "TrafficCompiler", ["TrafficModel", "XDSSnapshot", "IncrementalGraph", "EnvoyAPI"]),
     tests(of: "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", nio("NIOCore"), nio("NIOPosix"), logging]),
+    .testTarget(
+      name: "XDSServerEnvoyTests",
+      dependencies: [
+        "XDSServer", "XDSSnapshot", "EnvoyAPI", "EnvoyBootstrap", "EnvoyHarness", "GRPCTransport", nio("NIOPosix"),
+        logging,
+      ], swiftSettings: settings),
     tests(of: "ManifestSource", ["TrafficModel", logging]),
     tests(of: "Admission", ["TrafficModel"]),
     tests(of: "StateStore", ["ManifestSource", "TrafficModel"]),

@@ -17,7 +17,16 @@ struct AdminView: AdminDataSource {
 
   func prepareMetrics() async { metrics.update(await xds.metrics()) }
 
-  func problems() async -> [Problem] { await pipeline.problems }
+  /// Those of the input, and what proxies refuse of what it was made into.
+  func problems() async -> [Problem] {
+    await pipeline.problems
+      + xds.refusals().map { refusal in
+        Problem(
+          .warning, at: nil,
+          "\(refusal.type.kind.rawValue) \(refusal.resource) is refused by \(refusal.proxies) "
+            + "\(refusal.proxies == 1 ? "proxy" : "proxies"): \(refusal.message)")
+      }
+  }
 
   func proxies() async -> [ProxyReport] {
     let now = Date()

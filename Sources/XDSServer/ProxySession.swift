@@ -293,7 +293,7 @@ struct ProxySession: Sendable {
         if settled(type, table, generation, isComplete) { return nil }
         continue
       }
-      if type == .cluster { renewRefused(plan, table) }
+      if type == .cluster { renewRefused(plan) }
       return send(plan, table, generation, isComplete: isComplete)
     }
   }
@@ -311,10 +311,12 @@ struct ProxySession: Sendable {
   }
 
   /// Accepted content that is sent again after a refusal warms again, and needs its endpoints again.
-  private mutating func renewRefused(_ plan: ResponsePlan, _ table: ResourceTable) {
-    for name in self[.cluster].quarantine?.doubtful ?? [] {
-      guard let old = self[.cluster].acked[name], table[name]?.contentHash == old.contentHash else { continue }
-      if variant == .stateOfTheWorld || plan.names.contains(name) { endpointsAsOf.remove(name) }
+  private mutating func renewRefused(_ plan: ResponsePlan) {
+    guard let doubtful = self[.cluster].quarantine?.doubtful, !doubtful.isEmpty, !self[.cluster].holdsUnknown else {
+      return
+    }
+    for cluster in plan.resources where doubtful.contains(cluster.name) {
+      if self[.cluster].acked[cluster.name]?.contentHash == cluster.contentHash { endpointsAsOf.remove(cluster.name) }
     }
   }
 

@@ -27,7 +27,23 @@ final class ModelClient {
     case stateOfTheWorld(DiscoveryRequest, ResourceType)
   }
 
+  /// What sets a client apart from the usual Envoy.
+  struct Habits: CustomStringConvertible {
+    /// Refuses a response of clusters as a whole for one that is bad.
+    var refusesWhole = false
+    var takesRoutes = true
+    /// Says things twice, drops names and takes them up again, and forgets some of what it held when it comes back.
+    var isErratic = false
+    /// Fails to build a bad cluster, keeps it as one that warms, and then says nothing of clusters until it is gone.
+    var freezes = false
+
+    var description: String {
+      "whole \(refusesWhole), routes \(takesRoutes), erratic \(isErratic), freezes \(freezes)"
+    }
+  }
+
   let variant: XDSProtocol
+  let habits: Habits
   private(set) var held: [ResourceType: [String: Resource]] = [:]
   /// Clusters that have had their endpoints since they came.
   private(set) var warm: Set<String> = []
@@ -38,7 +54,9 @@ final class ModelClient {
   var outbox: [Request] = []
   var inbox: [Sent] = []
   /// ACKs of clusters that are not warm yet, as Envoy keeps them back.
-  private(set) var withheld: [Sent] = []
+  private(set) var withheld: [(sent: Sent, error: String?)] = []
+  /// Bad clusters that it could not build, and has among those that warm.
+  private(set) var phantoms: Set<String> = []
 
   private var isRequested: Set<ResourceType> = []
   private var isAnswered: Set<ResourceType> = []
@@ -59,7 +77,14 @@ final class ModelClient {
   private var halfTaken: Set<String> = []
   private var unknownReferrers: Set<ResourceType> = []
 
-  init(_ variant: XDSProtocol) { self.variant = variant }
+  /// The last answer of each type.
+  private var answers: [ResourceType: (nonce: String, error: String?)] = [:]
+  private var routeNames = [World.routeName]
+
+  init(_ variant: XDSProtocol, _ habits: Habits) {
+    self.variant = variant
+    self.habits = habits
+  }
 
   /// Opens a stream. All subscriptions are made anew at once; a first-time client asks for routes after listeners.
   func connect(serverRestarted: Bool) {
@@ -70,6 +95,8 @@ final class ModelClient {
     isAnswered = []
     nonces = [:]
     expected = [:]
+    answers = [:]
+    phantoms = []
     let isReturning = !held.isEmpty
     carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
     if isReturning && serverRestarted && variant == .stateOfTheWorld {
@@ -84,7 +111,41 @@ final class ModelClient {
       if !endpointNames.isEmpty { request(.endpoint, adding: endpointNames.sorted()) }
     }
     request(.listener)
-    if !held[.listener, default: [:]].isEmpty { request(.route, adding: [World.routeName]) }
+    if habits.takesRoutes && !held[.listener, default: [:]].isEmpty { request(.route, adding: [World.routeName]) }
+  }
+
+  // MARK: Oddities
+
+  /// Answers the last response of a type once more.
+  func repeatAnswer(_ type: ResourceType) {
+    guard let answer = answers[type] else { return }
+    request(type, nonce: answer.nonce, error: answer.error)
+  }
+
+  /// Drops a name and takes it up again.
+  func resubscribe(_ type: ResourceType, _ name: String) {
+    guard isRequested.contains(type), isAnswered.contains(type) else { return }
+    switch type {
+    case .cluster, .listener: return
+    case .endpoint:
+      guard endpointNames.contains(name) else { return }
+      endpointNames.remove(name)
+      request(type, removing: [name])
+      endpointNames.insert(name)
+    case .route:
+      routeNames = []
+      request(type, removing: [name])
+      routeNames = [World.routeName]
+    }
+    // In the state of the world the server may have passed over both, for their stale nonce.
+    if variant == .delta { held[type]?[name] = nil }
+    request(type, adding: [name])
+  }
+
+  /// Loses something while it is not connected. (A cluster is not lost alone: what names it would be broken.)
+  func forget(_ type: ResourceType, _ name: String) {
+    guard variant == .delta, type != .cluster, held[type]?.removeValue(forKey: name) != nil else { return }
+    if type == .endpoint { warm.remove(name) }
   }
 
   // MARK: Requests
@@ -93,6 +154,7 @@ final class ModelClient {
     _ type: ResourceType, adding: [String] = [], removing: [String] = [], nonce: String = "", error: String? = nil
   ) {
     let isFirst = isRequested.insert(type).inserted
+    if !nonce.isEmpty { answers[type] = (nonce, error) }
     let detail = error.map { ErrorDetail(code: 13, message: $0) }
     switch variant {
     case .delta:
@@ -110,7 +172,7 @@ final class ModelClient {
       switch type {
       case .cluster, .listener: break
       case .endpoint: request.resourceNames = endpointNames.sorted()
-      case .route: request.resourceNames = [World.routeName]
+      case .route: request.resourceNames = routeNames
       }
       expected[type, default: []].formUnion(adding)
       request.responseNonce = nonce.isEmpty ? nonces[type] ?? "" : nonce
@@ -132,16 +194,22 @@ final class ModelClient {
     let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
     refused[type] = refused[type, default: []].subtracting(resources.keys).union(bad)
     if type == .cluster && bad.isEmpty { halfTaken.subtract(resources.keys) }
-    if type == .cluster && !bad.isEmpty {
+    if type == .cluster && !bad.isEmpty && !habits.refusesWhole {
       halfTaken.formUnion(resources.keys.filter { held[.cluster]?[$0] == nil })
     }
     if !bad.isEmpty {
-      if type == .cluster { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
+      if type == .cluster && !habits.refusesWhole { take(clusters: resources.filter { !bad.contains($0.key) }, sent) }
       expected[type, default: []].formUnion(resources.keys)
       expected[type, default: []].formUnion(sent.removed)
       if type == .cluster { expected[.endpoint, default: []].formUnion(resources.keys) }
       let message = namesTheBad ? "Error adding/updating: \(bad.joined(separator: ", ")): bad" : "bad"
-      request(type, nonce: sent.nonce, error: message)
+      if type == .cluster && habits.freezes {
+        warmsForEver(Set(bad), sent, resources)
+        withheld.append((sent, message))
+        releaseClusterACK()
+      } else {
+        request(type, nonce: sent.nonce, error: message)
+      }
       return
     }
     versions[type] = sent.version
@@ -149,7 +217,8 @@ final class ModelClient {
     switch type {
     case .cluster:
       take(clusters: resources, sent)
-      withheld.append(sent)
+      if habits.freezes { warmsForEver([], sent, resources) }
+      withheld.append((sent, nil))
       if ackAtOnce { releaseClusterACK() }
       return
     case .endpoint:
@@ -175,7 +244,7 @@ final class ModelClient {
         held[type] = resources
       }
       unknownReferrers.remove(type)
-      if !isRequested.contains(.route) { request(.route, adding: [World.routeName]) }
+      if habits.takesRoutes && !isRequested.contains(.route) { request(.route, adding: [World.routeName]) }
     case .route:
       if !sent.removed.isEmpty { complaints.append("a route table was removed") }
       if let route = resources[World.routeName] {
@@ -192,8 +261,22 @@ final class ModelClient {
 
   /// The ACK that waits for warming, when it is time or when the client is in start-up.
   func releaseClusterACK() {
-    guard !withheld.isEmpty else { return }
-    request(.cluster, nonce: withheld.removeFirst().nonce)
+    guard !withheld.isEmpty, !isFrozen else { return }
+    let (sent, error) = withheld.removeFirst()
+    request(.cluster, nonce: sent.nonce, error: error)
+  }
+
+  /// It has not sent the answer to a response of clusters, and has one among them that it will never build.
+  var isFrozen: Bool { !phantoms.isEmpty && isPaused }
+  /// A refusal goes out at once as long as nothing else warms.
+  private var isPaused = false
+
+  private func warmsForEver(_ bad: Set<String>, _ sent: Sent, _ resources: [String: Resource]) {
+    phantoms.subtract(resources.keys)
+    phantoms.subtract(sent.removed)
+    if variant == .stateOfTheWorld { phantoms.formIntersection(resources.keys) }
+    phantoms.formUnion(bad)
+    if !isWarm { isPaused = true } else if phantoms.isEmpty { isPaused = false }
   }
 
   /// Whether the client waits for no endpoints that this stream could still bring.

@@ -33,7 +33,7 @@ struct RunningServer {
 
 func withServer(
   threads: Int = 1, limits: XDSLimits = XDSLimits(), memory: BufferAccount = BufferAccount(),
-  configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
+  patience: Duration = .seconds(5), configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
   classify: @escaping @Sendable (NodeIdentity) -> ProxyClass = { _ in World.proxyClass },
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
@@ -42,7 +42,7 @@ func withServer(
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
-    logger: logger, limits: limits, memory: memory, classify: classify,
+    logger: logger, limits: limits, memory: memory, patience: patience, classify: classify,
     onNewClass: onNewClass, onClassGone: onClassGone)
   let server = GRPCServer(group: group, configuration: configuration, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))
@@ -229,6 +229,24 @@ final class RawStream {
       request.resourceNames = lists[type] ?? []
       request.versionInfo = received.version
       request.responseNonce = received.nonce
+      send(request, type)
+    }
+  }
+
+  func nack(_ received: Received, _ message: String) {
+    guard let type = received.type else { return }
+    let detail = ErrorDetail(code: 13, message: message)
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.responseNonce = received.nonce
+      request.errorDetail = detail
+      send(request, type)
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      request.resourceNames = lists[type] ?? []
+      request.responseNonce = received.nonce
+      request.errorDetail = detail
       send(request, type)
     }
   }

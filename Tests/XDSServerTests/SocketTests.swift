@@ -57,6 +57,52 @@ import XDSSnapshot
   }
 
   @Test(arguments: XDSProtocol.allCases)
+  func aClientSilentAboutItsClustersLosesTheSuspectAndGoesOn(_ variant: XDSProtocol) async throws {
+    try await withServer(patience: .seconds(1)) { server in
+      var world = Self.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant)
+      try await stream.sync()
+      world.cluster("bad")
+      world.cluster("good")
+      world.host("x", version: 2, ["good"])
+      world.host("y", version: 2, ["bad"])
+      server.xds.publish(world.generation())
+      let clusters = try await stream.next()
+      #expect(clusters.type == .cluster && clusters.text.contains("C bad 1"))
+      stream.subscribe(.endpoint, ["good"])
+      let endpoints = try await stream.next()
+      #expect(endpoints.type == .endpoint && endpoints.text == "E good 1")
+      stream.ack(endpoints)
+      // Nothing more is said of clusters.
+      let withdrawn = try await stream.next()
+      #expect(withdrawn.type == .cluster && !withdrawn.text.contains("C bad"))
+      #expect(withdrawn.removed == (variant == .delta ? ["bad"] : []))
+      let message = "Error adding/updating cluster(s) bad: ring hash"
+      switch variant {
+      case .delta:
+        stream.nack(clusters, message)
+        stream.ack(withdrawn)
+      case .stateOfTheWorld: stream.nack(withdrawn, message)
+      }
+      var route = ""
+      while route.isEmpty {
+        let sent = try await stream.next()
+        #expect(!sent.text.contains("C bad"))
+        if sent.type == .route { route = sent.text }
+        stream.ack(sent)
+      }
+      #expect(route == "R outbound;x 2 good;y 1 b;")
+      #expect(await server.xds.metrics().suspectsWithdrawn == 1)
+      let status = try #require(await server.xds.proxies().first?.types.first { $0.type == .cluster })
+      #expect(status.rejection?.message == message && status.rejection?.resources == ["bad"])
+      #expect(
+        await server.xds.refusals() == [Refusal(type: .cluster, resource: "bad", message: message, proxies: 1)])
+      stream.close()
+    }
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
   func theOldClusterGoesAfterItsRoute(_ variant: XDSProtocol) async throws {
     try await withServer { server in
       var world = Self.world()

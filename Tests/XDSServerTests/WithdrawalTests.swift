@@ -48,7 +48,8 @@ import XDSSnapshot
     } else {
       #expect(sent[.cluster]?.names == ["a", "good"])
       // One answer, to the last response, with the words for the one before.
-      #expect(stream.nack(.cluster, "Error adding/updating cluster(s) bad: ring hash")[.cluster]?.names == ["a", "good"])
+      #expect(
+        stream.nack(.cluster, "Error adding/updating cluster(s) bad: ring hash")[.cluster]?.names == ["a", "good"])
     }
     _ = stream.ack(.endpoint)
     let routes = stream.ack(.cluster)
