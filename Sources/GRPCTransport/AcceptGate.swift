@@ -29,6 +29,8 @@ final class AcceptGate: ChannelDuplexHandler {
   private var state = State.open
   private var reserve = DescriptorReserve()
   private var wantsRead = false
+  /// Connections that are being shed.
+  private var closingCount = 0
 
   init(core: GRPCServerCore) {
     self.core = core
@@ -47,18 +49,27 @@ final class AcceptGate: ChannelDuplexHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard state == .shedding else {
-      context.fireChannelRead(data)
+    // Without a reserve the next failure could not be dealt with: this connection's descriptor becomes the reserve.
+    if state == .open { reserve.take() }
+    guard state == .open, reserve.isHeld else {
+      shed(unwrapInboundIn(data), context)
       return
     }
+    context.fireChannelRead(data)
+  }
+
+  /// Closes a connection, and takes the reserve when that is done. NIO may have accepted more than one.
+  private func shed(_ accepted: any Channel, _ context: ChannelHandlerContext) {
     state = .resting
+    closingCount += 1
     core.connectionRefused(.descriptors)
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-    let accepted = unwrapInboundIn(data)
     accepted.closeFuture.hop(to: context.eventLoop).whenComplete { _ in
       let (gate, context) = bound.value
+      gate.closingCount -= 1
+      guard gate.closingCount == 0 else { return }
       gate.reserve.take()
-      if !gate.reserve.isHeld { gate.rest(context) } else { gate.reopen(context) }
+      if gate.reserve.isHeld { gate.reopen(context) } else { gate.rest(context) }
     }
     accepted.close(promise: nil)
   }

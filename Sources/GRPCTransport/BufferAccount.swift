@@ -41,10 +41,18 @@ public final class BufferAccount: Sendable {
 
   /// Whether a charge of so many bytes would be accepted; a "no" counts as a refusal.
   public func hasRoom(for count: Int) -> Bool {
-    let bound = count <= Self.smallCharge ? limit : limit / 4 * 3
     let (sum, overflow) = bytes.addingReportingOverflow(count)
-    guard overflow || sum > bound else { return true }
+    guard overflow || sum > bound(for: count) else { return true }
     refused.add(1, ordering: .relaxed)
     return false
   }
+
+  /// Whether there was room for a charge that has been made: for what may turn out to be shared, and so to cost nothing.
+  public func hadRoom(for count: Int) -> Bool {
+    guard bytes > bound(for: count) else { return true }
+    refused.add(1, ordering: .relaxed)
+    return false
+  }
+
+  private func bound(for count: Int) -> Int { count <= Self.smallCharge ? limit : limit / 4 * 3 }
 }

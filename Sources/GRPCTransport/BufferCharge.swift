@@ -13,9 +13,13 @@ struct BufferCharge {
     guard count >= Self.step || charged > 0 else { return true }
     // Down to a multiple; up by halves, so that a large message is a few charges and not a thousand.
     if count > charged {
-      let more = max(count - charged, charged / 2) / Self.step * Self.step
-      guard more > 0 else { return true }
-      guard account.charge(more) else { return false }
+      let least = (count - charged) / Self.step * Self.step
+      guard least > 0 else { return true }
+      var more = max(least, charged / 2 / Self.step * Self.step)
+      if !account.charge(more) {
+        more = least
+        guard account.charge(more) else { return false }
+      }
       charged += more
     } else if count < charged / 2 || count < Self.step {
       let less = charged - count / Self.step * Self.step

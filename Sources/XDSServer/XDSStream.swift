@@ -70,7 +70,9 @@ final class XDSStream: GRPCCallHandler {
       guard identify(request.node), let type = type(of: request.typeURL),
         mayName(request.resourceNames.count, of: type)
       else { return nil }
-      return note(session?.received(request, for: type), type)
+      let receipt = note(session?.received(request, for: type), type)
+      settleNames(request.resourceNames.count)
+      return receipt
     case .delta:
       let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
       guard identify(request.node), let type = type(of: request.typeURL),
@@ -79,6 +81,7 @@ final class XDSStream: GRPCCallHandler {
       let receipt = note(session?.received(request, for: type), type)
       let count = session?[type].subscription.names.identity.count ?? 0
       if count > server.limits.maximumSubscription { refuseSubscription(type) }
+      if !request.resourceNamesSubscribe.isEmpty { settleNames(count) }
       return receipt
     }
   }
@@ -89,12 +92,16 @@ final class XDSStream: GRPCCallHandler {
       refuseSubscription(type)
       return false
     }
-    guard count < 256 || server.shared.memory.hasRoom(for: count * NameSet.bytesPerName) else {
-      refuseForMemory()
-      return false
-    }
     return true
   }
+
+  /// Ends the stream if there was no room for the names that it subscribes to now. Few names are never too many.
+  private func settleNames(_ count: Int) {
+    guard count > Self.fewNames, !server.shared.memory.hadRoom(for: count * NameSet.bytesPerName) else { return }
+    refuseForMemory()
+  }
+
+  private static let fewNames = 64
 
   /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while.
   private func charge(byteCount: Int) {
