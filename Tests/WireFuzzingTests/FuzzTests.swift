@@ -27,7 +27,7 @@ import Testing
     let environment = ProcessInfo.processInfo.environment
     let given = environment["WEIR_SEED"]
     let seed = given == "random" ? UInt64.random(in: 1...UInt64(UInt32.max)) : given.flatMap(UInt64.init) ?? 1
-    let count = environment["WEIR_INPUTS"].flatMap(Int.init) ?? 1500
+    let count = environment["WEIR_INPUTS"].flatMap(Int.init) ?? 1000
     print("fuzz: \(name), \(count) inputs from seed \(seed)")
     try FuzzRun(try #require(FuzzTarget.named(name)), seed: seed, count: count).run()
   }

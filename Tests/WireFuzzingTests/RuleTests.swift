@@ -59,7 +59,9 @@ import XDSSnapshot
     let response = ModelResponse(type: .cluster, nonce: "1", version: "", bodies: ["a": [1], "b": [2]])
     try model.received(response)
     #expect(throws: FuzzFailure.self) { try model.received(response) }
-    model.accept(try #require(model.takeWaiting()))
+    let taken = model.takeWaiting()
+    let waiting = try #require(taken)
+    model.accept(waiting)
     #expect(model.difference(["a": [1], "b": [2]]) == nil)
     #expect(model.difference(["a": [1]]) != nil)
     #expect(model.difference(["a": [1], "b": [3]]) != nil)

@@ -77,7 +77,8 @@ private func decode(_ schema: WireSchema, _ bytes: [UInt8], _ expected: Expected
     let node = try NodeIdentity(decoding: bytes)
     let encoded = node.encoded()
     try requireStable(encoded, try NodeIdentity(decoding: encoded).encoded())
-    try compare(node, try taken())
+    guard let message = try taken() else { return }
+    try compare(node, message)
   case .value:
     let value = try MetadataValue(decoding: bytes)
     let encoded = value.encoded()
