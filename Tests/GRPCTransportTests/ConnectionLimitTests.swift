@@ -64,11 +64,7 @@ import Testing
 
   /// Behind TLS a farewell would cost a handshake.
   @Test func behindOtherHandlersAConnectionBeyondTheLimitIsJustClosed() async throws {
-    let limited = configuration {
-      $0.maxConnections = 1
-      $0.prepareChannel = { _ in }
-    }
-    try await withServer(limited) { server in
+    try await withServer(configuration { $0.maxConnections = 1 }, prepareChannel: { _ in }) { server in
       let client = try await server.connect()
       #expect(try await RawPeer.connect(to: server).received() == [])
       #expect(server.server.counts.refusedConnections[.connections] == 1)

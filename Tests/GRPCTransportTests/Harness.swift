@@ -114,7 +114,8 @@ final class TestServer: Sendable {
   }
 
   static func start(
-    _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0)
+    _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0),
+    prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
   ) async throws -> TestServer {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     let (probes, continuation) = AsyncStream.makeStream(of: CallProbe.self)
@@ -135,7 +136,7 @@ final class TestServer: Sendable {
         return nil
       }
     }
-    let bound = try await server.bind(to: address)
+    let bound = try await server.bind(to: address, prepareChannel: prepareChannel)
     let reachable: ListenAddress =
       bound.port.map { .tcp(host: "127.0.0.1", port: $0) } ?? address
     return TestServer(group: group, server: server, address: reachable, probes: probes)
@@ -159,9 +160,9 @@ final class TestServer: Sendable {
 /// Runs a test body against a server, and stops the server whatever happens.
 func withServer(
   _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0),
-  _ body: (TestServer) async throws -> Void
+  prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil, _ body: (TestServer) async throws -> Void
 ) async throws {
-  let server = try await TestServer.start(configuration, address: address)
+  let server = try await TestServer.start(configuration, address: address, prepareChannel: prepareChannel)
   do {
     try await body(server)
   } catch {

@@ -233,24 +233,6 @@ final class RawStream {
     }
   }
 
-  func nack(_ received: Received, _ message: String) {
-    guard let type = received.type else { return }
-    let detail = ErrorDetail(code: 13, message: message)
-    switch variant {
-    case .delta:
-      var request = DeltaDiscoveryRequest()
-      request.responseNonce = received.nonce
-      request.errorDetail = detail
-      send(request, type)
-    case .stateOfTheWorld:
-      var request = DiscoveryRequest()
-      request.resourceNames = lists[type] ?? []
-      request.responseNonce = received.nonce
-      request.errorDetail = detail
-      send(request, type)
-    }
-  }
-
   /// Subscribes to everything as Envoy does at its start, and accepts it.
   func sync(_ clusters: [String] = ["a", "b"]) async throws {
     subscribe(.cluster)

@@ -259,8 +259,8 @@ extension Traps {
       }
       let (events, continuation) = AsyncStream<String>.makeStream()
       try await withServer(
-        onNewClass: { continuation.yield("new \($0.namespace)") },
-        onClassGone: { continuation.yield("gone \($0.namespace)") }, classify: classify
+        classify: classify, onNewClass: { continuation.yield("new \($0.namespace)") },
+        onClassGone: { continuation.yield("gone \($0.namespace)") }
       ) { server in
         var iterator = events.makeAsyncIterator()
         var shop = World.of(.listener, "http", "only-shop")
