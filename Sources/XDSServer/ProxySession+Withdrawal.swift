@@ -58,12 +58,14 @@ extension ProxySession {
       let old = clusters.acked[cluster.name]
       // What has gone again in the meantime, or is what the client holds, is not to blame.
       guard flight.table[cluster.name] != nil, old?.contentHash != cluster.contentHash else { continue }
-      guard generation.endpoints[cluster.name] != nil else {
+      // One that is gone from the generation is to be taken back anyhow.
+      let isGone = generation.clusters[cluster.name] == nil
+      guard isGone || generation.endpoints[cluster.name] != nil else {
         isSlow = true
         continue
       }
       if endpoints.subscription.covers(cluster.name) {
-        guard endpoints.acked[cluster.name] != nil else { return nil }
+        guard isGone || endpoints.acked[cluster.name] != nil else { return nil }
         hasRead = true
       }
       // The content that a claim stands for is not known, so it could not be given back.
@@ -127,9 +129,12 @@ extension ProxySession {
     }
     refuse(original, error, .cluster)
     // What the withdrawal changes is what was held before. (In the state of the world it says all that there is.)
-    if variant == .delta {
+    if variant == .delta, let table = self[.cluster].inFlight?.table {
       let held = self[.cluster].acked
+      let awaited = shared.change(from: endpointsAsOf, to: table)
       self[.cluster].inFlight?.table = held
+      endpointsAsOf = held
+      for entry in awaited.entries { endpointsAsOf.remove(entry.name) }
     }
     return .nack
   }
