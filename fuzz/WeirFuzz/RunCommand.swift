@@ -22,6 +22,8 @@ struct RunCommand: ParsableCommand {
     let kept = KeptInputs.files(in: folder + "/corpus") + KeptInputs.files(in: folder + "/failures")
     let seed = seed ?? UInt64.random(in: 1...UInt64(UInt32.max))
     print("fuzz: seed \(seed), \(kept.count) kept inputs, sanitizer for leaks: \(LeakCheck.isAvailable ? "yes" : "no")")
+    // Now, also where the output is a file: the rest takes minutes.
+    fflush(nil)
     if !kept.isEmpty { try check(Worker(["replay"] + kept, title: "replay", patience: patience).wait()) }
     let began = Date()
     let total = chosen.reduce(0) { $0 + $1.share }
@@ -51,6 +53,8 @@ struct RunCommand: ParsableCommand {
           throw ExitCode(1)
         }
         counts[entry.part.target.name, default: 0] += entry.part.count
+        print("fuzz: \(entry.part.target.name), \(entry.part.count) inputs from seed \(entry.part.seed): nothing found")
+        fflush(nil)
       }
     }
     let list = chosen.map { "\($0.name) \(counts[$0.name] ?? 0)" }.joined(separator: ", ")
