@@ -99,9 +99,14 @@ extension RawConnection {
     }
   }
 
-  /// Sends bytes again and again until the server closes; at most so often. Returns whether it closed.
-  func flood(_ bytes: [UInt8], atMost times: Int) async -> Bool {
+  /// Sends bytes again and again until the server closes; at most so often. Returns whether it has closed meanwhile.
+  func pour(_ bytes: [UInt8], atMost times: Int) async -> Bool {
     for _ in 0..<times where await !sendAndWait(bytes: bytes) { return true }
     return false
+  }
+
+  /// The same for a server that must close, if only after it has read all of it.
+  func flood(_ bytes: [UInt8], atMost times: Int) async throws {
+    if await !pour(bytes, atMost: times) { _ = try await untilClosed() }
   }
 }
