@@ -183,7 +183,7 @@ import XDSSnapshot
       fast.subscribe(.endpoint, ["c0"])
       fast.ack(try await fast.next())
       for version in 0..<30 {
-        world.endpoints.set(Resource(name: "c0", bytes: [UInt8](repeating: UInt8(version), count: 300_000)))
+        world.endpoints.set(Resource(name: "c0", bytes: [UInt8](repeating: UInt8(100 + version), count: 300_000)))
         server.xds.publish(world.generation())
         fast.ack(try await fast.next())
       }
