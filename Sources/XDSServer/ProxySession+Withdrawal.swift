@@ -3,9 +3,10 @@ internal import XDSSnapshot
 
 // The states of a response of clusters that is not answered (`Withdrawal` says why there can be one):
 //
-//     in flight ──all else answered──▶ watched ──patience──▶ withdrawing ──patience──▶ … ──▶ withdrawn, all of it
-//                                         ▲                      │ any answer: over
-//                                         └──something is sent───┘
+//     in flight ──all else answered──▶ watched ──patience──▶ withdrawing ──patience──▶ … ──▶ all of it is withdrawn
+//                                         ▲                      │ any answer: over                 │ patience, and
+//                                         └──something is sent───┘                                  ▼ something newer
+//                                                                                   the newest state, in flight
 extension ProxySession {
   /// A deadline for the answer to the clusters in flight.
   struct Watch: Sendable {
@@ -26,13 +27,20 @@ extension ProxySession {
     }
     if watch?.nonce == flight.nonce { return }
     watch = nil
-    if let withdrawal {
-      guard !withdrawal.remaining.isEmpty else { return }
-      watch = Watch(nonce: flight.nonce, deadline: now + patience.normal, groups: withdrawal.remaining)
-      return
+    var (groups, isSlow) = (withdrawal?.remaining ?? [], false)
+    if withdrawal == nil {
+      guard let suspects = suspects(in: flight, generation) else { return }
+      (groups, isSlow) = suspects
     }
-    guard let (groups, isSlow) = suspects(in: flight, generation), !groups.isEmpty else { return }
+    guard !groups.isEmpty || isOutdated(flight, generation) else { return }
     watch = Watch(nonce: flight.nonce, deadline: now + (isSlow ? patience.long : patience.normal), groups: groups)
+  }
+
+  /// Something that the client is silent about has other content now, or none. O(resources in flight).
+  private func isOutdated(_ flight: TypeSession.InFlight, _ generation: Generation) -> Bool {
+    let flight = withdrawal?.original ?? flight
+    return flight.generation < generation.number
+      && flight.plan.news.contains { generation.clusters[$0.name]?.contentHash != $0.contentHash }
   }
 
   /// Everything else is answered, so the client has read the clusters: all goes over one stream, in order.
@@ -40,7 +48,6 @@ extension ProxySession {
     let endpoints = types[ResourceType.endpoint.rawValue]
     return endpoints.isRequested && endpoints.inFlight == nil && endpoints.owed.isNothing && endpoints.claims == nil
       && !endpoints.awaitsSubscription && endpointsAsOf.contentHash == flight.table.contentHash
-      && !types[ResourceType.cluster.rawValue].holdsUnknown
   }
 
   /// Whom to suspect. Nil while the client waits for endpoints that it has not got, or has shown by nothing that it has read
@@ -68,8 +75,8 @@ extension ProxySession {
         guard isGone || endpoints.acked[cluster.name] != nil else { return nil }
         hasRead = true
       }
-      // The content that a claim stands for is not known, so it could not be given back.
-      if old?.isClaim ?? false { continue }
+      // What the client holds of it is not known, so it could not be given back.
+      if clusters.holdsUnknown || old?.isClaim ?? false { continue }
       if old == nil && !endpoints.subscription.covers(cluster.name) {
         silent.append(cluster)
       } else {
@@ -86,6 +93,10 @@ extension ProxySession {
       return nil
     }
     self.watch = nil
+    guard !watch.groups.isEmpty else {
+      abandon(flight)
+      return nil
+    }
     var withdrawal = withdrawal ?? Withdrawal(of: flight, groups: watch.groups)
     let group = withdrawal.advance()
     self.withdrawal = withdrawal
@@ -108,6 +119,18 @@ extension ProxySession {
       code: 4, message: Self.withdrawalReason, resources: response.suspects, nonce: withdrawal.original.nonce.text,
       generation: withdrawal.original.generation)
     return response
+  }
+
+  /// There is nothing (more) to take back, but something newer to say: it is said over what is not answered, for it may be
+  /// what the client needs to go on. At most once for a publication.
+  private mutating func abandon(_ flight: TypeSession.InFlight) {
+    let original = withdrawal?.original ?? flight
+    withdrawal = nil
+    self[.cluster].inFlight = nil
+    var quarantine = self[.cluster].quarantine ?? Quarantine(refused: original.table)
+    quarantine.leave(original.plan, table: original.table, isTrial: !original.isWithdrawal)
+    if original.nonce != flight.nonce { quarantine.leave(flight.plan, table: flight.table, isTrial: false) }
+    self[.cluster].quarantine = quarantine
   }
 
   static let withdrawalReason =

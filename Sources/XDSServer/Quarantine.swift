@@ -64,6 +64,16 @@ struct Quarantine: Sendable {
     return bad.map(\.name)
   }
 
+  /// A response is given up without an answer: whether the client has taken it is not known.
+  ///
+  /// - Parameter isTrial: it had the first group in it.
+  mutating func leave(_ plan: ResponsePlan, table: ResourceTable, isTrial: Bool) {
+    refused = table
+    if isTrial && !groups.isEmpty { groups.removeFirst() }
+    doubtful.formUnion(plan.names)
+    dropped.formUnion(plan.withdrawn)
+  }
+
   /// A full state was refused by a client that holds something unknown. Leaving the bad out of the next would delete what
   /// the client may hold of it, so all stays in. Envoy names what is bad in a full state and takes the rest (a client that
   /// names nothing may have taken nothing).

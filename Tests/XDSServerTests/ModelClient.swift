@@ -79,6 +79,8 @@ final class ModelClient {
 
   /// The last answer of each type.
   private var answers: [ResourceType: (nonce: String, error: String?)] = [:]
+  /// Answered anew, once for each time; a response that was on its way may come before.
+  private var resubscribed: [ResourceType: Set<String>] = [:]
   private var routeNames = [World.routeName]
 
   init(_ variant: XDSProtocol, _ habits: Habits) {
@@ -96,6 +98,7 @@ final class ModelClient {
     nonces = [:]
     expected = [:]
     answers = [:]
+    resubscribed = [:]
     phantoms = []
     let isReturning = !held.isEmpty
     carried = variant == .delta ? [] : Set(held[.cluster, default: [:]].keys).subtracting(warm)
@@ -137,6 +140,7 @@ final class ModelClient {
       request(type, removing: [name])
       routeNames = [World.routeName]
     }
+    resubscribed[type, default: []].insert(name)
     // In the state of the world the server may have passed over both, for their stale nonce.
     if variant == .delta { held[type]?[name] = nil }
     request(type, adding: [name])
@@ -192,7 +196,9 @@ final class ModelClient {
     nonces[type] = sent.nonce
     isAnswered.insert(type)
     let bad = resources.values.filter(Self.isBad).map(\.name).sorted()
-    refused[type] = refused[type, default: []].subtracting(resources.keys).union(bad)
+    // Of a response that is refused as a whole a server that knows nothing of the client takes the rest for accepted.
+    let isWhole = type == .cluster && habits.refusesWhole && !bad.isEmpty
+    refused[type] = refused[type, default: []].subtracting(resources.keys).union(isWhole ? Array(resources.keys) : bad)
     if type == .cluster && bad.isEmpty { halfTaken.subtract(resources.keys) }
     if type == .cluster && !bad.isEmpty && !habits.refusesWhole {
       halfTaken.formUnion(resources.keys.filter { held[.cluster]?[$0] == nil })
@@ -342,7 +348,8 @@ final class ModelClient {
     }
     for (name, resource) in resources {
       let isExpected = expected[type]?.remove(name) != nil
-      if held[type]?[name]?.version == resource.version && !isExpected {
+      let isAnswer = resubscribed[type]?.contains(name) ?? false
+      if held[type]?[name]?.version == resource.version && !isExpected && !isAnswer {
         complaints.append("\(type) \(name) sent again without need")
       }
     }
