@@ -137,7 +137,7 @@ import Testing
         return
       }
       #expect(error.code == .writeStall)
-      #expect(server.server.counts.closedConnections[.writeStall] == 1)
+      #expect(await server.eventually { server.server.counts.closedConnections[.writeStall] == 1 })
       try await peer.channel.close()
     }
   }
