@@ -37,7 +37,7 @@ struct FleetTests {
     let trigger = Trigger.file(path: directory.appendingPathComponent("slice.yaml").path, template: Self.slice)
     try await trigger.fire(0)
     let plane = try await ControlPlane.start(
-      ControlPlaneConfiguration(manifests: [directory.path], xds: .tcp(host: "127.0.0.1", port: 0), admin: nil),
+      ControlPlaneConfiguration(manifests: [directory.path], listeners: [.tcp(host: "127.0.0.1", port: 0)], admin: nil),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let port = try #require(Int(plane.xdsAddress.split(separator: ":").last ?? ""))
     var plan = Fleet.Plan(target: .tcp(host: "127.0.0.1", port: port), variant: variant, proxies: proxies)

@@ -36,10 +36,9 @@ final class Siege: Sendable {
     var logger = Logger(label: "siege") { _ in CloseReasons(ledger: ledger) }
     logger.logLevel = .debug
     let xds = XDSServer(logger: logger, classify: { _ in Bystander.proxyClass })
-    var configuration = configuration
-    configuration.prepareChannel = { ledger.follow($0) }
     let grpc = GRPCServer(group: group, configuration: configuration, logger: logger) { xds.accept($0) }
-    let address = try await grpc.bind(to: .tcp(host: "127.0.0.1", port: 0))
+    let address = try await grpc.bind(
+      to: .tcp(host: "127.0.0.1", port: 0), prepareChannel: { ledger.follow($0) })
     let port = address.port ?? 0
     do {
       let bystander = try await Bystander.open(port: port, xds: xds)
