@@ -101,8 +101,11 @@ public final class ControlPlane: Sendable {
       group: group, configuration: transport, logger: logger, accept: { xds.accept($0) })
     GRPCMetricsView.register(grpc, transport.memory, limits, in: registry)
     cleanup.add { await grpc.shutdown(gracePeriod: .zero) }
+    var timing = configuration.certificateTiming
+    // One limit, whatever the handshake is made of.
+    timing.handshakeLimit = TimeAmount(limits.handshakeTime)
     let listeners = try await Listeners.bind(
-      configuration.listeners, to: grpc, timing: configuration.certificateTiming, registry: registry, logger: logger)
+      configuration.listeners, to: grpc, timing: timing, registry: registry, logger: logger)
     var admin: AdminHTTPServer?
     if let address = configuration.admin {
       let server = try await AdminHTTPServer.start(

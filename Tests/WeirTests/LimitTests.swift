@@ -46,7 +46,8 @@ import Weir
       headerSize: 4096, idleTime: .seconds(60), handshakeTime: .seconds(5), streamBuffer: 8192, bufferMemory: 1 << 20)
     let plane = try await ControlPlane.start(
       ControlPlaneConfiguration(
-        manifests: [directory.path], xds: .tcp(host: "127.0.0.1", port: 0), admin: ("127.0.0.1", 0), limits: limits),
+        manifests: [directory.path], listeners: [.tcp(host: "127.0.0.1", port: 0)], admin: ("127.0.0.1", 0),
+        limits: limits),
       logger: logger)
     let port = try #require(Int(plane.xdsAddress.split(separator: ":")[1]))
     let client = try await GRPCClient.connect(to: .tcp(host: "127.0.0.1", port: port), group: group)

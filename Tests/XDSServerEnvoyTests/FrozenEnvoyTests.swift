@@ -39,7 +39,7 @@ struct FrozenEnvoyTests {
     world.host("x", "old")
     xds.publish(world.generation())
     let bootstrap = SidecarBootstrap(
-      nodeID: "frozen", xds: try HostPort("127.0.0.1:\(port)"), admin: try HostPort("127.0.0.1:0"),
+      nodeID: "frozen", xds: .plain(try HostPort("127.0.0.1:\(port)")), admin: try HostPort("127.0.0.1:0"),
       discoveryProtocol: variant
     ).json()
     let envoy = try await EnvoyProcess.start(bootstrap: bootstrap, in: directory)
