@@ -127,6 +127,8 @@ extension ProxySession {
     let original = withdrawal?.original ?? flight
     withdrawal = nil
     self[.cluster].inFlight = nil
+    // What of it is said again needs its endpoints again.
+    endpointsAsOf = self[.cluster].acked
     var quarantine = self[.cluster].quarantine ?? Quarantine(refused: original.table)
     quarantine.leave(original.plan, table: original.table, isTrial: !original.isWithdrawal)
     if original.nonce != flight.nonce { quarantine.leave(flight.plan, table: flight.table, isTrial: false) }

@@ -179,6 +179,13 @@ struct ProxySession: Sendable {
   mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
     self[type].counts.acks += 1
     self[type].acked = flight.table
+    if type == .listener || type == .route {
+      // Dropped and asked for again while this was on its way: the client may use it until it is answered anew.
+      for resource in flight.plan.resources
+      where flight.table[resource.name] == nil && self[type].subscription.names.contains(resource.name) {
+        self[type].acked.set(resource)
+      }
+    }
     self[type].holdsUnknown = false
     if flight.isComplete { self[type].converged = flight.generation }
     if !self[type].claimed.isEmpty {

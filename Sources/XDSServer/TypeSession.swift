@@ -82,7 +82,8 @@ struct TypeSession: Sendable {
   func mayReference(_ cluster: String, in current: ResourceTable?) -> Bool {
     if holdsUnknown || !claimed.isEmpty { return true }
     return references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
-      || inFlight.map { references(cluster, in: $0.table) } ?? false
+      || inFlight.map { references(cluster, in: $0.table) || $0.plan.resources.contains { $0.references(cluster) } }
+        ?? false
       || quarantine.map { references(cluster, in: $0.refused) } ?? false
   }
 

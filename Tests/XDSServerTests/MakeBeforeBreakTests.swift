@@ -226,6 +226,25 @@ import XDSSnapshot
     #expect(stream.ack(.endpoint).isEmpty)
     #expect(stream.ack(.cluster)[.route]?.hosts == ["x": ["n"], "y": ["b"]])
   }
+
+  /// A route that was on its way when its name was dropped and asked for again: the client uses it until the next one.
+  @Test func aRouteOnItsWayWhileItsNameIsAskedForAgainKeepsItsCluster() {
+    var world = World()
+    world.cluster("a")
+    world.cluster("b")
+    world.host("x", ["a"])
+    let stream = TestStream.synced(.delta, &world)
+    world.host("x", version: 2, ["b"])
+    #expect(stream.publish(&world).types == [.route])
+    #expect(stream.unsubscribe(.route, [World.routeName]).isEmpty)
+    #expect(stream.subscribe(.route, [World.routeName]).isEmpty, "one is in flight")
+    world.host("x", version: 3, ["a"])
+    world.removeCluster("b")
+    #expect(stream.publish(&world).isEmpty, "b stays")
+    #expect(stream.ack(.route)[.route]?.hosts == ["x": ["a"]])
+    #expect(stream.session[.cluster].acked["b"] != nil && stream.session[.cluster].inFlight == nil)
+    #expect(stream.ack(.route)[.cluster]?.removed == ["b"])
+  }
 }
 
 /// What a client that holds a table claims when it comes back.

@@ -81,6 +81,8 @@ final class ModelClient {
   private var answers: [ResourceType: (nonce: String, error: String?)] = [:]
   /// Answered anew, once for each time; a response that was on its way may come before.
   private var resubscribed: [ResourceType: Set<String>] = [:]
+  /// It uses no routes that came before this.
+  private var hasDroppedRoutes = false
   private var routeNames = [World.routeName]
 
   init(_ variant: XDSProtocol, _ habits: Habits) {
@@ -136,6 +138,7 @@ final class ModelClient {
       request(type, removing: [name])
       endpointNames.insert(name)
     case .route:
+      hasDroppedRoutes = true
       routeNames = []
       request(type, removing: [name])
       routeNames = [World.routeName]
@@ -259,6 +262,7 @@ final class ModelClient {
           for cluster in clusters { checkWarm(cluster, "host \(host)", type) }
         }
         held[type, default: [:]][route.name] = route
+        hasDroppedRoutes = false
         unknownReferrers.remove(.route)
       }
     }
@@ -278,6 +282,7 @@ final class ModelClient {
   private var isPaused = false
 
   private func warmsForEver(_ bad: Set<String>, _ sent: Sent, _ resources: [String: Resource]) {
+    if phantoms.isEmpty { isPaused = false }
     phantoms.subtract(resources.keys)
     phantoms.subtract(sent.removed)
     if variant == .stateOfTheWorld { phantoms.formIntersection(resources.keys) }
@@ -303,7 +308,7 @@ final class ModelClient {
     if !unknown.contains(.cluster) {
       // In the state of the world a server cannot withdraw what it does not know to be there: leaving it out does.
       for name in gone where variant == .delta || !halfTaken.contains(name) {
-        let hosts = held[.route]?[World.routeName].map(World.hosts) ?? [:]
+        let hosts = hasDroppedRoutes ? [:] : held[.route]?[World.routeName].map(World.hosts) ?? [:]
         if hosts.values.contains(where: { $0.contains(name) }) { complaints.append("\(name) removed under a route") }
         if held[.listener, default: [:]].values.contains(where: { $0.references.contains(name) }) {
           complaints.append("\(name) removed under a listener")
