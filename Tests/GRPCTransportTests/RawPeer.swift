@@ -34,6 +34,9 @@ final class RawPeer: Sendable {
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(collector.value) }
       }
       .connect(host: host, port: port).get()
+    // A server that should close and does not fails its test instead of holding it up.
+    let patience = loop.scheduleTask(in: .seconds(20)) { channel.close(promise: nil) }
+    channel.closeFuture.whenComplete { _ in patience.cancel() }
     return RawPeer(channel, collector)
   }
 

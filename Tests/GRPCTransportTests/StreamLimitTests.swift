@@ -207,10 +207,10 @@ import Testing
     func holds(_ count: Int) -> Bool { charge.holds(count) }
     #expect(holds(16_000))
     #expect(account.bytes == 0)
-    for count in stride(from: 16_000, through: 700_000, by: 1000) {
-      #expect(holds(count))
-      #expect(account.bytes > count - (16 << 10) && account.bytes <= count * 3 / 2 + (16 << 10))
+    let isFollowing = stride(from: 16_000, through: 700_000, by: 1000).allSatisfy { count in
+      holds(count) && account.bytes > count - (16 << 10) && account.bytes <= count * 3 / 2 + (16 << 10)
     }
+    #expect(isFollowing)
     #expect(!holds(900_000))
     #expect(holds(100_000))
     #expect(account.bytes <= 100_000)
