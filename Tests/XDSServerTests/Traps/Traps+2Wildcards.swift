@@ -196,5 +196,19 @@ extension Traps {
         try await stream.expectNothingMore()
       }
     }
+
+    @Test(
+      "2.12 subscribe to * twice: everything is sent anew each time (every type and service; delta)",
+      arguments: Flow.delta)
+    func starTwice(_ flow: Flow) async throws {
+      try await RunningServer.serving(.of(flow.type, "a", "b")) { server, world in
+        let stream = try await server.open(flow)
+        for _ in 0..<3 {
+          stream.subscribe(flow.type, ["*"])
+          stream.ack(try await stream.expect(flow.type, ["a", "b"], of: world))
+        }
+        try await stream.expectNothingMore()
+      }
+    }
   }
 }

@@ -31,7 +31,30 @@ extension Traps {
     }
 
     @Test(
-      "8.2 a cluster is removed only after the ACK of the route that no longer names it (SotW, delta)",
+      "8.2 the same, when the client accepts CDS before EDS, as Envoy does while it starts (SotW, delta)",
+      arguments: XDSProtocol.allCases)
+    func newClusterAcceptedFirst(_ variant: XDSProtocol) async throws {
+      try await RunningServer.serving(.twoHosts) { server, world in
+        let stream = try await server.open(variant)
+        try await stream.start(world)
+        world.cluster("n")
+        world.host("x", version: 2, ["n"])
+        try await server.publish(&world, after: stream)
+        let clusters = try await stream.expect(.cluster, ["n"], of: world)
+        stream.subscribe(.endpoint, ["n"])
+        let endpoints = try await stream.expect(.endpoint, ["n"], of: world)
+        stream.ack(clusters)
+        try await server.hasRead(stream.client)
+        #expect(await server.xds.metrics().types[.route]?.pushes == 1)
+        stream.ack(endpoints)
+        stream.ack(try await stream.expect(.route, [World.routeName], of: world))
+        try await stream.barrier()
+        try await stream.expectNothingMore()
+      }
+    }
+
+    @Test(
+      "8.3 a cluster is removed only after the ACK of the route that no longer names it (SotW, delta)",
       arguments: XDSProtocol.allCases)
     func oldCluster(_ variant: XDSProtocol) async throws {
       try await RunningServer.serving(.twoHosts) { server, world in
@@ -53,7 +76,7 @@ extension Traps {
     }
 
     @Test(
-      "8.3 one cluster in another's place, in one generation: CDS with both, EDS, RDS, then CDS without the old (SotW, delta)",
+      "8.4 one cluster in another's place, in one generation: CDS with both, EDS, RDS, then CDS without the old (SotW, delta)",
       arguments: XDSProtocol.allCases)
     func replaced(_ variant: XDSProtocol) async throws {
       try await RunningServer.serving(.twoHosts) { server, world in
@@ -78,7 +101,7 @@ extension Traps {
     }
 
     @Test(
-      "8.4 a route that waits does not hold the others: new revision in mid-canary (SotW, delta)",
+      "8.5 a route that waits does not hold the others: new revision in mid-canary (SotW, delta)",
       arguments: XDSProtocol.allCases)
     func othersGoOn(_ variant: XDSProtocol) async throws {
       try await RunningServer.serving(.twoHosts) { server, world in
@@ -108,7 +131,7 @@ extension Traps {
     }
 
     @Test(
-      "8.5 a listener that names a new cluster waits for it, and keeps the old (SotW, delta)",
+      "8.6 a listener that names a new cluster waits for it, and keeps the old (SotW, delta)",
       arguments: XDSProtocol.allCases)
     func listener(_ variant: XDSProtocol) async throws {
       var world = World.twoHosts
@@ -135,7 +158,7 @@ extension Traps {
       }
     }
 
-    @Test("8.6 a reorder of what is served sends nothing (every type; SotW, delta)", arguments: XDSProtocol.allCases)
+    @Test("8.7 a reorder of what is served sends nothing (every type; SotW, delta)", arguments: XDSProtocol.allCases)
     func reorder(_ variant: XDSProtocol) async throws {
       func world(_ names: [String]) -> World {
         var world = World()
@@ -161,7 +184,7 @@ extension Traps {
     }
 
     @Test(
-      "8.7 a client like gRPC's, which names CDS only after the route and one by one: no deadlock (SotW, delta)",
+      "8.8 a client like gRPC's, which names CDS only after the route and one by one: no deadlock (SotW, delta)",
       arguments: XDSProtocol.allCases)
     func clustersAfterTheRoute(_ variant: XDSProtocol) async throws {
       try await RunningServer.serving(.twoHosts) { server, world in
@@ -183,8 +206,12 @@ extension Traps {
         stream.ack(try await stream.expect(.route, [World.routeName], of: world))
         stream.subscribe(.cluster, ["n"])
         let clusters = try await stream.expect(.cluster, ["n"], of: world)
-        // Another, while n is on its way.
+        // Another, while n is on its way: nobody has asked for it, so nothing waits for it.
         world.cluster("m")
+        world.host("y", version: 2, ["m"])
+        try await server.publish(&world, after: stream)
+        stream.ack(try await stream.expect(.route, [World.routeName], of: world))
+        // And what names n waits until n is accepted.
         world.host("x", version: 3, ["n", "m"])
         try await server.publish(&world, after: stream)
         stream.ack(clusters)
@@ -197,6 +224,7 @@ extension Traps {
         stream.ack(try await stream.expect(.endpoint, ["m"], of: world))
         // And back: the route, then the client drops the names.
         world.host("x", version: 4, ["a"])
+        world.host("y", version: 3, ["b"])
         try await server.publish(&world, after: stream)
         stream.ack(try await stream.expect(.route, [World.routeName], of: world))
         stream.unsubscribe(.cluster, ["n", "m"])
