@@ -73,6 +73,10 @@ struct TypeSession: Sendable {
       acked.remove(name)
       inFlight?.table.remove(name)
     }
+    let unsubscribed = change.dropped.filter { !subscription.covers($0) }
+    guard quarantine != nil, !unsubscribed.isEmpty || change.dropsUnnamed else { return }
+    quarantine?.forget { !subscription.covers($0) }
+    if quarantine?.isOver ?? false { quarantine = nil }
   }
 
   /// Whether something of this type that the client holds, will hold, or may hold names the cluster. For routes and
