@@ -19,6 +19,8 @@ struct TypeSession: Sendable {
     var generation: UInt64
     /// Nothing was held back: accepting this is holding the generation.
     var isComplete: Bool
+    /// Counts the responses of the stream.
+    var order: UInt64 = 0
     /// It takes back suspects of a response before it.
     var isWithdrawal = false
   }
