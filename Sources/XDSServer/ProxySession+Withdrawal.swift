@@ -43,7 +43,7 @@ extension ProxySession {
       && flight.plan.news.contains { generation.clusters[$0.name]?.contentHash != $0.contentHash }
   }
 
-  /// Everything else is answered, so the client has read the clusters: all goes over one stream, in order.
+  /// The client has asked for endpoints, and has got and answered what it asked for.
   private func owesOnlyClusters(_ flight: TypeSession.InFlight) -> Bool {
     let endpoints = types[ResourceType.endpoint.rawValue]
     return endpoints.isRequested && endpoints.inFlight == nil && endpoints.owed.isNothing && endpoints.claims == nil
@@ -60,7 +60,8 @@ extension ProxySession {
     var silent: [Resource] = []
     var others: [Resource] = []
     var isSlow = false
-    var hasRead = false
+    // All goes over one stream, in order: a client that has answered what was sent later has read the clusters.
+    var hasRead = lastAnswered > flight.order
     for cluster in flight.plan.news {
       let old = clusters.acked[cluster.name]
       // What has gone again in the meantime, or is what the client holds, is not to blame.

@@ -41,6 +41,9 @@ struct ProxySession: Sendable {
   /// How long the client may be silent about its clusters.
   var patience = Patience()
   var watch: Watch?
+  private var responses: UInt64 = 0
+  /// The order of the newest response that the client has answered: all before it is read.
+  private(set) var lastAnswered: UInt64 = 0
   var withdrawal: Withdrawal?
   /// By `ResourceType.rawValue`.
   private(set) var types: [TypeSession]
@@ -167,6 +170,7 @@ struct ProxySession: Sendable {
       return isLast ? .subscription : .stale
     }
     self[type].inFlight = nil
+    lastAnswered = max(lastAnswered, flight.order)
     if type == .cluster, let withdrawal { return settleWithdrawal(flight, withdrawal, error) }
     guard let error else {
       accept(flight, type)
@@ -333,8 +337,9 @@ struct ProxySession: Sendable {
     let type = plan.type
     let nonce = self[type].lastNonce?.following(in: generation.number) ?? Nonce(generation: generation.number)
     self[type].lastNonce = nonce
+    responses += 1
     self[type].inFlight = .init(
-      nonce: nonce, table: table, plan: plan, generation: generation.number, isComplete: isComplete)
+      nonce: nonce, table: table, plan: plan, generation: generation.number, isComplete: isComplete, order: responses)
     self[type].counts.responses += 1
     self[type].counts.resources += UInt64(plan.resources.count)
     self[type].counts.removed += UInt64(plan.removed.count)

@@ -140,6 +140,16 @@ struct Quarantine: Sendable {
   /// A response without any content was refused: telling it again would not help.
   mutating func giveUp(on plan: ResponsePlan) { doubtful.subtract(plan.names) }
 
+  /// What is not subscribed to any more is not remembered. (If it is asked for again, it is sent in any case.)
+  mutating func forget(where isGone: (String) -> Bool) {
+    blocked = blocked.filter { !isGone($0.key) }
+    suspected = suspected.filter { !isGone($0.key) }
+    doubtful = doubtful.filter { !isGone($0) }
+    dropped.formIntersection(doubtful)
+    // A group stands for a trial, so it stays, even without content.
+    for index in groups.indices { groups[index] = groups[index].filter { !isGone($0.key) } }
+  }
+
   /// There was nothing to send for the first group.
   mutating func skipGroup() { if !groups.isEmpty { groups.removeFirst() } }
 

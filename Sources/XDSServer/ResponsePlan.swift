@@ -116,7 +116,7 @@ final class ResponsePlan: Sendable {
     }
     switch owed {
     case .nothing: break
-    case .names(let names): for name in names.sorted() { tell(name) }
+    case .names(let names): for name in names.sorted() where subscription.covers(name) { tell(name) }
     case .everything:
       if subscription.isWildcard { to.tree.forEach { tell($0.name) } }
       for name in subscription.names.names { tell(name) }

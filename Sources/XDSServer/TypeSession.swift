@@ -19,6 +19,8 @@ struct TypeSession: Sendable {
     var generation: UInt64
     /// Nothing was held back: accepting this is holding the generation.
     var isComplete: Bool
+    /// Counts the responses of the stream.
+    var order: UInt64 = 0
     /// It takes back suspects of a response before it.
     var isWithdrawal = false
   }
@@ -75,6 +77,10 @@ struct TypeSession: Sendable {
       acked.remove(name)
       inFlight?.table.remove(name)
     }
+    let unsubscribed = change.dropped.filter { !subscription.covers($0) }
+    guard quarantine != nil, !unsubscribed.isEmpty || change.dropsUnnamed else { return }
+    quarantine?.forget { !subscription.covers($0) }
+    if quarantine?.isOver ?? false { quarantine = nil }
   }
 
   /// Whether something of this type that the client holds, will hold, or may hold names the cluster. For routes and

@@ -339,6 +339,8 @@ final class ModelClient {
 
   private func checkNeed(_ sent: Sent, _ resources: [String: Resource]) {
     let type = sent.type
+    // What it has been silent about may be said again.
+    if type == .cluster && isFrozen { return }
     if variant == .stateOfTheWorld {
       // A client that comes back is answered whether or not it knows the answer.
       guard isAnswered.contains(type) else { return }

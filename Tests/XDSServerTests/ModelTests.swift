@@ -161,6 +161,12 @@ private struct ModelRun {
     return session[.cluster].holdsUnknown || client.phantoms.contains { session[.cluster].acked[$0]?.isClaim ?? false }
   }
 
+  /// The client is frozen, and some of its clusters wait for endpoints that it has refused.
+  private var waitsForEndpoints: Bool {
+    client.outbox.isEmpty && client.inbox.isEmpty && client.isFrozen && session.wakeUp == nil
+      && session[.endpoint].quarantine != nil
+  }
+
   /// - Parameter warmingEnds: a cluster whose endpoints do not come is given up (`initial_fetch_timeout`).
   private mutating func comesToRest(warmingEnds: Bool = false) -> Bool {
     responses = 0
@@ -169,7 +175,7 @@ private struct ModelRun {
       // Halving finds three bad ones of eight clusters, and as many of the other types, in fewer.
       if responses > 200 { return false }
       if isQuiet { return true }
-      if isBeyondHelp { return true }
+      if isBeyondHelp || (warmingEnds && waitsForEndpoints) { return true }
       if warmingEnds && client.outbox.isEmpty && client.inbox.isEmpty && client.isFrozen && session.wakeUp == nil,
         session[.cluster].holdsUnknown
           || client.phantoms.contains(where: { session[.cluster].acked[$0]?.isClaim ?? false })

@@ -105,6 +105,35 @@ import XDSSnapshot
     #expect(stream.nack(.cluster, "bad: a").isEmpty)
   }
 
+  // MARK: Not asked for any more
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aRefusedResourceIsForgottenWithItsSubscription(_ variant: XDSProtocol) {
+    var world = Self.world()
+    let stream = TestStream.synced(variant, &world)
+    world.endpoint("a", version: 2)
+    #expect(stream.publish(&world).types == [.endpoint])
+    #expect(stream.nack(.endpoint, "a: malformed").isEmpty)
+    #expect(stream.session[.endpoint].held == [HeldItem(resource: "a", reason: .refused)])
+    #expect(stream.unsubscribe(.endpoint, ["a"]).isEmpty)
+    #expect(stream.session[.endpoint].quarantine == nil)
+    #expect(stream.session[.endpoint].held.isEmpty)
+    #expect(stream.session[.endpoint].converged == world.number)
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aNameThatIsDroppedBeforeItIsAnsweredGetsNoAnswer(_ variant: XDSProtocol) {
+    var world = Self.world()
+    let stream = TestStream.synced(variant, &world)
+    world.endpoint("b", version: 2)
+    #expect(stream.publish(&world).types == [.endpoint])
+    #expect(stream.subscribe(.endpoint, ["c"]).isEmpty, "one is in flight")
+    world.cluster("c")
+    _ = stream.publish(&world)
+    #expect(stream.unsubscribe(.endpoint, ["c"])[.endpoint] == nil)
+    #expect(stream.ack(.endpoint)[.endpoint] == nil)
+  }
+
   // MARK: A client of unknown state
 
   /// A client that comes back to a server that knows nothing of it; `b` is bad, the others are good.

@@ -81,11 +81,27 @@ import XDSSnapshot
     #expect(again[.cluster]?.names.contains("bad") == true, "it may have been slow")
     #expect(again[.route]?.hosts == ["x": ["a"], "y": ["good"]])
     _ = stream.ack(.route)
-    // Nothing shows that the client has read it, so nothing is concluded. (An Envoy that waits for nothing else answers.)
-    #expect(stream.session.wakeUp == nil)
-    world.cluster("more")
-    _ = stream.nack(.cluster, "bad: ring hash")
+    // The route was sent after it, so the client has read it.
+    #expect(stream.session.wakeUp == .seconds(10))
+    #expect(stream.pump(at: .seconds(10))[.cluster]?.response.suspects == ["bad"])
+    #expect(stream.ack(.cluster).isEmpty, "not a third time")
     #expect(stream.session[.cluster].held == [HeldItem(resource: "bad", reason: .refused)])
+    #expect(stream.session[.cluster].rejection?.message == ProxySession.withdrawalReason)
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aClientThatHasAnsweredNothingSinceMayNotHaveReadIt(_ variant: XDSProtocol) {
+    var world = Self.world()
+    let stream = TestStream.synced(variant, &world)
+    world.cluster("n")
+    #expect(stream.publish(&world).types == [.cluster])
+    #expect(stream.session.wakeUp == nil)
+    #expect(stream.pump(at: .seconds(1000)).isEmpty)
+    // It has read this, and asked for no endpoints.
+    world.host("x", version: 2, [])
+    #expect(stream.publish(&world).types == [.route])
+    _ = stream.ack(.route)
+    #expect(stream.session.wakeUp == .seconds(1005))
   }
 
   @Test(arguments: XDSProtocol.allCases)
