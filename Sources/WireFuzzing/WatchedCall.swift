@@ -5,10 +5,10 @@ internal import NIOCore
 final class CallLedger {
   private(set) var opened = 0
   private(set) var closed = 0
+  /// Messages that handlers got.
+  fileprivate(set) var messages = 0
   /// Handlers that exist.
   fileprivate(set) var live = 0
-  /// Bytes that handlers gave to `send`.
-  fileprivate(set) var sent = 0
   private var complaints: [String] = []
 
   fileprivate func open() {
@@ -45,6 +45,7 @@ final class WatchedCall: GRPCCallHandler {
   func received(message: ByteBuffer) {
     if isClosed { ledger.complain("a message after the close") }
     if hasEnded { ledger.complain("a message after the end") }
+    ledger.messages += 1
     inner.received(message: message)
   }
 

@@ -36,6 +36,18 @@ import XDSSnapshot
     #expect(throws: FuzzFailure.self) { try ledger.check() }
   }
 
+  @Test func inputsGetAsFarAsMessages() throws {
+    var (calls, messages) = (0, 0)
+    for seed in 1...400 {
+      guard let ledger = try runHTTP2(FuzzRun.input(of: .http2, seed: UInt64(seed))) else { continue }
+      calls += ledger.opened
+      messages += ledger.messages
+    }
+    print("fuzz: 400 http2 inputs open \(calls) calls, which get \(messages) messages")
+    #expect(calls > 100)
+    #expect(messages > 500)
+  }
+
   @Test func theReferenceCutsMessages() {
     let framing = ReferenceFraming([0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0, 0], maximum: 10)
     #expect(framing.messages == [[9], []])

@@ -8,25 +8,28 @@ struct HTTP2Generator {
   private var opened: [UInt32] = []
   private var next: UInt32 = 1
   private let receiver: HTTP2Receiver
+  /// Nothing that ends the connection: such a conversation gets far, and is damaged afterwards or not at all.
+  private let isCalm: Bool
 
   static func input(_ random: inout FuzzRandom) -> [UInt8] {
     let receiver = HTTP2Receiver.allCases[random.below(HTTP2Receiver.allCases.count)]
-    var generator = HTTP2Generator(random: random, receiver: receiver)
+    var generator = HTTP2Generator(random: random, receiver: receiver, isCalm: random.oneIn(2))
     var wire = generator.conversation()
     random = generator.random
     if random.oneIn(4) { wire.mutate(count: 1 + random.below(4), &random) }
     return [receiver.rawValue, random.byte()] + wire
   }
 
-  private init(random: FuzzRandom, receiver: HTTP2Receiver) {
+  private init(random: FuzzRandom, receiver: HTTP2Receiver, isCalm: Bool) {
+    self.isCalm = isCalm
     self.random = random
     self.receiver = receiver
   }
 
   private mutating func conversation() -> [UInt8] {
-    if random.oneIn(64) { return noise() }
-    if receiver != .client && !random.oneIn(100) { out.raw(FrameWriter.clientPreface) }
-    if !random.oneIn(30) { settings() }
+    if !isCalm && random.oneIn(64) { return noise() }
+    if receiver != .client && (isCalm || !random.oneIn(100)) { out.raw(FrameWriter.clientPreface) }
+    if isCalm || !random.oneIn(30) { settings() }
     if receiver == .client { opened = [1, 3, 5] }
     for _ in 0..<(2 + random.length(upTo: 40)) { frame() }
     return out.bytes
@@ -43,25 +46,37 @@ struct HTTP2Generator {
   // MARK: Frames
 
   private mutating func frame() {
-    switch random.below(24) {
+    // The last kinds are violations, or lead to one.
+    switch random.below(isCalm ? 18 : 24) {
     case 0...5: open()
     case 6...11: data()
     case 12: settings()
     case 13: out.frame(FrameWriter.Kind.settings, flags: FrameWriter.Flag.acknowledgement, stream: 0, [])
     case 14: out.frame(FrameWriter.Kind.ping, flags: random.byte() & 1, stream: 0, random.bytes(8))
-    case 15, 16: out.windowUpdate(random.oneIn(2) ? 0 : stream(), UInt32(truncatingIfNeeded: random.interesting()))
-    case 17: out.frame(FrameWriter.Kind.resetStream, stream: stream(), FrameWriter.number(UInt32(random.below(16))))
+    case 15, 16:
+      let increment = isCalm ? 1 + UInt32(random.below(100_000)) : UInt32(truncatingIfNeeded: random.interesting())
+      out.windowUpdate(random.oneIn(2) ? 0 : stream(), increment)
+    case 17 where !opened.isEmpty || !isCalm:
+      let id = stream()
+      out.frame(FrameWriter.Kind.resetStream, stream: id, FrameWriter.number(UInt32(random.below(16))))
+      isOver(id)
     case 18: priority()
     case 19: trailers()
     case 20: flood()
     case 21: goAway()
     case 22: pushPromise()
-    default: anything()
+    default: if !isCalm { anything() }
     }
   }
 
   /// Mostly a stream that is there, sometimes one that was, will be, or cannot be.
   private mutating func stream() -> UInt32 {
+    guard !isCalm || !opened.isEmpty else { return 0 }
+    if isCalm, let newest = opened.last { return random.oneIn(3) ? random.pick(opened) : newest }
+    return anyStream()
+  }
+
+  private mutating func anyStream() -> UInt32 {
     switch random.below(16) {
     case 0: UInt32(truncatingIfNeeded: random.interesting())
     case 1: next
@@ -71,20 +86,25 @@ struct HTTP2Generator {
     }
   }
 
+  /// This side has ended the stream.
+  private mutating func isOver(_ stream: UInt32) {
+    if isCalm { opened.removeAll { $0 == stream } }
+  }
+
   private mutating func open() {
     var id = next
     if receiver == .client {
       id = stream()
-    } else if random.oneIn(20) {
+    } else if !isCalm && random.oneIn(20) {
       id = stream()
     } else {
       opened.append(id)
       next += random.oneIn(10) ? 4 : 2
     }
     var block = receiver == .client ? responseHead() : requestHead()
-    if random.oneIn(6) { block += oddFields() }
-    if random.oneIn(12) { block.mutate(count: 1, &random) }
-    headers(id, block, endStream: random.oneIn(6))
+    if !isCalm && random.oneIn(6) { block += oddFields() }
+    if !isCalm && random.oneIn(12) { block.mutate(count: 1, &random) }
+    headers(id, block, endStream: random.oneIn(isCalm ? 20 : 6))
   }
 
   private mutating func requestHead() -> [UInt8] {
@@ -128,27 +148,32 @@ struct HTTP2Generator {
     }
     if random.oneIn(8) {
       flags |= FrameWriter.Flag.priority
-      payload = FrameWriter.number(random.oneIn(4) ? stream : 0) + [random.byte()] + payload
+      payload = FrameWriter.number(!isCalm && random.oneIn(4) ? stream : 0) + [random.byte()] + payload
     }
     if random.oneIn(8) { pad(&payload, &flags) }
     if rest.isEmpty { flags |= FrameWriter.Flag.endHeaders }
     out.frame(FrameWriter.Kind.headers, flags: flags, stream: stream, payload)
     for (index, part) in rest.enumerated() {
-      let isLast = index == rest.count - 1 && !random.oneIn(10)
+      let isLast = index == rest.count - 1 && (isCalm || !random.oneIn(10))
       out.frame(
         FrameWriter.Kind.continuation, flags: isLast ? FrameWriter.Flag.endHeaders : 0,
-        stream: random.oneIn(20) ? self.stream() : stream, part)
+        stream: !isCalm && random.oneIn(20) ? self.stream() : stream, part)
     }
+    if endStream { isOver(stream) }
   }
 
   private mutating func pad(_ payload: inout [UInt8], _ flags: inout UInt8) {
     flags |= FrameWriter.Flag.padded
     let count = random.length(upTo: 255)
-    payload = [random.oneIn(10) ? random.byte() : UInt8(count)] + payload + [UInt8](repeating: 0, count: count)
+    payload =
+      [!isCalm && random.oneIn(10) ? random.byte() : UInt8(count)] + payload + [UInt8](repeating: 0, count: count)
   }
 
   private mutating func data() {
-    var flags = random.oneIn(8) ? FrameWriter.Flag.endStream : 0
+    if isCalm && opened.isEmpty { open() }
+    var flags = random.oneIn(isCalm ? 20 : 8) ? FrameWriter.Flag.endStream : 0
+    let id = stream()
+    defer { if flags & FrameWriter.Flag.endStream != 0 { isOver(id) } }
     var payload: [UInt8]
     switch random.below(6) {
     case 0: payload = random.bytes(random.length(upTo: 2000))
@@ -159,14 +184,13 @@ struct HTTP2Generator {
     if payload.count > 3, random.oneIn(3) {
       // One message over two frames.
       let cut = random.below(payload.count)
-      let id = stream()
       out.frame(FrameWriter.Kind.data, stream: id, Array(payload[..<cut]))
       payload = Array(payload[cut...])
       out.frame(FrameWriter.Kind.data, flags: flags, stream: id, payload)
       return
     }
     if random.oneIn(8) { pad(&payload, &flags) }
-    out.frame(FrameWriter.Kind.data, flags: flags, stream: stream(), payload)
+    out.frame(FrameWriter.Kind.data, flags: flags, stream: id, payload)
   }
 
   private mutating func trailers() {
@@ -177,6 +201,14 @@ struct HTTP2Generator {
   }
 
   private mutating func settings() {
+    guard !isCalm else {
+      // The table's size, the streams' window, the frames' size.
+      out.settings(
+        [(id: 1, value: 4096), (id: 4, value: UInt32(random.below(200_000))), (id: 5, value: 16_384)].filter { _ in
+          random.oneIn(2)
+        })
+      return
+    }
     out.settings(
       (0..<random.length(upTo: 40)).map { _ in
         (id: UInt16(random.below(10)), value: UInt32(truncatingIfNeeded: random.interesting()))

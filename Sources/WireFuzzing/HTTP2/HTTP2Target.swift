@@ -7,17 +7,22 @@ extension FuzzTarget {
   /// Bytes of an HTTP/2 connection, from a peer that may be anybody.
   public static let http2 = FuzzTarget(
     name: "http2", share: 300, generate: { HTTP2Generator.input(&$0) },
-    run: { input in
-      var program = ByteProgram(input)
-      let receiver = HTTP2Receiver.allCases[program.below(HTTP2Receiver.allCases.count)]
-      let manner = program.byte()
-      let chunks = Chunks(of: Array(program.rest()), manner: manner)
-      switch receiver {
-      case .server: try SessionRun(role: .server, manner: manner).go(chunks)
-      case .client: try SessionRun(role: .client, manner: manner).go(chunks)
-      case .pipeline, .pipelineAgain: try pipelineRun(chunks, manner: manner)
-      }
-    })
+    run: { try runHTTP2($0) })
+}
+
+/// - Returns: what the handlers of the calls have heard, if there were any.
+@discardableResult
+func runHTTP2(_ input: [UInt8]) throws -> CallLedger? {
+  var program = ByteProgram(input)
+  let receiver = HTTP2Receiver.allCases[program.below(HTTP2Receiver.allCases.count)]
+  let manner = program.byte()
+  let chunks = Chunks(of: Array(program.rest()), manner: manner)
+  switch receiver {
+  case .server: try SessionRun(role: .server, manner: manner).go(chunks)
+  case .client: try SessionRun(role: .client, manner: manner).go(chunks)
+  case .pipeline, .pipelineAgain: return try pipelineRun(chunks, manner: manner)
+  }
+  return nil
 }
 
 /// Who gets the bytes.
@@ -61,7 +66,7 @@ struct Chunks: Sequence, IteratorProtocol {
 /// bytes for a frame of 9), heads and trailers of answered calls, and what the application sends, in frames.
 private func outputLimit(received: Int, sent: Int) -> Int { 4096 + 16 * received + sent + sent / 4 }
 
-private func pipelineRun(_ chunks: Chunks, manner: Int) throws {
+private func pipelineRun(_ chunks: Chunks, manner: Int) throws -> CallLedger {
   let server = EmbeddedServer(world: ServedWorld.small())
   defer { server.closeAll() }
   server.publish()
@@ -89,4 +94,5 @@ private func pipelineRun(_ chunks: Chunks, manner: Int) throws {
   let limit = outputLimit(received: chunks.byteCount, sent: 400_000 + 64 * chunks.byteCount)
   try require(written <= limit, "\(written) bytes written for \(chunks.byteCount) received")
   try server.checkClosed()
+  return server.ledger
 }
