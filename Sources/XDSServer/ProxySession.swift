@@ -106,6 +106,7 @@ struct ProxySession: Sendable {
       self[type].claims = .init(versionInfo: request.versionInfo)
       return .subscription
     }
+    if !change.owed.isNothing { self[type].claims?.isAskedAnew = true }
     return settle(request.responseNonce, request.errorDetail, for: type)
   }
 
@@ -123,6 +124,7 @@ struct ProxySession: Sendable {
     }
     // Asked for anew before there was anything to compare the client's claims with.
     for name in request.resourceNamesSubscribe { self[type].claims?.versions[name] = nil }
+    if request.resourceNamesSubscribe.contains("*") { self[type].claims?.isAskedAnew = true }
     return settle(request.responseNonce, request.errorDetail, for: type)
   }
 
