@@ -14,6 +14,7 @@ extension ProxySession {
     case .delta: adopt(claims.versions, type, table)
     case .stateOfTheWorld: adopt(claims.versionInfo, type, table)
     }
+    if claims.isAskedAnew { self[type].owed = .everything }
     if type == .cluster {
       hasReturned = !claims.versions.isEmpty || !claims.versionInfo.isEmpty
       mayFollowUnseen = hasReturned

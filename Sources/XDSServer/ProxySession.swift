@@ -120,6 +120,7 @@ struct ProxySession: Sendable {
       self[type].claims = .init(versionInfo: request.versionInfo)
       return .subscription
     }
+    if !change.owed.isNothing { self[type].claims?.isAskedAnew = true }
     return settle(request.responseNonce, request.errorDetail, for: type)
   }
 
@@ -137,6 +138,7 @@ struct ProxySession: Sendable {
     }
     // Asked for anew before there was anything to compare the client's claims with.
     for name in request.resourceNamesSubscribe { self[type].claims?.versions[name] = nil }
+    if request.resourceNamesSubscribe.contains("*") { self[type].claims?.isAskedAnew = true }
     return settle(request.responseNonce, request.errorDetail, for: type)
   }
 

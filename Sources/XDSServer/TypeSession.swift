@@ -29,6 +29,8 @@ struct TypeSession: Sendable {
   struct Claims: Sendable {
     var versions: [String: String] = [:]
     var versionInfo = ""
+    /// The client has subscribed again since: it is answered, whatever it said that it holds.
+    var isAskedAnew = false
   }
 
   let type: ResourceType

@@ -266,12 +266,12 @@ final class RawStream {
     }
   }
 
-  /// The next event; throws when there is none within half a minute.
+  /// The next event; throws when there is none within 20 s.
   private func event() async throws -> Event {
     waits += 1
     let wait = waits
     let continuation = continuation
-    let timer = call.eventLoop.scheduleTask(in: .seconds(30)) { _ = continuation.yield(.timedOut(wait)) }
+    let timer = call.eventLoop.scheduleTask(in: .seconds(20)) { _ = continuation.yield(.timedOut(wait)) }
     defer { timer.cancel() }
     while let event = await events.next() {
       guard case .timedOut(let number) = event else { return event }

@@ -167,5 +167,25 @@ extension Traps {
         }
       }
     }
+
+    @Test(
+      "5.21 a client that claims what is there, and asks anew before anything is published: answered (named CDS, LDS in SotW; * in delta)",
+      arguments: Flow.fullState)
+    func askedAnewBeforeTheFirstGeneration(_ flow: Flow) async throws {
+      try await withServer { server in
+        var world = World.of(flow.type, "a")
+        let stream = try await server.open(flow)
+        let isDelta = flow.variant == .delta
+        let name = isDelta ? "*" : "a"
+        stream.request(
+          flow.type, subscribe: [name], version: try #require(world.table(flow.type)["a"]).version,
+          holding: versions(world.table(flow.type)))
+        stream.request(flow.type, unsubscribe: [name])
+        stream.request(flow.type, subscribe: [name])
+        try await server.publish(&world, after: stream)
+        stream.ack(try await stream.expect(flow.type, ["a"], of: world))
+        try await stream.expectNothingMore()
+      }
+    }
   }
 }
