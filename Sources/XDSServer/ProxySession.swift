@@ -188,7 +188,9 @@ struct ProxySession: Sendable {
     if type == .listener || type == .route {
       // Dropped and asked for again while this was on its way: the client may use it until it is answered anew.
       for resource in flight.plan.resources
-      where flight.table[resource.name] == nil && self[type].subscription.names.contains(resource.name) {
+      where flight.table[resource.name] == nil && self[type].subscription.names.contains(resource.name)
+        && !flight.plan.stubs.contains(resource.name)
+      {
         self[type].acked.set(resource)
       }
     }

@@ -58,7 +58,7 @@ import XDSSnapshot
 
   @Test(arguments: XDSProtocol.allCases)
   func aClientSilentAboutItsClustersLosesTheSuspectAndGoesOn(_ variant: XDSProtocol) async throws {
-    try await withServer(patience: .seconds(1)) { server in
+    try await withServer(patience: .seconds(3)) { server in
       var world = Self.world()
       server.xds.publish(world.generation())
       let stream = try await server.open(variant)

@@ -39,6 +39,10 @@ struct Flow: Sendable, CustomTestStringConvertible {
     }
   }
 
+  /// Whether what was refused is told once more, as it was before or as removed, with the next response: a cluster that Envoy
+  /// could not build stays in it, and would keep it silent, until it is (in the state of the world every response does that).
+  var repeatsRefused: Bool { type == .cluster && variant == .delta }
+
   /// CDS, EDS, LDS, RDS × ADS, own service × state of the world, delta.
   static let all = ResourceType.allCases.flatMap { type in
     [true, false].flatMap { isAggregated in
