@@ -199,6 +199,13 @@ extension Traps {
         world.set(flow.type, "b", version: 3)
         try await server.publish(&world, after: first, second)
         second.ack(try await second.expect(flow.type, ["b"], of: world))
+        if flow.repeatsRefused {
+          var before = world
+          before.set(flow.type, "a", version: 1)
+          // Sent at the refusal, before the last generation.
+          let newest = server.xds.generation?.number ?? 0
+          first.ack(try await first.expect(flow.type, ["a"], of: before, generation: newest - 1))
+        }
         // One goes; the other stays.
         try await first.expectNothingMore()
         world.set(flow.type, "b", version: 4)
