@@ -127,6 +127,10 @@ let package = Package(
     program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
     program(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
+    program(
+      "HostileBenchmark", path: "benchmarks/Hostile",
+      ["EnvoyAPI", "EnvoyHarness", "GRPCTransport", nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix")],
+      exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
     // Hostile bytes for the wire, made and fed; not part of a product.

@@ -1,0 +1,57 @@
+/// What one kind of hostile connection does, as data: bytes made once and sent over and over.
+struct Attack: Sendable {
+  /// What it does with what the server sends.
+  enum Reading: Sendable {
+    case all
+    case nothing
+    /// So many bytes each turn.
+    case slowly(Int)
+  }
+
+  /// What it does when it has sent everything.
+  enum Ending: Sendable {
+    /// Sends the bytes from there on again.
+    case again(from: Int)
+    case hold
+    /// An orderly close, and back after the pause.
+    case close
+    /// A close that the server sees as a reset.
+    case abort
+  }
+
+  var name: String
+  /// Makes the bytes: one script for each connection, the next one when it comes back.
+  var scripts: @Sendable () -> [[UInt8]]
+  /// Bytes at a time, and the time between them.
+  var chunk: Int
+  var turn: Milliseconds
+  var reading: Reading
+  var ending: Ending
+  /// From being thrown out, or having closed, to the next connection.
+  var pause: Milliseconds
+  /// Whether the protocol, or reason, says that the server ends such a connection, and soon.
+  var isToBeThrownOut: Bool
+  /// Whether it refuses each response (a NACK with the response's nonce), and asks anew.
+  var refuses: Bool
+  /// The socket's receive buffer; the system's choice if nil.
+  var receiveBuffer: Int32?
+
+  init(
+    name: String, scripts: @autoclosure @escaping @Sendable () -> [[UInt8]], chunk: Int = 16_384,
+    turn: Milliseconds = 50, reading: Reading = .all, ending: Ending = .close, pause: Milliseconds = 1_000,
+    isToBeThrownOut: Bool = false, refuses: Bool = false, receiveBuffer: Int32? = nil
+  ) {
+    self.name = name
+    self.scripts = scripts
+    self.chunk = chunk
+    self.turn = turn
+    self.reading = reading
+    self.ending = ending
+    self.pause = pause
+    self.isToBeThrownOut = isToBeThrownOut
+    self.refuses = refuses
+    self.receiveBuffer = receiveBuffer
+  }
+}
+
+typealias Milliseconds = Int64
