@@ -58,7 +58,9 @@ let package = Package(
     library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // TLS for the wire, with certificates that change while it runs.
-    library("TransportSecurity", [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
+    library(
+      "TransportSecurity",
+      [nio("NIOCore"), nio("NIOPosix"), .product(name: "NIOSSL", package: "swift-nio-ssl"), logging]),
 
     // The messages: Swift values in, bytes out, and back.
     library("ProtobufC", ["CProtobufC"]),
@@ -140,7 +142,7 @@ let package = Package(
     tests(
       of: "WeirCommand",
       [
-        "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
+        "Weir", "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
     tests(

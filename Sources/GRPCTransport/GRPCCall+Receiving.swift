@@ -16,19 +16,28 @@ extension GRPCCall {
     deliver()
   }
 
-  /// Hands whole messages to the handler until there are none or it pauses, then credits the bytes.
+  /// Hands whole messages to the handler until there are none, it pauses, or the turn is over, then credits the bytes.
   private func deliver() {
-    guard !isDelivering else { return }
+    guard !isDelivering, !isYielding else { return }
     isDelivering = true
     defer { isDelivering = false }
+    var count = 0
     do throws(GRPCStatus) {
       while !isPaused, let handler, status == nil || role == .client, let message = try deframer.next() {
         handler.received(message: message)
+        count += 1
+        guard count < messagesPerTurn else {
+          yield()
+          break
+        }
       }
     } catch {
+      if error.code == .resourceExhausted { server?.counts.limitedStreams.add(.messageSize) }
       refuse(error)
     }
-    guard !isPaused else { return }
+    deframer.compact()
+    settleCharge()
+    guard !isPaused, !isYielding else { return }
     credit()
     if let reason = pendingClose {
       tellClosed(reason)
@@ -36,6 +45,23 @@ extension GRPCCall {
       hasPendingEnd = false
       deliverEnd()
     }
+  }
+
+  /// Goes on after the other work of the event loop. No credit is given meanwhile.
+  private func yield() {
+    guard deframer.bufferedBytes > 0 else { return }
+    isYielding = true
+    eventLoop.assumeIsolatedUnsafeUnchecked().execute { [self] in
+      isYielding = false
+      if !isPaused { deliver() }
+    }
+  }
+
+  /// Charges what waits here, and ends the call if there is no room for it.
+  private func settleCharge() {
+    guard charge?.holds(deframer.bufferedBytes) == false else { return }
+    server?.counts.limitedStreams.add(.bufferMemory)
+    refuse(GRPCStatus(.resourceExhausted, "the server holds as much for its clients as it may"))
   }
 
   private func deliverEnd() {
@@ -55,6 +81,7 @@ extension GRPCCall {
   /// Drops what was received and credits it; for calls whose input no longer matters.
   func discardInbound() {
     deframer.removeAll()
+    charge?.releaseAll()
     hasPendingEnd = false
     credit()
   }
@@ -76,6 +103,7 @@ extension GRPCCall {
     stream = nil
     pendingClose = nil
     deframer.removeAll()
+    charge?.releaseAll()
     server?.callClosed()
     server = nil
     let last = handler
@@ -112,7 +140,7 @@ extension GRPCCall {
     }
     uncredited += body.readableBytes
     deframer.append(body)
-    if !isPaused { deliver() }
+    if isPaused || isYielding { settleCharge() } else { deliver() }
   }
 
   func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {
@@ -155,7 +183,7 @@ extension GRPCCall {
 
   func receivedEnd() {
     guard status == nil else { return }
-    if isPaused || isDelivering {
+    if isPaused || isDelivering || isYielding {
       hasPendingEnd = true
     } else {
       deliverEnd()

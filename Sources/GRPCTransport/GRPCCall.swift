@@ -33,6 +33,12 @@ public final class GRPCCall {
   /// The close, kept while messages wait behind a pause.
   var pendingClose: GRPCCloseReason?
   var isDelivering = false
+  /// Messages wait for the event loop's next turn.
+  var isYielding = false
+  /// Messages that are handed over in one turn of the event loop.
+  var messagesPerTurn = Int.max
+  /// For the bytes that wait here (server).
+  var charge: BufferCharge?
   /// What the call ends with, once known: sent (server), received or concluded (client).
   var status: GRPCStatus?
 

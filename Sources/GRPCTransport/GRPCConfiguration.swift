@@ -4,8 +4,14 @@ public import NIOCore
 
 /// Limits and timers of a server; the defaults suit an xDS server with thousands of long-lived streams.
 public struct GRPCServerConfiguration: Sendable {
+  /// Connections that may be open at once. One more is told so (GOAWAY with ENHANCE_YOUR_CALM; behind TLS it is closed before
+  /// the handshake) and closed.
+  public var maxConnections: Int = 20_000
+  /// Bytes that all clients together may make the process hold. A call that would need more ends with RESOURCE_EXHAUSTED,
+  /// and while nothing is left new connections are refused. Share one account among all that hold bytes for clients.
+  public var memory = BufferAccount()
   /// Bytes of one received message; a larger one ends its call with RESOURCE_EXHAUSTED.
-  public var maxMessageSize: Int = 32 << 20
+  public var maxMessageSize: Int = 16 << 20
   /// Streams that one connection may have open.
   public var maxConcurrentStreams: Int = 100
   /// Bytes of one header block, as HTTP/2 counts them.
@@ -20,6 +26,15 @@ public struct GRPCServerConfiguration: Sendable {
   public var prefaceTimeout: TimeAmount? = .seconds(10)
   /// How long a connection may exist without a call. Nil: for ever.
   public var idleTimeout: TimeAmount? = .minutes(5)
+  /// How long a call whose outbound queue is above its mark may stay without its client taking a byte, and a connection
+  /// without its socket taking one. The call is then reset, the connection closed. Nil: for ever.
+  public var stallTimeout: TimeAmount? = .seconds(60)
+  /// Frames without much of a body that a client may send at once, and how many of these it earns back each second; see
+  /// ``HTTP2ConnectionConfiguration/frameBurst``. A client that sends more is told ENHANCE_YOUR_CALM.
+  public var frameBurst: Int = 4000
+  public var framesPerSecond: Int = 1000
+  /// Messages of one call that are handled before the event loop's other work has its turn.
+  public var messagesPerTurn: Int = 16
   /// Outbound queue marks of one call, in bytes (``GRPCCall/isWritable``).
   public var writeHighWatermark: Int = 64 * 1024
   public var writeLowWatermark: Int = 32 * 1024
@@ -42,6 +57,9 @@ public struct GRPCServerConfiguration: Sendable {
     configuration.keepaliveTimeout = keepaliveTimeout
     configuration.prefaceTimeout = prefaceTimeout
     configuration.idleTimeout = idleTimeout
+    configuration.stallTimeout = stallTimeout
+    configuration.frameBurst = frameBurst
+    configuration.framesPerSecond = framesPerSecond
     return configuration
   }
 }

@@ -56,6 +56,16 @@ struct GRPCDeframer {
     return message
   }
 
+  /// Gives up a large received buffer of which only a little is left: a peer must not be able to hold down more memory than it
+  /// sends.
+  mutating func compact() {
+    guard !ownsPending, pending.readableBytes > 0, pending.readableBytes < pending.storageCapacity / 4 else { return }
+    var copy = ByteBufferAllocator().buffer(capacity: pending.readableBytes)
+    copy.writeImmutableBuffer(pending)
+    pending = copy
+    ownsPending = true
+  }
+
   mutating func removeAll() {
     pending = ByteBuffer()
     ownsPending = false

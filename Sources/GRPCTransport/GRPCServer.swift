@@ -28,10 +28,17 @@ public final class GRPCServer: Sendable {
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: core.configuration.backlog)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      // Each connection keeps a receive buffer of the size that it last needed, and most of them only send ACKs.
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(AcceptGate(core: core))
+        }
+      }
+      // Each connection keeps a receive buffer of the size that it last needed, and most of them only send ACKs. One busy
+      // connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
       .childChannelOption(
-        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 64 * 1024)
+        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 32 * 1024)
       )
+      .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try core.initialize(channel) }
       }
@@ -91,6 +98,10 @@ public final class GRPCServer: Sendable {
 
   // MARK: Counts, for metrics. Cheap, and exact only when nothing is changing.
 
+  /// What was refused, closed and ended, and why.
+  public var counts: GRPCServerCounts { core.counts }
+  /// Refused connections that are still being told why.
+  var lingeringConnectionCount: Int { core.lingeringCount.load(ordering: .relaxed) }
   public var connectionCount: Int { core.connectionCount.load(ordering: .relaxed) }
   public var callCount: Int { core.callCount.load(ordering: .relaxed) }
   /// Totals since the start.

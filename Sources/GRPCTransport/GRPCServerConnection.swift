@@ -16,6 +16,13 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
 
   func connectionGoingAway(_ connection: HTTP2Connection) {}
 
+  func connection(_ connection: HTTP2Connection, reached limit: HTTP2StreamLimit) {
+    switch limit {
+    case .headerListSize: server.counts.limitedStreams.add(.headerSize)
+    case .writeStall: server.counts.limitedStreams.add(.writeStall)
+    }
+  }
+
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
     server.connectionClosed(channel, error)
   }
@@ -48,6 +55,8 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.handler = handler
     server.callOpened()
     call.server = server
+    call.messagesPerTurn = server.configuration.messagesPerTurn
+    call.charge = BufferCharge(server.configuration.memory)
     if let timeout { call.startDeadline(timeout) }
     return GRPCCallStream(call)
   }

@@ -16,7 +16,13 @@ final class GRPCServerCore: Sendable {
   let logger: Logger
   let accept: @Sendable (GRPCCall) -> (any GRPCCallHandler)?
   let state = Mutex(State())
+  let counts = GRPCServerCounts()
   let connectionCount = Atomic<Int>(0)
+  /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
+  let lingeringCount = Atomic<Int>(0)
+  private static let maxLingering = 128
+  private let farewells: [GRPCConnectionRefusal: ByteBuffer]
+  private let refusalLog = Mutex(RefusalLog())
   let acceptedConnectionCount = Atomic<Int>(0)
   let callCount = Atomic<Int>(0)
   let acceptedCallCount = Atomic<Int>(0)
@@ -28,10 +34,61 @@ final class GRPCServerCore: Sendable {
     self.configuration = configuration
     self.logger = logger
     self.accept = accept
+    farewells = [
+      .connections: RefusedConnection.farewell("too many connections (limit \(configuration.maxConnections))"),
+      .memory: RefusedConnection.farewell("out of memory for clients (limit \(configuration.memory.limit) bytes)"),
+    ]
   }
+
+  // MARK: Admission
 
   /// Sets up an accepted channel, on its event loop.
   func initialize(_ channel: any Channel) throws {
+    if let refusal = admit() {
+      connectionRefused(refusal)
+      try refuse(channel, refusal)
+      return
+    }
+    do {
+      try serve(channel)
+    } catch {
+      connectionCount.subtract(1, ordering: .relaxed)
+      throw error
+    }
+  }
+
+  /// Counts a connection in, unless it is one too many.
+  private func admit() -> GRPCConnectionRefusal? {
+    guard !configuration.memory.isFull else { return .memory }
+    let count = connectionCount.add(1, ordering: .relaxed).newValue
+    guard count > configuration.maxConnections else { return nil }
+    connectionCount.subtract(1, ordering: .relaxed)
+    return .connections
+  }
+
+  /// Tells the client why, if it can read that without a handshake and few others are being told.
+  private func refuse(_ channel: any Channel, _ refusal: GRPCConnectionRefusal) throws {
+    guard configuration.prepareChannel == nil, let farewell = farewells[refusal],
+      lingeringCount.add(1, ordering: .relaxed).newValue <= Self.maxLingering
+    else {
+      if configuration.prepareChannel == nil { lingeringCount.subtract(1, ordering: .relaxed) }
+      throw GRPCStatus(.resourceExhausted, "connection refused")
+    }
+    channel.closeFuture.whenComplete { _ in self.lingeringCount.subtract(1, ordering: .relaxed) }
+    try channel.pipeline.syncOperations.addHandler(RefusedConnection(farewell: farewell))
+  }
+
+  /// Counts a connection that was turned away, and says so in the log, once in a while.
+  func connectionRefused(_ refusal: GRPCConnectionRefusal) {
+    counts.refusedConnections.add(refusal)
+    guard let count = refusalLog.withLock({ $0.note(at: .now()) }) else { return }
+    logger.warning(
+      "connections refused", metadata: ["limit": "\(refusal.rawValue)", "since-last-time": "\(count)"])
+  }
+
+  // MARK: Connections
+
+  private func serve(_ channel: any Channel) throws {
     try configuration.prepareChannel?(channel)
     let user = GRPCServerConnection(server: self, channel: channel)
     let connection = try HTTP2Connection(role: .server, configuration: configuration.connection, delegate: user)
@@ -44,7 +101,6 @@ final class GRPCServerCore: Sendable {
       state.channels[key] = channel
       return state.isShuttingDown
     }
-    connectionCount.add(1, ordering: .relaxed)
     acceptedConnectionCount.add(1, ordering: .relaxed)
     if isShuttingDown { connection.drain() }
   }
@@ -56,6 +112,7 @@ final class GRPCServerCore: Sendable {
       state.channels[key] = nil
     }
     connectionCount.subtract(1, ordering: .relaxed)
+    counts.closedConnections.add(error.code)
     logger.debug("connection closed", metadata: ["reason": "\(error)"])
   }
 
@@ -66,5 +123,20 @@ final class GRPCServerCore: Sendable {
 
   func callClosed() {
     callCount.subtract(1, ordering: .relaxed)
+  }
+}
+
+/// When refusals were last spoken of, and how many there were since.
+private struct RefusalLog {
+  private var lastAt: NIODeadline?
+  private var count = 0
+
+  /// How many to speak of now, or nil.
+  mutating func note(at now: NIODeadline) -> Int? {
+    count += 1
+    if let lastAt, now - lastAt < .seconds(10) { return nil }
+    lastAt = now
+    defer { count = 0 }
+    return count
   }
 }

@@ -5,6 +5,9 @@ public import NIOCore
 public enum HTTP2Event: Sendable {
   /// A whole header block arrived.
   case headers(stream: HTTP2StreamID, kind: HTTP2HeaderKind, fields: [HTTP2Header], endStream: Bool)
+  /// A header block was larger than ``HTTP2SessionConfiguration/maxHeaderListSize``. Its stream has been reset, and was
+  /// announced only if this was not its first block.
+  case headersTooLarge(HTTP2StreamID)
   /// Body bytes arrived; a slice of the buffer given to ``HTTP2Session/receive(_:)``, not a copy. They hold down the
   /// peer's window until ``HTTP2Session/consume(_:on:)``.
   case data(stream: HTTP2StreamID, ByteBuffer)

@@ -80,6 +80,14 @@ extension HTTP2Session {
   /// Whether the body queue of a stream is below its marks; true if the stream is gone.
   public func isWritable(_ id: HTTP2StreamID) -> Bool { streams[id.rawValue]?.isWritable ?? true }
 
+  /// Body bytes of a stream that have been handed to the output since it opened, if it waits for its peer: its queue is
+  /// above the low mark, or all that is left of it is a queue. Nil for every other stream.
+  public func sentBytesOfWaiting(_ id: HTTP2StreamID) -> UInt64? {
+    guard let stream = streams[id.rawValue], stream.body.byteCount > 0 else { return nil }
+    if case .open = stream.ending, stream.isWritable { return nil }
+    return stream.sentBytes
+  }
+
   /// Sends a PING; its answer is ``HTTP2Event/pingAcknowledged(_:)`` with the same payload.
   public func ping(_ payload: UInt64) {
     withUnsafeBytes(of: payload) { bytes in

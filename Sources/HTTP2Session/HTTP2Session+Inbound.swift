@@ -3,6 +3,11 @@ internal import NIOCore
 
 // What the inbound callbacks do: turn frames into events. Everything here runs inside libnghttp2.
 extension HTTP2Session {
+  /// Counts a frame, unless it carries so much of a body that its own bytes limit how many of it can come.
+  func frameBegan(type: UInt8, length: Int) {
+    if UInt32(type) != NGHTTP2_DATA.rawValue || length < configuration.uncountedDataLength { frameTally.received += 1 }
+  }
+
   func headersBegan() {
     fields = []
     fieldsSize = 0
@@ -15,6 +20,7 @@ extension HTTP2Session {
     fieldsSize += name.count + value.count + 32
     guard fieldsSize <= configuration.maxHeaderListSize else {
       fields = []
+      emit(.headersTooLarge(HTTP2StreamID(rawValue: stream)))
       _ = nghttp2_submit_rst_stream(
         session, flags(NGHTTP2_FLAG_NONE), stream, HTTP2ErrorCode.enhanceYourCalm.rawValue)
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue

@@ -102,6 +102,8 @@ extension HTTP2Session {
     guard let stream = streams[id], stream.body.byteCount >= length else {
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
+    frameTally.dataSent += 1
+    stream.sentBytes &+= UInt64(length)
     appendControl(header)
     if padding > 0 { withUnsafeBytes(of: UInt8(truncatingIfNeeded: padding - 1)) { appendControl($0) } }
     var remaining = length

@@ -46,6 +46,9 @@ public final class HTTP2Session {
 
   var streams: [Int32: StreamState] = [:]
 
+  /// Frames since ``takeFrameTally()``.
+  var frameTally = FrameTally()
+
   /// Makes a session and queues its connection preface.
   public init(role: HTTP2Role, configuration: HTTP2SessionConfiguration = .init()) throws(HTTP2SessionError) {
     self.role = role
@@ -109,6 +112,12 @@ public final class HTTP2Session {
 
   /// The number of open streams, both directions.
   public var openStreamCount: Int { streams.count }
+
+  /// Frames received and DATA frames sent since the last call: what a limit on the peer's frames goes by.
+  public func takeFrameTally() -> FrameTally {
+    defer { frameTally = FrameTally() }
+    return frameTally
+  }
 
   func sessionError(_ code: Int32) -> HTTP2SessionError {
     let text = String(cString: nghttp2_strerror(code))

@@ -20,6 +20,8 @@ public struct HTTP2SessionConfiguration: Sendable {
   public var resetRefillPerSecond: UInt64 = 33
   /// Frames in a row that carry nothing (empty DATA without END_STREAM, PRIORITY) before the connection ends.
   public var maxConsecutiveEmptyFrames: Int = 256
+  /// DATA frames with at least so many bytes are not counted in ``HTTP2Session/takeFrameTally()``.
+  public var uncountedDataLength: Int = 1024
   /// A stream stops being writable above the high mark and becomes writable again at or below the low mark (bytes).
   public var writeHighWatermark: Int = 64 * 1024
   public var writeLowWatermark: Int = 32 * 1024

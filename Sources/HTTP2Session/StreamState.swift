@@ -27,6 +27,8 @@ final class StreamState {
   var remoteEnded = false
   var resetByPeer = false
   var resetByUs = false
+  /// Body bytes handed to the output, ever.
+  var sentBytes: UInt64 = 0
   /// Bytes received and not yet consumed by the application.
   var unconsumed = 0
 

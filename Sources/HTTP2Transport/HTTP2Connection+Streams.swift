@@ -71,6 +71,8 @@ extension HTTP2Connection {
       accept(id, head: fields, endStream: endStream)
     case .headers(let id, let kind, let fields, let endStream):
       streams[id]?.received(headers: fields, kind: kind, endStream: endStream)
+    case .headersTooLarge:
+      delegate?.connection(self, reached: .headerListSize)
     case .data(let id, let body):
       streams[id]?.received(body: body)
     case .endStream(let id):
@@ -98,7 +100,16 @@ extension HTTP2Connection {
       tellStreamsToFinish()
       delegate?.connectionGoingAway(self)
     case .terminated(let code, let reason):
-      note(HTTP2ConnectionError(.protocolViolation, reason, http2Code: code))
+      note(terminationError(code, reason))
+    }
+  }
+
+  /// libnghttp2 ends a connection with INTERNAL_ERROR of its own accord only when the peer resets too many streams.
+  private func terminationError(_ code: HTTP2ErrorCode, _ reason: String) -> HTTP2ConnectionError {
+    switch code {
+    case .enhanceYourCalm: HTTP2ConnectionError(.flood, reason, http2Code: code)
+    case .internalError: HTTP2ConnectionError(.flood, "the peer resets too many streams", http2Code: code)
+    default: HTTP2ConnectionError(.protocolViolation, reason, http2Code: code)
     }
   }
 

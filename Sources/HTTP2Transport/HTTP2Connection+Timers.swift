@@ -22,7 +22,8 @@ extension HTTP2Connection {
     idleTimer?.cancel()
     lingerTimer?.cancel()
     drainTimer?.cancel()
-    (prefaceTimer, keepaliveTimer, idleTimer, lingerTimer, drainTimer) = (nil, nil, nil, nil, nil)
+    stallTimer?.cancel()
+    (prefaceTimer, keepaliveTimer, idleTimer, lingerTimer, drainTimer, stallTimer) = (nil, nil, nil, nil, nil, nil)
   }
 
   func stopPrefaceTimer() {
@@ -86,7 +87,7 @@ extension HTTP2Connection {
     }
   }
 
-  private func schedule(
+  func schedule(
     _ delay: TimeAmount?, _ work: @escaping (HTTP2Connection) -> Void
   ) -> Scheduled<Void>? {
     guard let delay, let context else { return nil }

@@ -9,10 +9,24 @@ public protocol HTTP2ConnectionDelegate: AnyObject {
   func connection(
     _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
   ) -> (any HTTP2StreamDelegate)?
+  /// A peer came up against a limit that cost it a stream and not the connection.
+  func connection(_ connection: HTTP2Connection, reached limit: HTTP2StreamLimit)
   /// The peer will take no new streams; the open streams have been told. Once.
   func connectionGoingAway(_ connection: HTTP2Connection)
   /// The channel closed, after every stream heard so. Last call, exactly once.
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError)
+}
+
+extension HTTP2ConnectionDelegate {
+  public func connection(_ connection: HTTP2Connection, reached limit: HTTP2StreamLimit) {}
+}
+
+/// A limit that ends a stream.
+public enum HTTP2StreamLimit: Sendable, Hashable {
+  /// A header block was larger than allowed.
+  case headerListSize
+  /// The peer gave no window for what waits for it, for the stall time.
+  case writeStall
 }
 
 /// A channel handler that joins a byte channel (TCP, Unix socket, or TLS handlers before it) to an HTTP/2 session.
@@ -46,6 +60,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
   public internal(set) var isPeerGoingAway = false
   /// The first reason to close is the one that is told.
   private var closeError: HTTP2ConnectionError?
+  private var frameBudget: FrameBudget
 
   // Timers (HTTP2Connection+Timers.swift).
   var prefaceTimer: Scheduled<Void>?
@@ -53,6 +68,8 @@ public final class HTTP2Connection: ChannelInboundHandler {
   var idleTimer: Scheduled<Void>?
   var lingerTimer: Scheduled<Void>?
   var drainTimer: Scheduled<Void>?
+  var stallTimer: Scheduled<Void>?
+  var stallWatch = StallWatch()
   var heardSinceProbe = false
   var hasPeerSettings = false
 
@@ -64,6 +81,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
     self.configuration = configuration
     self.session = try HTTP2Session(role: role, configuration: configuration.session)
     self.delegate = delegate
+    self.frameBudget = FrameBudget(burst: configuration.frameBurst, perSecond: configuration.framesPerSecond)
   }
 
   /// The number of open streams.
@@ -98,6 +116,13 @@ public final class HTTP2Connection: ChannelInboundHandler {
     do {
       try session.receive(unwrapInboundIn(data))
       drainEvents()
+      if role == .server, !frameBudget.spend(session.takeFrameTally(), now: { context.eventLoop.now }) {
+        fail(
+          HTTP2ConnectionError(
+            .flood, "the peer sends more than \(configuration.framesPerSecond) frames a second",
+            http2Code: .enhanceYourCalm),
+          goAway: .enhanceYourCalm)
+      }
     } catch {
       drainEvents()
       fail(connectionError(error), goAway: error.goAwayCode)
@@ -111,7 +136,13 @@ public final class HTTP2Connection: ChannelInboundHandler {
   }
 
   public func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable { scheduleFlush() }
+    if context.channel.isWritable {
+      stallWatch.channelIsWritable()
+      scheduleFlush()
+    } else {
+      stallWatch.channelIsFull(at: context.eventLoop.now)
+      watchForStall()
+    }
     context.fireChannelWritabilityChanged()
   }
 
@@ -214,7 +245,8 @@ public final class HTTP2Connection: ChannelInboundHandler {
   private func connectionError(_ error: HTTP2SessionError) -> HTTP2ConnectionError {
     let code: HTTP2ConnectionError.Code =
       switch error.code {
-      case .badPreface, .flooded: .protocolViolation
+      case .badPreface: .protocolViolation
+      case .flooded: .flood
       case .sessionFailed, .invalidState: .sessionFailed
       }
     return HTTP2ConnectionError(code, error.message, http2Code: error.goAwayCode, cause: error)

@@ -57,13 +57,16 @@ public final class HTTP2Stream {
     guard let connection else { return }
     let becameUnwritable = connection.session.write(body, on: id)
     connection.scheduleFlush()
-    if becameUnwritable { delegate?.writabilityChanged(isWritable: false) }
+    guard becameUnwritable else { return }
+    connection.watchForStall()
+    delegate?.writabilityChanged(isWritable: false)
   }
 
   /// Ends this side after the queued body.
   public func end() {
     guard let connection else { return }
     connection.session.end(id)
+    if bufferedBytes > 0 { connection.watchForStall() }
     connection.scheduleFlush()
   }
 
@@ -71,6 +74,7 @@ public final class HTTP2Stream {
   public func end(trailers: [HTTP2Header]) {
     guard let connection else { return }
     connection.session.end(id, trailers: trailers)
+    if bufferedBytes > 0 { connection.watchForStall() }
     connection.scheduleFlush()
   }
 

@@ -73,8 +73,10 @@ public final class ControlPlane: Sendable {
     let registry = MetricsRegistry()
     let (classEvents, classEvent) = AsyncStream.makeStream(of: ClassEvent.self)
     let metrics = XDSMetricsView(registry)
+    let limits = configuration.limits
+    let transport = limits.grpc
     let xds = XDSServer(
-      logger: logger, latencies: metrics.latencies,
+      logger: logger, latencies: metrics.latencies, limits: limits.xds, memory: transport.memory,
       classify: { node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
@@ -92,7 +94,8 @@ public final class ControlPlane: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
     cleanup.add { try? await group.shutdownGracefully() }
     let grpc = GRPCServer(
-      group: group, configuration: .init(), logger: logger, accept: { xds.accept($0) })
+      group: group, configuration: transport, logger: logger, accept: { xds.accept($0) })
+    GRPCMetricsView.register(grpc, transport.memory, limits, in: registry)
     cleanup.add { await grpc.shutdown(gracePeriod: .zero) }
     let bound = try await bind(grpc, to: configuration.xds)
     var admin: AdminHTTPServer?

@@ -15,11 +15,14 @@ public struct ControlPlaneConfiguration: Sendable {
   public var clusterDomain: String
   /// Threads that proxies' connections are spread over; by default one a core.
   public var eventLoops: Int
+  /// What proxies, and whatever else connects, may ask for.
+  public var limits: Limits
 
   public init(
     manifests: [String], xds: ListenAddress = .tcp(host: "127.0.0.1", port: 15010),
     admin: (host: String, port: Int)? = ("127.0.0.1", 15014), state: String? = nil,
-    clusterDomain: String = "cluster.local", eventLoops: Int = System.coreCount
+    clusterDomain: String = "cluster.local", eventLoops: Int = System.coreCount,
+    limits: Limits = Limits()
   ) {
     self.manifests = manifests
     self.xds = xds
@@ -27,5 +30,6 @@ public struct ControlPlaneConfiguration: Sendable {
     self.state = state
     self.clusterDomain = clusterDomain
     self.eventLoops = eventLoops
+    self.limits = limits
   }
 }

@@ -30,6 +30,15 @@ final class XDSMetricsView: Sendable {
     counter(registry, "weir_xds_invalid_requests_total", "Streams ended because of a request that made no sense.") {
       $0.invalidRequests
     }
+    counter(registry, "weir_xds_requests_throttled_total", "Times that a stream's requests were made to wait.") {
+      $0.throttledRequests
+    }
+    for limit in XDSLimit.allCases {
+      registry.counter(
+        "weir_xds_streams_limited_total", help: "xDS streams ended because they asked for too much.",
+        labels: ["reason": limit.rawValue],
+        read: { [self] in Double(latest.withLock { $0.limitedStreams[limit] ?? 0 }) })
+    }
     for type in ResourceType.allCases {
       counter(registry, "weir_xds_pushes_total", "Responses sent.", type) { $0.pushes }
       counter(registry, "weir_xds_resources_sent_total", "Resources in responses.", type) { $0.resources }

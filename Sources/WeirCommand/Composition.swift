@@ -9,7 +9,7 @@ enum Composition {
   @Sendable static func serve(_ options: ServeOptions, _ logger: Logger) async throws -> any ServingControlPlane {
     let configuration = ControlPlaneConfiguration(
       manifests: options.manifests, xds: .tcp(host: options.xds.host, port: Int(options.xds.port)),
-      admin: (options.admin.host, Int(options.admin.port)), state: options.state)
+      admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

@@ -48,6 +48,9 @@ struct ServeCommand: AsyncParsableCommand {
     transform: FlagValue.seconds)
   var drainTime: Duration = .seconds(10)
 
+  @OptionGroup(title: "Limits")
+  var limits: LimitOptions
+
   func validate() throws {
     guard !manifests.isEmpty else { throw ValidationError("--manifests: name at least one directory") }
     try requireDirectories(manifests, named: "--manifests")
@@ -56,17 +59,26 @@ struct ServeCommand: AsyncParsableCommand {
     }
   }
 
-  var options: ServeOptions {
+  func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
-      manifests: manifests, xds: xds, admin: admin, state: state, logLevel: logLevel, drainTime: drainTime)
+      manifests: manifests, xds: xds, admin: admin, state: state, logLevel: logLevel,
+      limits: limits.limits(descriptors: descriptors), drainTime: drainTime)
   }
 
   func run() async throws {
     // Trapped before anything starts, so that no signal finds the process half-way.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     LoggingSystem.bootstrap { [logLevel] label in LogfmtHandler(label: label, logLevel: logLevel) }
+    let logger = Logger(label: "weir")
+    let descriptors = DescriptorLimit.raise(logger)
+    let options = options(descriptors: descriptors)
+    if options.limits.connections > LimitOptions.connections(descriptors: descriptors) {
+      logger.warning(
+        "More connections are allowed than there are file descriptors for",
+        metadata: ["--max-connections": "\(options.limits.connections)", "descriptors": "\(descriptors)"])
+    }
     let session = ServeSession(
-      options: options, logger: Logger(label: "weir"), start: Composition.serve,
+      options: options, logger: logger, start: Composition.serve,
       announce: { line in
         // One write, and not through a buffer: whoever started the process waits for this line.
         try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))

@@ -1,5 +1,6 @@
 import EnvoyBootstrap
 import Logging
+import Weir
 
 /// What `weir serve` was told, checked.
 struct ServeOptions: Sendable, Hashable {
@@ -10,6 +11,8 @@ struct ServeOptions: Sendable, Hashable {
   /// Where admitted objects outlive a restart; nil keeps them in memory only.
   var state: String?
   var logLevel: Logger.Level
+  /// What clients may ask for.
+  var limits = Limits()
   /// How long streams and requests under way may take after SIGTERM.
   var drainTime: Duration
 }

@@ -85,6 +85,9 @@ struct EncodingLedger: Sendable {
     return drop { $0.plan == nil || $0.epoch + 1 < epoch }
   }
 
+  /// Gives back all plans: all are to drop their bytes.
+  mutating func dropAll() -> [ResponsePlan] { drop { _ in true } }
+
   /// Oldest first.
   @discardableResult
   private mutating func drop(where isToGo: (Entry) -> Bool) -> [ResponsePlan] {

@@ -6,26 +6,32 @@ public import XDSSnapshot
 /// The bytes of a response, made when first needed and shared by every stream that sends it.
 struct EncodedPlan: Sendable {
   /// The last few messages as they go on the wire. They differ in the nonce at their end only.
-  fileprivate var messages: [(nonce: Nonce, buffer: ByteBuffer)] = []
+  fileprivate var messages: [(nonce: Nonce, message: EncodedMessage)] = []
   fileprivate var bodyByteCount = 0
   fileprivate static let limit = 3
 
   /// The bytes held.
-  var byteCount: Int { messages.reduce(0) { $0 + $1.buffer.readableBytes } }
+  var byteCount: Int { messages.reduce(0) { $0 + $1.message.buffer.readableBytes } }
 }
 
 extension ResponsePlan {
   /// The response as a framed gRPC message. Encodes it if no stream has sent it yet, else O(1); O(size) copied for a nonce
   /// that was not used lately.
   ///
-  /// - Parameter onMessage: a message was made, from scratch or not; how many bytes are held now.
-  func framed(_ nonce: Nonce, onMessage: (_ isEncoding: Bool, _ byteCount: Int) -> Void) -> ByteBuffer {
+  /// - Parameters:
+  ///   - memory: what the bytes are charged to.
+  ///   - onMessage: a message was made, from scratch or not; how many bytes are held now.
+  /// - Returns: nil if the message would have to be made and there is no room for it.
+  func framed(
+    _ nonce: Nonce, memory: BufferAccount, onMessage: (_ isEncoding: Bool, _ byteCount: Int) -> Void
+  ) -> EncodedMessage? {
     encoded.withLock { encoded in
-      if let known = encoded.messages.first(where: { $0.nonce == nonce }) { return known.buffer }
+      if let known = encoded.messages.first(where: { $0.nonce == nonce }) { return known.message }
       let isEncoding = encoded.messages.isEmpty
+      guard memory.hasRoom(for: isEncoding ? estimatedByteCount : encoded.bodyByteCount) else { return nil }
       let trailer = DeltaResponseWriter.nonceField(nonce.text, variant)
       var buffer: ByteBuffer
-      if let sibling = encoded.messages.first?.buffer {
+      if let sibling = encoded.messages.first?.message.buffer {
         buffer = Self.frame(byteCount: encoded.bodyByteCount + trailer.count)
         let body = sibling.getSlice(
           at: sibling.readerIndex + GRPCFraming.prefixLength, length: encoded.bodyByteCount)
@@ -38,9 +44,10 @@ extension ResponsePlan {
       }
       buffer.writeBytes(trailer)
       if encoded.messages.count == EncodedPlan.limit { encoded.messages.removeFirst() }
-      encoded.messages.append((nonce, buffer))
+      let message = EncodedMessage(buffer, memory: memory)
+      encoded.messages.append((nonce, message))
       onMessage(isEncoding, encoded.byteCount)
-      return buffer
+      return message
     }
   }
 
@@ -53,11 +60,15 @@ extension ResponsePlan {
     return buffer
   }
 
+  /// About as many bytes as the message has, and not fewer. O(resources).
+  private var estimatedByteCount: Int {
+    resources.reduce(256) { $0 + $1.byteCount + $1.name.utf8.count + 160 }
+      + removed.reduce(0) { $0 + $1.utf8.count + 8 }
+  }
+
   /// Everything but the nonce.
   func encode() -> [UInt8] {
-    let reserve =
-      resources.reduce(256) { $0 + $1.byteCount + $1.name.utf8.count + 160 }
-      + removed.reduce(0) { $0 + $1.utf8.count + 8 }
+    let reserve = estimatedByteCount
     switch variant {
     case .delta:
       var writer = DeltaResponseWriter(typeURL: type.typeURL, systemVersion: version, reservingBytes: reserve)

@@ -1,3 +1,4 @@
+internal import GRPCTransport
 internal import HashTreeCollections
 internal import Synchronization
 
@@ -34,13 +35,21 @@ final class NameSet: Sendable {
     }
   }
 
+  /// About what a name takes: its text, and its place in the tree.
+  static let bytesPerName = 128
+
   let identity: Identity
   let names: TreeSet<String>
+  private let memory: BufferAccount?
 
-  init(identity: Identity, names: TreeSet<String>) {
+  init(identity: Identity, names: TreeSet<String>, memory: BufferAccount? = nil) {
     self.identity = identity
     self.names = names
+    self.memory = memory
+    memory?.chargeAnyway(identity.count * Self.bytesPerName)
   }
+
+  deinit { memory?.release(identity.count * Self.bytesPerName) }
 
   static let empty = NameSet(identity: Identity(), names: [])
 
@@ -59,6 +68,10 @@ final class NameSetPool: Sendable {
   }
 
   private let state = Mutex(State())
+  private let memory: BufferAccount
+
+  /// - Parameter memory: what the sets are charged to, each once.
+  init(memory: BufferAccount = BufferAccount()) { self.memory = memory }
 
   /// The set of these names. O(names) hashes; the set is built only if no stream has it.
   func set(of names: some Collection<String>) -> NameSet {
@@ -90,7 +103,7 @@ final class NameSetPool: Sendable {
         state.entries = state.entries.filter { $0.value.set != nil }
         state.sweepAt = max(256, state.entries.count * 2)
       }
-      let set = NameSet(identity: identity, names: names)
+      let set = NameSet(identity: identity, names: names, memory: memory)
       state.entries[identity] = Entry(set: set)
       return set
     }

@@ -1,3 +1,4 @@
+internal import GRPCTransport
 internal import NIOCore
 internal import Synchronization
 internal import XDSSnapshot
@@ -40,11 +41,17 @@ final class SharedResponses: Sendable {
   private static let largePlan = 1 << 20
 
   private let state = Mutex(State())
-  let names = NameSetPool()
+  let names: NameSetPool
+  /// What names and messages are charged to.
+  let memory: BufferAccount
   private let stub: @Sendable (ResourceType, String) -> Resource
 
   /// - Parameter stub: a resource of this type (an assignment or a route table) that has a name and nothing else.
-  init(stub: @escaping @Sendable (ResourceType, String) -> Resource) { self.stub = stub }
+  init(memory: BufferAccount = BufferAccount(), stub: @escaping @Sendable (ResourceType, String) -> Resource) {
+    self.memory = memory
+    self.stub = stub
+    names = NameSetPool(memory: memory)
+  }
 
   /// The difference of two tables. O(1) when it is known.
   func change(from: ResourceTable, to: ResourceTable) -> TableChange {
@@ -90,17 +97,26 @@ final class SharedResponses: Sendable {
     }
   }
 
-  /// The message of a response; its bytes are shared with other streams as long as the budget allows.
-  func framed(_ plan: ResponsePlan, _ nonce: Nonce) -> ByteBuffer {
+  /// The message of a response; its bytes are shared with other streams as long as the budget allows. Nil
+  /// if there is no room for it.
+  func framed(_ plan: ResponsePlan, _ nonce: Nonce) -> EncodedMessage? {
+    if let message = framedIfRoom(plan, nonce) { return message }
+    // What is kept in case another stream needs it makes room first.
+    let dropped = state.withLock { $0.messages.dropAll() }
+    for plan in dropped { plan.dropEncoding() }
+    return framedIfRoom(plan, nonce)
+  }
+
+  private func framedIfRoom(_ plan: ResponsePlan, _ nonce: Nonce) -> EncodedMessage? {
     var made: (isEncoding: Bool, byteCount: Int)?
-    let buffer = plan.framed(nonce) { made = ($0, $1) }
-    guard let made else { return buffer }
+    let message = plan.framed(nonce, memory: memory) { made = ($0, $1) }
+    guard let made else { return message }
     let dropped = state.withLock { state in
       if made.isEncoding { state.encodings += 1 }
       return state.messages.note(plan, byteCount: made.byteCount)
     }
     for plan in dropped { plan.dropEncoding() }
-    return buffer
+    return message
   }
 
   /// What an earlier process served, which clients may name by version.

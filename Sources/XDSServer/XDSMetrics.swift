@@ -39,6 +39,10 @@ public struct XDSMetrics: Sendable {
   public var unknownTypeRequests: UInt64 = 0
   /// Streams ended because a request could not be read or came without a node.
   public var invalidRequests: UInt64 = 0
+  /// Times that a stream's requests were made to wait because it made too many.
+  public var throttledRequests: UInt64 = 0
+  /// Streams ended because they asked for more than a limit allows, by limit.
+  public var limitedStreams: [XDSLimit: UInt64] = [:]
   /// How often a response was encoded; every other push shared the bytes of one.
   public var encodings: UInt64 = 0
   /// The newest generation.
@@ -52,6 +56,8 @@ public struct XDSMetrics: Sendable {
     for (type, counts) in b.types { a.types[type, default: .init()] += counts }
     a.unknownTypeRequests += b.unknownTypeRequests
     a.invalidRequests += b.invalidRequests
+    a.throttledRequests += b.throttledRequests
+    a.limitedStreams.merge(b.limitedStreams, uniquingKeysWith: +)
   }
 }
 

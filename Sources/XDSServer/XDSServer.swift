@@ -24,7 +24,7 @@ public final class XDSServer: Sendable {
   let shared: SharedResponses
   /// How long pushes and their ACKs take.
   public let latencies: XDSLatencies
-  let maximumSubscription: Int
+  let limits: XDSLimits
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -33,25 +33,27 @@ public final class XDSServer: Sendable {
 
   /// - Parameters:
   ///   - latencies: what records how long pushes and their ACKs take.
-  ///   - maximumSubscription: how many names of one type a stream may subscribe to; a stream that asks for more is ended
+  ///   - limits: what streams may ask for.
+  ///   - memory: what subscriptions and responses are charged to. A stream that needs more than there is room for is ended
   ///     with RESOURCE_EXHAUSTED.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
   ///   - onClassGone: the last stream of a class has closed.
   public init(
-    logger: Logger, latencies: XDSLatencies = XDSLatencies(), maximumSubscription: Int = 1_000_000,
+    logger: Logger, latencies: XDSLatencies = XDSLatencies(), limits: XDSLimits = XDSLimits(),
+    memory: BufferAccount = BufferAccount(),
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
   ) {
     self.logger = logger
     self.latencies = latencies
-    self.maximumSubscription = maximumSubscription
+    self.limits = limits
     self.classify = classify
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone
-    shared = SharedResponses { type, name in
+    shared = SharedResponses(memory: memory) { type, name in
       let bytes =
         type == .route
         ? RouteConfiguration.encodedHeader(name: name) : ClusterLoadAssignment.encodedHeader(clusterName: name)
@@ -145,10 +147,17 @@ public final class XDSServer: Sendable {
     return streams.value
   }
 
-  func joined(_ proxyClass: ProxyClass) {
+  /// A stream of a class has opened. False if the class would be one too many.
+  func joined(_ proxyClass: ProxyClass) -> Bool {
     classes.withLock { classes in
-      classes[proxyClass, default: 0] += 1
-      if classes[proxyClass] == 1 { onNewClass(proxyClass) }
+      guard let count = classes[proxyClass] else {
+        guard classes.count < limits.maximumClasses else { return false }
+        classes[proxyClass] = 1
+        onNewClass(proxyClass)
+        return true
+      }
+      classes[proxyClass] = count + 1
+      return true
     }
   }
 

@@ -25,8 +25,15 @@ final class XDSStream: GRPCCallHandler {
   private let openedAt = NIODeadline.now()
   private var peer: Peer?
   private var session: ProxySession?
-  /// When each type's response in flight was sent.
-  private var sentAt = [NIODeadline](repeating: .uptimeNanoseconds(0), count: ResourceType.allCases.count)
+  /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged.
+  private struct Flight {
+    var sentAt = NIODeadline.uptimeNanoseconds(0)
+    var message: EncodedMessage?
+  }
+  /// By `ResourceType.rawValue`.
+  private var flights = [Flight](repeating: Flight(), count: ResourceType.allCases.count)
+  private var budget: RequestBudget
+  private var resumption: Scheduled<Void>?
   /// When each type's last refusal came.
   private var refusedAt: [ResourceType: NIODeadline] = [:]
 
@@ -36,6 +43,7 @@ final class XDSStream: GRPCCallHandler {
     self.scope = scope
     self.server = server
     self.loop = loop
+    budget = RequestBudget(perSecond: server.limits.requestsPerSecond, burst: server.limits.requestBurst)
     loop.add(self)
   }
 
@@ -43,24 +51,66 @@ final class XDSStream: GRPCCallHandler {
 
   func received(message: ByteBuffer) {
     do {
-      switch variant {
-      case .stateOfTheWorld:
-        let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
-        guard identify(request.node), let type = type(of: request.typeURL) else { return }
-        guard request.resourceNames.count <= server.maximumSubscription else { return refuseSubscription(type) }
-        heard(session?.received(request, for: type), type)
-      case .delta:
-        let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
-        guard identify(request.node), let type = type(of: request.typeURL) else { return }
-        heard(session?.received(request, for: type), type)
-        let count = session?[type].subscription.names.identity.count ?? 0
-        guard count <= server.maximumSubscription else { return refuseSubscription(type) }
-      }
+      let receipt = try heard(message)
+      // Answers come no more often than responses went out.
+      if receipt != .ack && receipt != .nack { charge(byteCount: message.readableBytes) }
     } catch {
       refuse("the request cannot be read: \(error)")
-      return
     }
     pump(publishedAt: nil)
+  }
+
+  /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
+  private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
+    switch variant {
+    case .stateOfTheWorld:
+      let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
+      guard identify(request.node), let type = type(of: request.typeURL),
+        mayName(request.resourceNames.count, of: type)
+      else { return nil }
+      let receipt = note(session?.received(request, for: type), type)
+      settleNames(request.resourceNames.count)
+      return receipt
+    case .delta:
+      let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
+      guard identify(request.node), let type = type(of: request.typeURL),
+        mayName(request.resourceNamesSubscribe.count, of: type)
+      else { return nil }
+      let receipt = note(session?.received(request, for: type), type)
+      let count = session?[type].subscription.names.identity.count ?? 0
+      if count > server.limits.maximumSubscription { refuseSubscription(type) }
+      if !request.resourceNamesSubscribe.isEmpty { settleNames(count) }
+      return receipt
+    }
+  }
+
+  /// Whether a request may name so many resources; looked at before anything is made of them.
+  private func mayName(_ count: Int, of type: ResourceType) -> Bool {
+    guard count <= server.limits.maximumSubscription else {
+      refuseSubscription(type)
+      return false
+    }
+    return true
+  }
+
+  /// Ends the stream if there was no room for the names that it subscribes to now. Few names are never too many.
+  private func settleNames(_ count: Int) {
+    guard count > Self.fewNames, !server.shared.memory.hadRoom(for: count * NameSet.bytesPerName) else { return }
+    refuseForMemory()
+  }
+
+  private static let fewNames = 64
+
+  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while.
+  private func charge(byteCount: Int) {
+    guard session != nil, let wait = budget.spend(byteCount: byteCount, now: { call.eventLoop.now }) else { return }
+    loop.metrics.throttledRequests += 1
+    call.pauseReading()
+    // Cancelled when the call closes.
+    resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in
+      resumption = nil
+      call.resumeReading()
+    }
   }
 
   func receivedEnd() { call.finish(.ok) }
@@ -71,7 +121,9 @@ final class XDSStream: GRPCCallHandler {
 
   func closed(_ reason: GRPCCloseReason) {
     loop.remove(self)
-    session = nil
+    resumption?.cancel()
+    resumption = nil
+    letGo()
     guard let peer else { return }
     self.peer = nil
     server.left(peer.proxyClass)
@@ -95,7 +147,7 @@ final class XDSStream: GRPCCallHandler {
       variant: variant, onlyType: onlyType, remoteAddress: call.remoteAddress?.hostPort ?? "",
       connectedFor: .nanoseconds((now - openedAt).nanoseconds),
       types: session.status(
-        flightAge: { .nanoseconds((now - sentAt[$0.rawValue]).nanoseconds) },
+        flightAge: { .nanoseconds((now - flights[$0.rawValue].sentAt).nanoseconds) },
         refusalAge: { .nanoseconds((now - (refusedAt[$0] ?? now)).nanoseconds) }))
   }
 
@@ -109,6 +161,12 @@ final class XDSStream: GRPCCallHandler {
       return false
     }
     let proxyClass = server.classify(node)
+    guard server.joined(proxyClass) else {
+      refuse(
+        .classes,
+        "proxies of \(server.limits.maximumClasses) kinds, namespaces and listen addresses are connected already")
+      return false
+    }
     let userAgent = [node.userAgentName, node.userAgentVersion].filter { !$0.isEmpty }.joined(separator: " ")
     peer = Peer(
       id: node.id.cut(to: Peer.limit), cluster: node.cluster.cut(to: Peer.limit),
@@ -116,7 +174,6 @@ final class XDSStream: GRPCCallHandler {
     var session = ProxySession(variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared)
     if let generation = loop.generation { session.published(generation) }
     self.session = session
-    server.joined(proxyClass)
     server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])
     return true
   }
@@ -134,16 +191,18 @@ final class XDSStream: GRPCCallHandler {
     return type
   }
 
-  private func heard(_ receipt: ProxySession.Receipt?, _ type: ResourceType) {
-    guard let receipt else { return }
+  private func note(_ receipt: ProxySession.Receipt?, _ type: ResourceType) -> ProxySession.Receipt? {
+    guard let receipt else { return nil }
     loop.metrics.types[type, default: .init()].requests += 1
     switch receipt {
     case .subscription: break
     case .stale: loop.metrics.types[type, default: .init()].stale += 1
     case .ack:
       loop.metrics.types[type, default: .init()].acks += 1
-      server.latencies.ack.record(elapsed: NIODeadline.now() - sentAt[type.rawValue])
+      flights[type.rawValue].message = nil
+      server.latencies.ack.record(elapsed: NIODeadline.now() - flights[type.rawValue].sentAt)
     case .nack:
+      flights[type.rawValue].message = nil
       refusedAt[type] = .now()
       loop.metrics.types[type, default: .init()].nacks += 1
       let rejection = session?[type].rejection
@@ -154,18 +213,40 @@ final class XDSStream: GRPCCallHandler {
           "resources": "\(rejection?.resources.prefix(10) ?? [])", "reason": "\(rejection?.message ?? "")",
         ])
     }
+    return receipt
   }
+
+  // MARK: Refusals
 
   private func refuse(_ message: String) {
     loop.metrics.invalidRequests += 1
     call.finish(GRPCStatus(.invalidArgument, message))
+    letGo()
+  }
+
+  private func refuse(_ limit: XDSLimit, _ message: String) {
+    loop.metrics.limitedStreams[limit, default: 0] += 1
+    call.finish(GRPCStatus(.resourceExhausted, message))
+    letGo()
   }
 
   private func refuseSubscription(_ type: ResourceType) {
-    loop.metrics.invalidRequests += 1
-    call.finish(
-      GRPCStatus(
-        .resourceExhausted, "more than \(server.maximumSubscription) names of type \(type.typeURL) are subscribed to"))
+    refuse(
+      .subscription,
+      "more than \(server.limits.maximumSubscription) names of type \(type.typeURL) are subscribed to")
+  }
+
+  private func refuseForMemory() {
+    // A status would wait behind what the client has not read, and that is to be let go of now.
+    let isStuck = call.bufferedBytes > 0
+    refuse(.bufferMemory, "the server holds as much for its clients as it may")
+    if isStuck { call.reset() }
+  }
+
+  /// Forgets what the client subscribed to and was sent: a client that does not read its status must not keep that alive.
+  private func letGo() {
+    session = nil
+    for index in flights.indices { flights[index].message = nil }
   }
 
   // MARK: Responses
@@ -176,11 +257,11 @@ final class XDSStream: GRPCCallHandler {
     guard call.isWritable, let responses = session?.pump(), !responses.isEmpty else { return }
     for response in responses {
       let plan = response.plan
-      let buffer = server.shared.framed(plan, response.nonce)
-      let size = buffer.readableBytes
-      call.send(framed: buffer)
+      guard let message = server.shared.framed(plan, response.nonce) else { return refuseForMemory() }
+      let size = message.buffer.readableBytes
+      call.send(framed: message.buffer)
       let now = NIODeadline.now()
-      sentAt[plan.type.rawValue] = now
+      flights[plan.type.rawValue] = Flight(sentAt: now, message: message)
       if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
       loop.metrics.types[plan.type, default: .init()].sent(plan, byteCount: size)
     }

@@ -24,7 +24,7 @@ import Testing
   @Test func serveHasDefaults() throws {
     let command = try parse(ServeCommand.self, ["serve", "--manifests", folder])
     #expect(
-      command.options
+      command.options(descriptors: 1_000_000)
         == ServeOptions(
           manifests: [folder], xds: HostPort(host: "127.0.0.1", port: 15010),
           admin: HostPort(host: "127.0.0.1", port: 15014), state: nil, logLevel: .info, drainTime: .seconds(10)))
@@ -38,7 +38,7 @@ import Testing
         "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
       ])
     #expect(
-      command.options
+      command.options(descriptors: 1_000_000)
         == ServeOptions(
           manifests: [folder, "/", "/tmp"], xds: HostPort(host: "::", port: 0),
           admin: HostPort(host: "localhost", port: 1),

@@ -21,7 +21,9 @@ struct RunningServer {
 }
 
 func withServer(
-  threads: Int = 1, maximumSubscription: Int = 1_000_000,
+  threads: Int = 1, limits: XDSLimits = XDSLimits(), memory: BufferAccount = BufferAccount(),
+  configuration: GRPCServerConfiguration = GRPCServerConfiguration(),
+  classify: @escaping @Sendable (NodeIdentity) -> ProxyClass = { _ in World.proxyClass },
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   _ body: (RunningServer) async throws -> Void
@@ -29,9 +31,9 @@ func withServer(
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
-    logger: logger, maximumSubscription: maximumSubscription, classify: { _ in World.proxyClass },
+    logger: logger, limits: limits, memory: memory, classify: classify,
     onNewClass: onNewClass, onClassGone: onClassGone)
-  let server = GRPCServer(group: group, logger: logger) { xds.accept($0) }
+  let server = GRPCServer(group: group, configuration: configuration, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))
   let port = address.port ?? 0
   do {
@@ -100,6 +102,12 @@ final class RawStream {
       continuation.yield(.closed(reason.status))
       continuation.finish()
     }
+  }
+
+  /// Takes nothing from the stream any more.
+  func pauseReading() {
+    let call = call
+    call.eventLoop.execute { call.value.pauseReading() }
   }
 
   func close() {

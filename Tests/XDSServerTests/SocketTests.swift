@@ -134,7 +134,7 @@ import XDSSnapshot
 
   @Test(arguments: XDSProtocol.allCases)
   func aSubscriptionBeyondTheLimitEndsTheStream(_ variant: XDSProtocol) async throws {
-    try await withServer(maximumSubscription: 3) { server in
+    try await withServer(limits: XDSLimits(maximumSubscription: 3)) { server in
       var world = Self.world()
       server.xds.publish(world.generation())
       let stream = try await server.open(variant)

@@ -1,0 +1,56 @@
+import ArgumentParser
+
+// What the flags of limits take.
+extension FlagValue {
+  /// A whole number from 1 to a billion.
+  @Sendable static func count(_ text: String) throws -> Int {
+    guard let count = wholeNumber(text[...]), (1...1_000_000_000).contains(count) else {
+      throw ValidationError("a count is a whole number from 1 to 1000000000")
+    }
+    return count
+  }
+
+  private static let sizes = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)]
+
+  /// Bytes: a whole number with KiB, MiB, GiB or TiB, or without a unit.
+  static func byteCount(_ text: String, _ range: ClosedRange<Int>) throws -> Int {
+    for (unit, factor) in sizes where text.hasSuffix(unit) {
+      guard let count = wholeNumber(text.dropLast(unit.count)) else { continue }
+      let (bytes, overflow) = count.multipliedReportingOverflow(by: factor)
+      guard !overflow, range.contains(bytes) else {
+        throw ValidationError("it is from \(size(range.lowerBound)) to \(size(range.upperBound))")
+      }
+      return bytes
+    }
+    throw ValidationError("a size is a whole number of bytes, or of KiB, MiB or GiB, such as 16MiB")
+  }
+
+  private static let times: [(String, Duration)] = [
+    ("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600)), ("", .seconds(1)),
+  ]
+
+  /// A time above zero and up to a day: a whole number with ms, s, m or h, or of seconds.
+  @Sendable static func time(_ text: String) throws -> Duration {
+    for (unit, factor) in times where text.hasSuffix(unit) {
+      guard let count = wholeNumber(text.dropLast(unit.count)) else { continue }
+      guard (1...86_400_000).contains(count), factor * count <= .seconds(86_400) else {
+        throw ValidationError("it is above 0 and at most 24h")
+      }
+      return factor * count
+    }
+    throw ValidationError("a time is a whole number with ms, s, m or h, such as 30s")
+  }
+
+  /// Digits alone: `Int` would take a sign.
+  private static func wholeNumber(_ text: Substring) -> Int? {
+    guard !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+      return nil
+    }
+    return Int(text)
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    let fitting = sizes.last { $0.1 > 1 && bytes % $0.1 == 0 } ?? ("", 1)
+    return "\(bytes / fitting.1)\(fitting.0)"
+  }
+}

@@ -1,0 +1,30 @@
+/// What one xDS stream may ask for, and all of them together.
+public struct XDSLimits: Sendable, Hashable {
+  /// Names of one type that a stream may subscribe to; a stream that asks for more ends with RESOURCE_EXHAUSTED.
+  public var maximumSubscription: Int
+  /// Requests a second that a stream may make beside the answers to what it was sent. Beyond that its requests wait: nothing is
+  /// lost, and flow control makes the client wait too. A request counts for one more with every 16 kB.
+  public var requestsPerSecond: Int
+  /// Requests that a stream may make at once before its rate counts.
+  public var requestBurst: Int
+  /// Classes of proxies (kind, namespace, listen address) that may be connected at once: each has listeners and routes of its
+  /// own. A stream that would bring one more ends with RESOURCE_EXHAUSTED.
+  public var maximumClasses: Int
+
+  public init(
+    maximumSubscription: Int = 250_000, requestsPerSecond: Int = 100, requestBurst: Int = 500,
+    maximumClasses: Int = 1000
+  ) {
+    self.maximumSubscription = maximumSubscription
+    self.requestsPerSecond = requestsPerSecond
+    self.requestBurst = requestBurst
+    self.maximumClasses = maximumClasses
+  }
+}
+
+/// A limit that ends a stream with RESOURCE_EXHAUSTED.
+public enum XDSLimit: String, Sendable, Hashable, CaseIterable {
+  case subscription
+  case classes
+  case bufferMemory = "buffer_memory"
+}

@@ -1,0 +1,161 @@
+import HTTP2Transport
+import NIOCore
+import Testing
+
+@testable import GRPCTransport
+
+@Suite(.timeLimit(.minutes(1))) struct ConnectionLimitTests {
+  private func configuration(_ change: (inout GRPCServerConfiguration) -> Void) -> GRPCServerConfiguration {
+    var configuration = GRPCServerConfiguration()
+    change(&configuration)
+    return configuration
+  }
+
+  @Test func aConnectionBeyondTheLimitIsToldSoAndClosed() async throws {
+    try await withServer(configuration { $0.maxConnections = 2 }) { server in
+      let first = try await server.connect()
+      let second = try await server.connect()
+      let third = try await RawPeer.connect(to: server)
+      third.send(RawPeer.preface + RawPeer.call("/test/Echo", stream: 1))
+      let frames = try await third.frames()
+      #expect(frames.map(\.type) == [4, 7])
+      #expect(frames.last?.goAway?.code == 0xb)
+      #expect(frames.last?.goAway?.text == "too many connections (limit 2)")
+      #expect(server.server.counts.refusedConnections[.connections] == 1)
+      #expect(server.server.connectionCount == 2 && server.server.acceptedConnectionCount == 2)
+
+      // As a gRPC client sees it.
+      #expect(await !server.serves())
+      // Those who were there first are served, and a place that is given up can be taken.
+      let call = await second.probe("/test/Echo")
+      try await call.run { $0.send(ByteBuffer(string: "hello")) }
+      #expect(try await call.message() == ByteBuffer(string: "hello"))
+      await first.close()
+      #expect(await server.eventually { server.server.connectionCount == 1 })
+      #expect(await server.serves())
+    }
+  }
+
+  @Test func manyRefusedAtOnceAreAllClosed() async throws {
+    try await withServer(configuration { $0.maxConnections = 1 }) { server in
+      let client = try await server.connect()
+      var peers: [RawPeer] = []
+      for _ in 0..<300 { peers.append(try await RawPeer.connect(to: server)) }
+      for peer in peers { _ = try await peer.received() }
+      #expect(server.server.counts.refusedConnections[.connections] == 300)
+      #expect(server.server.connectionCount == 1)
+      let call = await client.probe("/test/Echo")
+      try await call.run { $0.send(ByteBuffer(string: "hello")) }
+      #expect(try await call.message() == ByteBuffer(string: "hello"))
+    }
+  }
+
+  @Test func aRefusedConnectionThatNeverClosesIsClosed() async throws {
+    try await withServer(configuration { $0.maxConnections = 1 }) { server in
+      let client = try await server.connect()
+      // It does not even read its farewell.
+      let peer = try await RawPeer.connect(to: server, reads: false)
+      #expect(await server.eventually { server.server.counts.refusedConnections[.connections] == 1 })
+      #expect(await server.eventually { server.server.lingeringConnectionCount == 0 })
+      peer.channel.close(promise: nil)
+      await client.close()
+    }
+  }
+
+  /// Behind TLS a farewell would cost a handshake.
+  @Test func behindOtherHandlersAConnectionBeyondTheLimitIsJustClosed() async throws {
+    let limited = configuration {
+      $0.maxConnections = 1
+      $0.prepareChannel = { _ in }
+    }
+    try await withServer(limited) { server in
+      let client = try await server.connect()
+      #expect(try await RawPeer.connect(to: server).received() == [])
+      #expect(server.server.counts.refusedConnections[.connections] == 1)
+      await client.close()
+    }
+  }
+
+  @Test func whileMemoryIsFullNewConnectionsAreRefused() async throws {
+    let memory = BufferAccount(limit: 1000)
+    try await withServer(configuration { $0.memory = memory }) { server in
+      #expect(await server.serves())
+      memory.chargeAnyway(1000)
+      let frames = try await RawPeer.connect(to: server).frames()
+      #expect(frames.last?.goAway?.text == "out of memory for clients (limit 1000 bytes)")
+      #expect(server.server.counts.refusedConnections[.memory] == 1)
+      memory.release(1000)
+      #expect(await server.serves())
+    }
+  }
+
+  /// A byte now and then does not buy time: it counts from the accept.
+  @Test func theHandshakeTimeIsForAllOfIt() async throws {
+    try await withServer(configuration { $0.prefaceTimeout = .milliseconds(200) }) { server in
+      let peer = try await RawPeer.connect(to: server)
+      let trickle = peer.channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
+        peer.send([RawPeer.magic[0]])
+      }
+      peer.send(Array(RawPeer.magic.dropLast()))
+      _ = try await peer.received()
+      trickle.cancel()
+      #expect(await server.eventually { server.server.connectionCount == 0 })
+      let counts = server.server.counts.closedConnections
+      #expect(counts[.prefaceTimeout] + counts[.protocolViolation] == 1)
+    }
+  }
+
+  @Test func aSilentConnectionIsGivenUpAfterTheHandshakeTime() async throws {
+    try await withServer(configuration { $0.prefaceTimeout = .milliseconds(50) }) { server in
+      let frames = try await RawPeer.connect(to: server).frames()
+      #expect(frames.last?.goAway?.code == 4)
+      #expect(await server.eventually { server.server.counts.closedConnections[.prefaceTimeout] == 1 })
+    }
+  }
+
+  @Test func aConnectionWithoutAStreamIsClosedAfterTheIdleTime() async throws {
+    try await withServer(configuration { $0.idleTimeout = .milliseconds(50) }) { server in
+      let peer = try await RawPeer.connect(to: server)
+      peer.send(RawPeer.preface)
+      #expect(try await peer.frames().last?.goAway?.code == 0)
+      #expect(await server.eventually { server.server.counts.closedConnections[.idle] == 1 })
+    }
+  }
+
+  @Test(arguments: [UInt8(6), 4, 8]) func aFloodOfFramesEndsItsConnectionOnly(type: UInt8) async throws {
+    let limited = configuration {
+      $0.frameBurst = 100
+      $0.framesPerSecond = 10
+    }
+    try await withServer(limited) { server in
+      let client = try await server.connect()
+      let peer = try await RawPeer.connect(to: server)
+      let payload: [UInt8] = type == 6 ? .init(repeating: 0, count: 8) : type == 8 ? [0, 0, 0, 1] : []
+      let frame = RawPeer.frame(type: type, payload: payload)
+      peer.send(RawPeer.preface + [[UInt8]](repeating: frame, count: 200).flatMap { $0 })
+      #expect(try await peer.frames().last?.goAway?.code == 0xb)
+      #expect(await server.eventually { server.server.counts.closedConnections[.flood] == 1 })
+      let call = await client.probe("/test/Echo")
+      try await call.run { $0.send(ByteBuffer(string: "hello")) }
+      #expect(try await call.message() == ByteBuffer(string: "hello"))
+    }
+  }
+
+  @Test func asManyFramesAsAllowedAreFine() async throws {
+    let limited = configuration {
+      $0.frameBurst = 100
+      $0.framesPerSecond = 1
+    }
+    try await withServer(limited) { server in
+      let peer = try await RawPeer.connect(to: server)
+      let ping = RawPeer.frame(type: 6, payload: .init(repeating: 0, count: 8))
+      // SETTINGS, 98 PINGs, GOAWAY: 100 frames.
+      peer.send(
+        RawPeer.preface + [[UInt8]](repeating: ping, count: 98).flatMap { $0 }
+          + RawPeer.frame(type: 7, payload: .init(repeating: 0, count: 8)))
+      let frames = try await peer.frames()
+      #expect(frames.filter { $0.type == 6 }.count == 98)
+      #expect(server.server.counts.closedConnections[.flood] == 0)
+    }
+  }
+}

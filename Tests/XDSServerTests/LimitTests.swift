@@ -1,0 +1,233 @@
+import EnvoyAPI
+import GRPCTransport
+import NIOCore
+import Synchronization
+import Testing
+import XDSSnapshot
+
+@testable import XDSServer
+
+/// What streams may ask for, over real sockets.
+@Suite(.timeLimit(.minutes(1))) struct LimitTests {
+  private func world(clusters: Int, bytes: Int = 10) -> World {
+    var world = World()
+    for index in 0..<clusters {
+      world.cluster("c\(index)")
+      world.endpoints.set(Resource(name: "c\(index)", bytes: [UInt8](repeating: 65, count: bytes)))
+    }
+    return world
+  }
+
+  @Test func requestsBeyondTheRateWaitAndNoneIsLost() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 5)) { server in
+      var world = world(clusters: 20)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.delta)
+      for index in 0..<20 { stream.subscribe(.endpoint, ["c\(index)"]) }
+      var count = 0
+      while count < 20 {
+        let response = try await stream.next()
+        count += response.count
+        stream.ack(response)
+      }
+      #expect(count == 20)
+      #expect(await server.xds.metrics().throttledRequests >= 1)
+      stream.close()
+    }
+  }
+
+  @Test func asManyRequestsAsTheBurstDoNotWaitAndAnswersAreFree() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 1, requestBurst: 5)) { server in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.delta)
+      try await stream.sync()
+      for version in 2..<52 {
+        world.endpoint("a", version: version)
+        server.xds.publish(world.generation())
+        stream.ack(try await stream.next())
+      }
+      #expect(await server.xds.metrics().throttledRequests == 0)
+      stream.close()
+    }
+  }
+
+  /// A stream that asks without end waits, and the one beside it on the same event loop does not.
+  @Test func aStreamThatAsksTooMuchDelaysItselfOnly() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 1, requestBurst: 10)) { server in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let bystander = try await server.open(.delta)
+      try await bystander.sync()
+      let busy = try await server.open(.delta)
+      for _ in 0..<5000 { busy.sendUnknownType() }
+      for version in 2..<12 {
+        world.endpoint("a", version: version)
+        server.xds.publish(world.generation())
+        let sent = try await bystander.next()
+        #expect(sent.text == "E a \(version)")
+        bystander.ack(sent)
+      }
+      let metrics = await server.xds.metrics()
+      #expect(metrics.throttledRequests >= 1)
+      // The burst, the one that overdrew, and at most one for each second that this takes.
+      #expect(metrics.unknownTypeRequests < 1000)
+      busy.close()
+      bystander.close()
+    }
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aSubscriptionOfTheLimitPassesAndOneNameMoreDoesNot(_ variant: XDSProtocol) async throws {
+    try await withServer(limits: XDSLimits(maximumSubscription: 3)) { server in
+      var world = world(clusters: 4)
+      server.xds.publish(world.generation())
+      let fits = try await server.open(variant)
+      fits.subscribe(.endpoint, ["c0", "c1", "c2"])
+      #expect(try await fits.next().count == 3)
+      #expect(await server.xds.metrics().limitedStreams[.subscription] == nil)
+      let over = try await server.open(variant)
+      over.subscribe(.endpoint, ["c0", "c1", "c2", "c3"])
+      let status = try await over.status()
+      #expect(status.code == .resourceExhausted)
+      #expect(status.message.contains("more than 3 names"))
+      #expect(await server.xds.metrics().limitedStreams[.subscription] == 1)
+      fits.close()
+    }
+  }
+
+  @Test func classesBeyondTheLimitAreRefused() async throws {
+    let count = Atomic(0)
+    try await withServer(
+      limits: XDSLimits(maximumClasses: 1),
+      classify: { _ in
+        ProxyClass(
+          namespace: "n\(count.add(1, ordering: .relaxed).newValue)", listenHost: "127.0.0.1", listenPort: 15001)
+      }
+    ) { server in
+      let first = try await server.open(.delta)
+      first.subscribe(.cluster)
+      first.sendUnknownType()
+      let second = try await server.open(.delta)
+      // The first stream is here when its second request was counted.
+      await server.until { $0.unknownTypeRequests >= 1 }
+      second.subscribe(.cluster)
+      #expect(try await second.status().code == .resourceExhausted)
+      #expect(await server.xds.metrics().limitedStreams[.classes] == 1)
+      first.close()
+    }
+  }
+
+  /// Responses that differ from stream to stream are held up to the limit; those that are the same count once.
+  @Test func responsesAreHeldUpToTheLimitAndSharedOnesCountOnce() async throws {
+    let memory = BufferAccount(limit: 1 << 20)
+    try await withServer(memory: memory) { server in
+      var world = world(clusters: 4, bytes: 400_000)
+      server.xds.publish(world.generation())
+      var same: [RawStream] = []
+      for _ in 0..<8 {
+        let stream = try await server.open(.delta)
+        stream.subscribe(.endpoint, ["c0"])
+        #expect(try await stream.next().count == 1)
+        same.append(stream)
+      }
+      #expect(memory.bytes > 400_000 && memory.bytes < 500_000)
+      // Not accepted by anybody yet: there is no room for a third.
+      let other = try await server.open(.delta)
+      other.subscribe(.endpoint, ["c1"])
+      #expect(try await other.status().code == .resourceExhausted)
+      #expect(await server.xds.metrics().limitedStreams[.bufferMemory] == 1)
+      // What is only kept for others makes room when it is needed.
+      for stream in same { stream.close() }
+      await server.until { $0.streams[.delta] == 0 }
+      let next = try await server.open(.delta)
+      next.subscribe(.endpoint, ["c2"])
+      #expect(try await next.next().count == 1)
+      next.close()
+      await server.until { $0.streams[.delta] == 0 }
+      #expect(memory.bytes < 500_000)
+    }
+  }
+
+  /// Names count too, each set once.
+  @Test func subscriptionsAreHeldUpToTheLimit() async throws {
+    let memory = BufferAccount(limit: 1 << 20)
+    try await withServer(memory: memory) { server in
+      let first = try await server.open(.delta)
+      first.subscribe(.endpoint, (0..<5000).map { "a\($0)" })
+      let twin = try await server.open(.delta)
+      twin.subscribe(.endpoint, (0..<5000).map { "a\($0)" })
+      await server.until { $0.types[.endpoint]?.requests ?? 0 >= 2 }
+      #expect(memory.bytes == 5000 * NameSet.bytesPerName)
+      let second = try await server.open(.delta)
+      second.subscribe(.endpoint, (0..<5000).map { "b\($0)" })
+      #expect(try await second.status().code == .resourceExhausted)
+      first.close()
+      twin.close()
+      await server.until { $0.streams[.delta] == 0 }
+      #expect(memory.bytes == 0)
+    }
+  }
+
+  /// A client that does not read holds up nobody, and does not keep what was sent to the others since.
+  @Test func aSlowReaderCostsItselfOnly() async throws {
+    let memory = BufferAccount()
+    try await withServer(memory: memory) { server in
+      var world = world(clusters: 1, bytes: 300_000)
+      server.xds.publish(world.generation())
+      let slow = try await server.open(.delta)
+      slow.pauseReading()
+      slow.subscribe(.endpoint, ["c0"])
+      await server.until { $0.types[.endpoint]?.pushes ?? 0 >= 1 }
+      let fast = try await server.open(.delta)
+      fast.subscribe(.endpoint, ["c0"])
+      fast.ack(try await fast.next())
+      for version in 0..<30 {
+        world.endpoints.set(Resource(name: "c0", bytes: [UInt8](repeating: UInt8(100 + version), count: 300_000)))
+        server.xds.publish(world.generation())
+        fast.ack(try await fast.next())
+      }
+      // 31 versions of 300 kB were made. One waits for the slow one, and those of the last publications are kept.
+      #expect(memory.bytes < 5 * 310_000)
+      let metrics = await server.xds.metrics()
+      #expect(metrics.types[.endpoint]?.pushes == 32)
+      slow.close()
+      fast.close()
+    }
+  }
+}
+
+extension RunningServer {
+  /// Waits until the server has counted something; gives up after many looks, each of which visits every event loop.
+  fileprivate func until(_ condition: (XDSMetrics) -> Bool) async {
+    for _ in 0..<20_000 {
+      if condition(await xds.metrics()) { return }
+    }
+    Issue.record("it did not happen")
+  }
+}
+
+@Suite struct RequestBudgetTests {
+  /// How long each of some requests at given seconds makes the stream wait, in seconds.
+  private func waits(_ requests: [(second: Double, byteCount: Int)]) -> [Double] {
+    var budget = RequestBudget(perSecond: 10, burst: 5)
+    return requests.map { request in
+      let wait = budget.spend(byteCount: request.byteCount) { .uptimeNanoseconds(UInt64(request.second * 1e9)) }
+      return wait.map { (Double($0.nanoseconds) / 1e6).rounded() / 1e3 } ?? 0
+    }
+  }
+
+  @Test func aBurstThenTheRate() {
+    let burst = [(second: Double, byteCount: Int)](repeating: (1, 10), count: 6)
+    #expect(waits(burst + [(1.2, 10), (1.2, 10)]) == [0, 0, 0, 0, 0, 0.1, 0, 0.1])
+  }
+
+  @Test func aLargeRequestIsPaidForAfterwards() {
+    #expect(waits([(1, 100 * RequestBudget.costlyBytes)]) == [9.6])
+  }
+
+  @Test func silenceEarnsNoMoreThanABurst() {
+    let later = [(second: Double, byteCount: Int)](repeating: (1000, 10), count: 20)
+    #expect(waits([(0, 10)] + later).prefix { $0 == 0 }.count <= 10)
+  }
+}
