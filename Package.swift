@@ -121,7 +121,7 @@ let package = Package(
       exclude: ["README.md"]),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
-    tests(of: "HTTP2Session", [nio("NIOCore")]),
+    tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(
       of: "GRPCTransport",
@@ -153,6 +153,13 @@ let package = Package(
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(of: "EnvoyHarness"),
+    .testTarget(
+      name: "HTTP2ConformanceTests",
+      dependencies: [
+        "GRPCTransport", "HTTP2Transport", "XDSServer", "XDSSnapshot", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix"),
+        logging,
+      ],
+      swiftSettings: settings),
     .testTarget(
       name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
   ]

@@ -43,13 +43,15 @@ extension HTTP2Session {
       if endStream, let stream = streams[head.stream_id] {
         stream.remoteEnded = true
         emit(.endStream(id))
-      } else if head.length == 0 {
+      } else if head.length == frame.pointee.data.padlen {
+        // Nothing at all, or only padding.
         countEmptyFrame()
       } else {
         consecutiveEmptyFrames = 0
       }
     case NGHTTP2_RST_STREAM.rawValue:
       streams[head.stream_id]?.resetByPeer = true
+      countReset()
     case NGHTTP2_SETTINGS.rawValue where !isAcknowledgement:
       emit(.settings)
     case NGHTTP2_PING.rawValue where isAcknowledgement:
@@ -121,7 +123,17 @@ extension HTTP2Session {
     consecutiveEmptyFrames += 1
     guard consecutiveEmptyFrames > configuration.maxConsecutiveEmptyFrames else { return }
     consecutiveEmptyFrames = 0
-    diagnostic = "too many frames that carry nothing"
-    _ = nghttp2_session_terminate_session(session, HTTP2ErrorCode.enhanceYourCalm.rawValue)
+    terminate(.enhanceYourCalm, because: "too many frames that carry nothing")
+  }
+
+  /// A stream of the client ended in a reset, by either side.
+  func countReset() {
+    guard role == .server, !resetBudget.take(at: configuration.now()) else { return }
+    terminate(.enhanceYourCalm, because: "too many streams ended in a reset")
+  }
+
+  func terminate(_ code: HTTP2ErrorCode, because reason: String) {
+    diagnostic = reason
+    _ = nghttp2_session_terminate_session(session, code.rawValue)
   }
 }

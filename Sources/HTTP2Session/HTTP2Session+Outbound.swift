@@ -124,6 +124,8 @@ extension HTTP2Session {
     switch UInt32(head.type) {
     case NGHTTP2_GOAWAY.rawValue where frame.pointee.goaway.error_code != HTTP2ErrorCode.noError.rawValue:
       emit(.terminated(HTTP2ErrorCode(rawValue: frame.pointee.goaway.error_code), reason: diagnostic))
+    case NGHTTP2_RST_STREAM.rawValue where frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError.rawValue:
+      countReset()
     case NGHTTP2_HEADERS.rawValue, NGHTTP2_DATA.rawValue:
       // A server that has answered in full does not want the rest of the request (RFC 9113, section 8.1). Without
       // this reset the stream would stay half open for as long as the client likes.

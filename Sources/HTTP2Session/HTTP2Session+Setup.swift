@@ -26,7 +26,8 @@ func makeNghttp2Session(role: HTTP2Role, configuration: HTTP2SessionConfiguratio
   nghttp2_option_set_max_settings(options, configuration.maxSettingsEntries)
   nghttp2_option_set_max_reserved_remote_streams(options, 0)
   nghttp2_option_set_peer_max_concurrent_streams(options, 100)
-  nghttp2_option_set_stream_reset_rate_limit(options, configuration.resetBurst, configuration.resetRefillPerSecond)
+  // `ResetBudget` counts the peer's resets together with those that it causes; libnghttp2 would count the former alone.
+  nghttp2_option_set_stream_reset_rate_limit(options, UInt64(Int64.max), 1)
 
   var session: OpaquePointer?
   let result =

@@ -35,6 +35,8 @@ public final class HTTP2Session {
   var fields: [HTTP2Header] = []
   var fieldsSize = 0
   var consecutiveEmptyFrames = 0
+  private var peerStreams = PeerStreams()
+  var resetBudget: ResetBudget
   var diagnostic = ""
 
   // Outbound: control bytes and small bodies gather in `scratch`; `segments` says how they interleave with slices.
@@ -53,6 +55,7 @@ public final class HTTP2Session {
   public init(role: HTTP2Role, configuration: HTTP2SessionConfiguration = .init()) throws(HTTP2SessionError) {
     self.role = role
     self.configuration = configuration
+    resetBudget = ResetBudget(burst: configuration.resetBurst, perSecond: configuration.resetRefillPerSecond)
     guard let session = makeNghttp2Session(role: role, configuration: configuration) else {
       throw HTTP2SessionError(.sessionFailed, "libnghttp2 could not allocate a session")
     }
@@ -72,13 +75,18 @@ public final class HTTP2Session {
   public func receive(_ bytes: ByteBuffer) throws(HTTP2SessionError) {
     guard bytes.readableBytes > 0 else { return }
     input = bytes
-    let result = bytes.withUnsafeReadableBytes { raw -> Int in
+    let (result, violation) = bytes.withUnsafeReadableBytes { raw -> (Int, HTTP2ErrorCode?) in
       inputBase = raw.baseAddress
-      return nghttp2_session_mem_recv(session, raw.baseAddress?.assumingMemoryBound(to: UInt8.self), raw.count)
+      let violation = role == .server ? peerStreams.firstViolation(in: raw) : nil
+      let good = violation?.offset ?? raw.count
+      let start = raw.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      return (nghttp2_session_mem_recv(session, start, good), violation?.code)
     }
     inputBase = nil
     input = ByteBuffer()
     guard result >= 0 else { throw sessionError(Int32(truncatingIfNeeded: result)) }
+    // What comes after this, libnghttp2 ignores.
+    if let violation { terminate(violation, because: "the peer used a stream that it had closed") }
     if role == .server, nghttp2_session_get_outbound_queue_size(session) > configuration.maxOutboundControlFrames {
       throw HTTP2SessionError(.flooded, "the peer caused more control frames than it reads")
     }

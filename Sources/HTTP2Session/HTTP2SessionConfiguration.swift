@@ -1,3 +1,5 @@
+public import NIOCore
+
 /// Limits and windows of one session. The defaults suit a control plane: few long streams, large messages, many peers.
 public struct HTTP2SessionConfiguration: Sendable {
   /// Streams that the peer may have open at once; more are refused (SETTINGS_MAX_CONCURRENT_STREAMS).
@@ -15,9 +17,12 @@ public struct HTTP2SessionConfiguration: Sendable {
   public var maxOutboundControlFrames: Int = 10_000
   /// Entries in one SETTINGS frame.
   public var maxSettingsEntries: Int = 32
-  /// RST_STREAM frames that a client may send at once, and how many of these it earns back each second.
+  /// Streams of a client that may end in RST_STREAM at once, sent by either side (NO_ERROR is not counted), and how many of
+  /// these it earns back each second. More end the connection with ENHANCE_YOUR_CALM.
   public var resetBurst: UInt64 = 1000
   public var resetRefillPerSecond: UInt64 = 33
+  /// What time it is, for the limit of resets.
+  public var now: @Sendable () -> NIODeadline = { .now() }
   /// Frames in a row that carry nothing (empty DATA without END_STREAM, PRIORITY) before the connection ends.
   public var maxConsecutiveEmptyFrames: Int = 256
   /// DATA frames with at least so many bytes are not counted in ``HTTP2Session/takeFrameTally()``.

@@ -1,4 +1,5 @@
 import HTTP2Session
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 
@@ -126,6 +127,73 @@ import Testing
     let error = #expect(throws: HTTP2SessionError.self) { try session.receive(ByteBuffer(bytes: bytes)) }
     #expect(error?.code == .flooded)
     #expect(session.openStreamCount == 0)
+  }
+
+  private var get: [UInt8] { [0x82, 0x86, 0x84, 0x01, 1, 0x77] }  // GET http / and an authority
+
+  /// However the bytes are cut: each frame is seen, and the first one that is wrong.
+  @Test func aClosedStreamStaysClosedHoweverTheBytesAreCut() throws {
+    let open = frame(type: 1, flags: 0x4, stream: 1, payload: get)
+    let cases: [(bytes: [UInt8], code: HTTP2ErrorCode)] = [
+      (
+        frame(type: 1, flags: 0x5, stream: 1, payload: get) + frame(type: 0, stream: 1, payload: [0, 0]), .streamClosed
+      ),
+      (open + frame(type: 3, stream: 1, payload: [0, 0, 0, 8]) + frame(type: 0, stream: 1), .streamClosed),
+      (
+        open + frame(type: 0, flags: 1, stream: 1, payload: [UInt8](repeating: 0, count: 300))
+          + frame(type: 1, flags: 0x5, stream: 1, payload: get), .streamClosed
+      ),
+      (frame(type: 1, flags: 0x5, stream: 9, payload: get) + frame(type: 1, stream: 7, payload: get), .protocolError),
+      (
+        frame(type: 1, flags: 0x5, stream: 9, payload: get) + frame(type: 8, stream: 1, payload: [0, 0, 0, 1]),
+        .protocolError
+      ),
+    ]
+    for (bytes, code) in cases {
+      for size in [1, 2, 7, 9, 10, bytes.count] {
+        let session = try HTTP2Session(role: .server)
+        let all = preface + frame(type: 4) + bytes
+        for start in stride(from: 0, to: all.count, by: size) {
+          try session.receive(ByteBuffer(bytes: all[start..<min(start + size, all.count)]))
+        }
+        #expect(try termination(of: session) == code)
+      }
+    }
+  }
+
+  /// A peer that has not heard of a reset yet may go on, and end the stream.
+  @Test func aStreamThatThisEndResetMayGoOn() throws {
+    let session = try server()
+    try session.receive(ByteBuffer(bytes: frame(type: 1, flags: 0x4, stream: 1, payload: get)))
+    session.reset(HTTP2StreamID(rawValue: 1), .cancel)
+    try session.takeOutput(limit: 1 << 20) { _ in }
+    try session.receive(
+      ByteBuffer(bytes: frame(type: 0, stream: 1, payload: [1, 2, 3]) + frame(type: 0, flags: 1, stream: 1)))
+    #expect(try termination(of: session) == nil)
+    #expect(session.isAlive)
+  }
+
+  /// The budget of resets refills with time, and counts those that the peer makes this end send.
+  @Test func resetsAreEarnedBack() throws {
+    let now = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
+    var limits = HTTP2SessionConfiguration()
+    limits.resetBurst = 3
+    limits.resetRefillPerSecond = 2
+    limits.now = { now.withLockedValue { $0 } }
+    let session = try server(limits)
+    var stream: UInt32 = 1
+    func makeItReset() throws -> HTTP2ErrorCode? {
+      // A name in upper case is wrong for one stream.
+      let bad = get + [0, 1, 0x58, 1, 0x31]
+      try session.receive(ByteBuffer(bytes: frame(type: 1, flags: 0x5, stream: stream, payload: bad)))
+      stream += 2
+      return try termination(of: session)
+    }
+    for _ in 0..<3 { #expect(try makeItReset() == nil) }
+    now.withLockedValue { $0 = $0 + .seconds(1) }
+    for _ in 0..<2 { #expect(try makeItReset() == nil) }
+    #expect(try makeItReset() == .enhanceYourCalm)
+    #expect(!session.isAlive)
   }
 
   /// Random bytes after a good preface: any outcome but a trap.
