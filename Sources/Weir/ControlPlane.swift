@@ -75,12 +75,17 @@ public final class ControlPlane: Sendable {
     let metrics = XDSMetricsView(registry)
     let limits = configuration.limits
     let transport = limits.grpc
+    // What nodes say of themselves is theirs to choose, and so would be the number of lines.
+    let nodeLog = LogBudget()
     let xds = XDSServer(
       logger: logger, latencies: metrics.latencies, limits: limits.xds, memory: transport.memory,
       classify: { node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
-          logger.warning("node metadata", metadata: ["node": "\(node.id)", "note": "\(note)"])
+          guard let keptBack = nodeLog.take() else { break }
+          logger.warning(
+            "node metadata",
+            metadata: ["node": "\(node.id.prefix(256))", "note": "\(note)", "lines-kept-back": "\(keptBack)"])
         }
         return classification.proxyClass
       },

@@ -3,6 +3,7 @@ public import GRPCTransport
 public import Logging
 internal import NIOCore
 internal import Synchronization
+internal import Telemetry
 public import XDSSnapshot
 
 /// The xDS server: state of the world and delta, over ADS and over the services of single types.
@@ -24,6 +25,8 @@ public final class XDSServer: Sendable {
   let shared: SharedResponses
   /// How long pushes and their ACKs take.
   public let latencies: XDSLatencies
+  /// Of refused responses: a client decides how many it refuses, and what its reasons say.
+  let refusalLog = LogBudget()
   let limits: XDSLimits
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
@@ -171,6 +174,7 @@ public final class XDSServer: Sendable {
 
   /// Logs a type that is not served once.
   func noteUnknownType(_ url: String) {
+    let url = url.cut(to: 256)
     let isNew = state.withLock { $0.unknownTypes.count < 64 && $0.unknownTypes.insert(url).inserted }
     if isNew { logger.notice("request for a type that is not served", metadata: ["type": "\(url)"]) }
   }

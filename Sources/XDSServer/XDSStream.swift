@@ -205,11 +205,12 @@ final class XDSStream: GRPCCallHandler {
       flights[type.rawValue].message = nil
       refusedAt[type] = .now()
       loop.metrics.types[type, default: .init()].nacks += 1
+      guard let keptBack = server.refusalLog.take() else { break }
       let rejection = session?[type].rejection
       server.logger.warning(
         "proxy refused a response",
         metadata: [
-          "node": "\(peer?.id ?? "")", "type": "\(type)",
+          "node": "\(peer?.id ?? "")", "type": "\(type)", "lines-kept-back": "\(keptBack)",
           "resources": "\(rejection?.resources.prefix(10) ?? [])", "reason": "\(rejection?.message ?? "")",
         ])
     }
