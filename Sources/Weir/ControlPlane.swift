@@ -132,9 +132,18 @@ public final class ControlPlane: Sendable {
         }
       }
     }
+    HeapReturn.keepLargeBlocksApart()
+    let trimming = Task<Void, any Error> {
+      var heap = HeapReturn()
+      // Ends with its cancellation, which is no failure.
+      while (try? await Task.sleep(for: HeapReturn.interval)) != nil {
+        if heap.hasDropped(connections: grpc.connectionCount, bytes: transport.memory.bytes) { HeapReturn.trim() }
+      }
+    }
     cleanup.add {
       reading.cancel()
       classes.cancel()
+      trimming.cancel()
       _ = await reading.result
     }
     for try await _ in synced {}
@@ -142,7 +151,7 @@ public final class ControlPlane: Sendable {
     isReady.set(true)
     return ControlPlane(
       xdsAddress: bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
-      admin: admin, tasks: [reading, classes], isReady: isReady)
+      admin: admin, tasks: [reading, classes, trimming], isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.
