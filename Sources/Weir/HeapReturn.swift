@@ -7,10 +7,9 @@ internal import Logging
 ///
 /// glibc keeps what is freed: blocks below its threshold stay in arenas until their topmost block is free, and the threshold
 /// grows with every large block that is freed, up to 32 MB. After 2,000 hostile connections 470 MB stayed of 40 needed.
-/// So the threshold is fixed, which keeps large blocks out of the arenas, and after a drop the arenas are trimmed. (Fewer
-/// arenas would do neither, and make threads wait for each other.)
+/// So the threshold is fixed, which keeps large blocks out of the arenas, and after a drop the arenas are trimmed.
 ///
-/// Trimming holds an arena's lock, some ms for 100 MB, so it is done seldom: when most of what came has gone.
+/// Trimming holds an arena's lock, and whoever allocates there waits, so it is done seldom: when most of what came has gone.
 struct HeapReturn {
   /// Connections, or bytes held for clients, below which a drop is not worth a trim.
   static let fewConnections = 100
