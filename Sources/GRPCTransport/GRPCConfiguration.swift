@@ -32,7 +32,7 @@ public struct GRPCServerConfiguration: Sendable {
   public var stallTimeout: TimeAmount? = .seconds(60)
   /// Frames without much of a body that a client may send at once, and how many of these it earns back each second; see
   /// ``HTTP2ConnectionConfiguration/frameBurst``. A client that sends more is told ENHANCE_YOUR_CALM.
-  public var frameBurst: Int = 4000
+  public var frameBurst: Int = 2000
   public var framesPerSecond: Int = 1000
   /// Messages of one call that are handled before the event loop's other work has its turn.
   public var messagesPerTurn: Int = 16

@@ -8,14 +8,6 @@ private func recover(_ userData: UnsafeMutableRawPointer?) -> HTTP2Session? {
   userData.map { Unmanaged<HTTP2Session>.fromOpaque($0).takeUnretainedValue() }
 }
 
-func onBeginFrame(
-  _: OpaquePointer?, _ head: UnsafePointer<nghttp2_frame_hd>?, _ userData: UnsafeMutableRawPointer?
-) -> Int32 {
-  guard let self = recover(userData), let head else { return 0 }
-  self.frameBegan(type: head.pointee.type, length: head.pointee.length)
-  return 0
-}
-
 func onBeginHeaders(
   _: OpaquePointer?, _: UnsafePointer<nghttp2_frame>?, _ userData: UnsafeMutableRawPointer?
 ) -> Int32 {

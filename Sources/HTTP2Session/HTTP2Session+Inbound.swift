@@ -3,9 +3,15 @@ internal import NIOCore
 
 // What the inbound callbacks do: turn frames into events. Everything here runs inside libnghttp2.
 extension HTTP2Session {
-  /// Counts a frame, unless it carries so much of a body that its own bytes limit how many of it can come.
+  /// Counts a frame by what it makes this end do, unless it carries so much of a body that its own bytes limit how many of it
+  /// can come.
   func frameBegan(type: UInt8, length: Int) {
-    if UInt32(type) != NGHTTP2_DATA.rawValue || length < configuration.uncountedDataLength { frameTally.received += 1 }
+    switch UInt32(type) {
+    case NGHTTP2_DATA.rawValue where length >= configuration.uncountedDataLength: break
+    case NGHTTP2_HEADERS.rawValue: frameTally.received += FrameTally.headersWeight
+    case NGHTTP2_SETTINGS.rawValue where length > 0: frameTally.received += FrameTally.settingsWeight
+    default: frameTally.received += 1
+    }
   }
 
   func headersBegan() {
@@ -20,6 +26,7 @@ extension HTTP2Session {
     fieldsSize += name.count + value.count + 32
     guard fieldsSize <= configuration.maxHeaderListSize else {
       fields = []
+      frameTally.received += FrameTally.tooLargeHeadersWeight
       emit(.headersTooLarge(HTTP2StreamID(rawValue: stream)))
       _ = nghttp2_submit_rst_stream(
         session, flags(NGHTTP2_FLAG_NONE), stream, HTTP2ErrorCode.enhanceYourCalm.rawValue)

@@ -5,7 +5,6 @@ func makeNghttp2Session(role: HTTP2Role, configuration: HTTP2SessionConfiguratio
   var callbacks: OpaquePointer?
   guard nghttp2_session_callbacks_new(&callbacks) == 0, let callbacks else { return nil }
   defer { nghttp2_session_callbacks_del(callbacks) }
-  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, onBeginFrame)
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, onBeginHeaders)
   nghttp2_session_callbacks_set_on_header_callback(callbacks, onHeader)
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, onFrameReceived)

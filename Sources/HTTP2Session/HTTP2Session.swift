@@ -77,7 +77,7 @@ public final class HTTP2Session {
     input = bytes
     let (result, violation) = bytes.withUnsafeReadableBytes { raw -> (Int, HTTP2ErrorCode?) in
       inputBase = raw.baseAddress
-      let violation = role == .server ? peerStreams.firstViolation(in: raw) : nil
+      let violation = role == .server ? peerStreams.firstViolation(in: raw, seen: frameBegan) : nil
       let good = violation?.offset ?? raw.count
       let start = raw.baseAddress?.assumingMemoryBound(to: UInt8.self)
       return (nghttp2_session_mem_recv(session, start, good), violation?.code)

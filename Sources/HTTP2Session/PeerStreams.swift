@@ -25,7 +25,11 @@ struct PeerStreams {
 
   /// The first violation in the bytes: where its frame begins in them (0 if before), and the code of the connection error.
   /// That is the end: the connection has to end with it, and bytes after it are not looked at.
-  mutating func firstViolation(in bytes: UnsafeRawBufferPointer) -> (offset: Int, code: HTTP2ErrorCode)? {
+  /// - Parameter seen: told of every frame, also of those that libnghttp2 passes over in silence (unknown types, and whatever
+  ///   comes for a stream that has closed).
+  mutating func firstViolation(
+    in bytes: UnsafeRawBufferPointer, seen: (_ type: UInt8, _ length: Int) -> Void
+  ) -> (offset: Int, code: HTTP2ErrorCode)? {
     guard !isOver else { return nil }
     var position = 0
     while position < bytes.count {
@@ -50,8 +54,10 @@ struct PeerStreams {
       header.count = 0
       payloadLeft = Int(first >> 40)
       let stream = (UInt32(truncatingIfNeeded: first) & 0x7f_ffff) << 8 | UInt32(last)
+      let type = UInt8(truncatingIfNeeded: first >> 32)
+      seen(type, payloadLeft)
       let code = frame(
-        type: UInt8(truncatingIfNeeded: first >> 32), flags: UInt8(truncatingIfNeeded: first >> 24), stream: stream)
+        type: type, flags: UInt8(truncatingIfNeeded: first >> 24), stream: stream)
       if let code {
         isOver = true
         return (start, code)

@@ -20,9 +20,10 @@ public struct HTTP2ConnectionConfiguration: Sendable {
   /// stream is then reset with ENHANCE_YOUR_CALM, the connection closed.
   public var stallTimeout: TimeAmount? = .seconds(60)
   /// Frames that a client may send to a server at once, and how many of these it earns back each second. Each DATA frame that
-  /// the server sends earns ten more, for its WINDOW_UPDATEs and PINGs. Frames with 1 kB of a body or more are not counted.
+  /// the server sends earns ten more, for its WINDOW_UPDATEs and PINGs. Frames with 1 kB of a body or more are not counted, and
+  /// some count more than once (``FrameTally``): a new stream is ten.
   /// A client that sends more is told ENHANCE_YOUR_CALM.
-  public var frameBurst: Int = 4000
+  public var frameBurst: Int = 2000
   public var framesPerSecond: Int = 1000
   /// Bytes handed to the socket at a time. While these wait in the channel, nothing more is taken from the streams.
   public var writeBatch: Int = 64 * 1024

@@ -140,6 +140,14 @@ public final class ControlPlane: Sendable {
         }
       }
     }
+    HeapReturn.keepLargeBlocksApart()
+    let trimming = Task<Void, any Error> {
+      var heap = HeapReturn()
+      // Ends with its cancellation, which is no failure.
+      while (try? await Task.sleep(for: HeapReturn.interval)) != nil {
+        if heap.hasDropped(connections: grpc.connectionCount, bytes: transport.memory.bytes) { HeapReturn.trim() }
+      }
+    }
     let watching = listeners.certificates.map { certificates in
       Task<Void, any Error> { await certificates.watch() }
     }
@@ -147,6 +155,7 @@ public final class ControlPlane: Sendable {
       reading.cancel()
       classes.cancel()
       for task in watching { task.cancel() }
+      trimming.cancel()
       _ = await reading.result
     }
     for try await _ in synced {}
@@ -154,7 +163,7 @@ public final class ControlPlane: Sendable {
     isReady.set(true)
     return ControlPlane(
       listeners: listeners.bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
-      admin: admin, tasks: [reading, classes] + watching, isReady: isReady)
+      admin: admin, tasks: [reading, classes, trimming] + watching, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.

@@ -64,6 +64,17 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
   private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
+    let limit = server.limits.maximumSubscription
+    let namesTooMany = message.withUnsafeReadableBytes { bytes in
+      switch variant {
+      case .stateOfTheWorld: DiscoveryRequest.names(in: bytes, exceed: limit)
+      case .delta: DeltaDiscoveryRequest.names(in: bytes, exceed: limit)
+      }
+    }
+    guard !namesTooMany else {
+      refuse(.subscription, "a request that names more than \(limit) resources")
+      return nil
+    }
     switch variant {
     case .stateOfTheWorld:
       let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }

@@ -69,7 +69,7 @@ extension Attack {
 
   private static func floods() -> [Attack] {
     let call = Bytes.preface + Bytes.call(1)
-    let manyFields = (0..<400).flatMap { Bytes.field("x-\($0)", "0123456789012345678901234567890123456789") }
+    let manyFields = (0..<280).flatMap { Bytes.field("x-\($0)", "0123456789012345678901234567890123456789") }
     // One field of 4,000 bytes enters the table; then each byte of a block names it again (an HPACK bomb).
     let entry = Bytes.indexedField("x", String(repeating: "b", count: 3_900))
     let bomb = [UInt8](repeating: 0xBE, count: 8_000)
@@ -81,7 +81,7 @@ extension Attack {
         name: "header-flood",
         scripts: [
           streams(64) {
-            Bytes.frame(.headers, flags: Bytes.endHeaders, stream: $0, Bytes.head() + manyFields.prefix(16_000))
+            Bytes.frame(.headers, flags: Bytes.endHeaders, stream: $0, Bytes.head() + manyFields)
           }
         ]),
       Attack(
