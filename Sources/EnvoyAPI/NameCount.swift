@@ -51,7 +51,8 @@ private func fields(
     case 5: position += 4
     default: return false
     }
-    guard isCounted(tag >> 3) else { continue }
+    guard position <= bytes.count else { return false }
+    guard isCounted(tag >> 3), tag & 7 == 2 else { continue }
     count += 1
     if count > limit { return true }
   }
