@@ -7,7 +7,8 @@ import Testing
   @Test func cyclesLeaveNothingBehind() async throws {
     let report = try await ConnectionCycles(count: 600, measuredAfter: 300, seed: 1).run()
     #expect(report.open == 0, "calls or connections that the server still counts")
-    #expect(report.opened == 600)
+    // A connection that is reset at once may be gone before it is accepted.
+    #expect((580...600).contains(report.opened))
     #expect(report.subscribed > 300, "most cycles get as far as a response")
     #expect(report.bytesAfter - report.bytesBefore < 8 << 20, "\(report)")
   }
