@@ -27,7 +27,7 @@ build-tests: install
 	@$(STRICT) swift build --build-tests
 
 # These measure time, or put real Envoys under load: they run one by one, and nothing else takes the cores meanwhile.
-MEASURING := EndToEndTests|CrashTests|XDSServerEnvoyTests|EnvoyHarnessTests|WatchTests
+MEASURING := EndToEndTests|CrashTests|XDSServerEnvoyTests|EnvoyHarnessTests|WatchTests|costIsLinear|CostsItsLength|CostTheirNumber|CostsNothingFor|anEditCostsWhatItTouches
 
 unit-test: build-tests ## all tests but those that measure
 	@echo "test: all but the tests that measure"
