@@ -26,12 +26,13 @@ build-tests: install
 	@echo "test: building everything for debug, warnings are errors"
 	@$(STRICT) swift build --build-tests
 
-# These measure time, or put real Envoys under load: they run one by one, and nothing else takes the cores meanwhile.
+# All tests run one by one: many wait for events of sockets, and two cores full of fuzzers would make them wait too long. These
+# measure time, or put real Envoys under load, and come last.
 MEASURING := EndToEndTests|CrashTests|XDSServerEnvoyTests|EnvoyHarnessTests|WatchTests|costIsLinear|CostsItsLength|CostTheirNumber|CostsNothingFor|anEditCostsWhatItTouches
 
 unit-test: build-tests ## all tests but those that measure
 	@echo "test: all but the tests that measure"
-	@scripts/run-tests --skip '$(MEASURING)'
+	@scripts/run-tests --no-parallel --skip '$(MEASURING)'
 
 end-to-end-test: build-tests ## weir serve with real Envoys under load, and what else measures
 	@echo "test: end to end (real Envoys under load)"
