@@ -63,6 +63,8 @@ extension HostileBytes {
       configuration.streamWindow = 1000
       try await Siege.run(configuration) { siege in
         let attacker = try await siege.join()
+        // The window holds once the settings are acknowledged.
+        _ = try await attacker.settled()
         attacker.send(.headers(1, ADS.head, endStream: false))
         // The beginning of a message, so that the call has nothing to say to it.
         attacker.send(.data(1, Request.message([UInt8](repeating: 0, count: 1000), length: 100_000)))
