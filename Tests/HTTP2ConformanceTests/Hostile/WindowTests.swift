@@ -58,7 +58,9 @@ extension HostileBytes {
       }
     }
 
-    @Test("more than the server's window: FLOW_CONTROL_ERROR") func beyondTheWindow() async throws {
+    @Test(
+      "more than the server's window: FLOW_CONTROL_ERROR", .disabled("races with the acknowledgement of the settings"))
+    func beyondTheWindow() async throws {
       var configuration = GRPCServerConfiguration()
       configuration.streamWindow = 1000
       try await Siege.run(configuration) { siege in
