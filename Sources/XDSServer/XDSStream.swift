@@ -72,38 +72,25 @@ final class XDSStream: GRPCCallHandler {
       }
     }
     guard !namesTooMany else {
-      refuse(.subscription, "a request that names more than \(limit) resources")
+      refuse(.subscription, "more than \(limit) names in one request")
       return nil
     }
     switch variant {
     case .stateOfTheWorld:
       let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL),
-        mayName(request.resourceNames.count, of: type)
-      else { return nil }
+      guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
       let receipt = note(session?.received(request, for: type), type)
       settleNames(request.resourceNames.count)
       return receipt
     case .delta:
       let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL),
-        mayName(request.resourceNamesSubscribe.count, of: type)
-      else { return nil }
+      guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
       let receipt = note(session?.received(request, for: type), type)
       let count = session?[type].subscription.names.identity.count ?? 0
       if count > server.limits.maximumSubscription { refuseSubscription(type) }
       if !request.resourceNamesSubscribe.isEmpty { settleNames(count) }
       return receipt
     }
-  }
-
-  /// Whether a request may name so many resources; looked at before anything is made of them.
-  private func mayName(_ count: Int, of type: ResourceType) -> Bool {
-    guard count <= server.limits.maximumSubscription else {
-      refuseSubscription(type)
-      return false
-    }
-    return true
   }
 
   /// Ends the stream if there was no room for the names that it subscribes to now. Few names are never too many.
