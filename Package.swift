@@ -56,7 +56,8 @@ let package = Package(
     // The wire: bytes to events, events to calls.
     library("HTTP2Session", ["CNghttp2", nio("NIOCore")]),
     library("HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix")]),
-    library("GRPCTransport", ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), logging]),
+    library(
+      "GRPCTransport", ["HTTP2Transport", "HTTP2Session", "Telemetry", nio("NIOCore"), nio("NIOPosix"), logging]),
 
     // TLS for the wire, with certificates that change while it runs.
     library(

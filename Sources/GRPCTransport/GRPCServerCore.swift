@@ -2,6 +2,7 @@ internal import HTTP2Transport
 internal import Logging
 internal import NIOCore
 internal import Synchronization
+internal import Telemetry
 
 /// What a server's connections share: configuration, counts, and the list of who is connected.
 final class GRPCServerCore: Sendable {
@@ -23,7 +24,7 @@ final class GRPCServerCore: Sendable {
   let lingeringCount = Atomic<Int>(0)
   private static let maxLingering = 128
   private let farewells: [GRPCConnectionRefusal: ByteBuffer]
-  private let refusalLog = Mutex(RefusalLog())
+  private let refusalLog = LogBudget(burst: 1, perSecond: 0.1)
   let acceptedConnectionCount = Atomic<Int>(0)
   let callCount = Atomic<Int>(0)
   let acceptedCallCount = Atomic<Int>(0)
@@ -85,9 +86,9 @@ final class GRPCServerCore: Sendable {
   /// Counts a connection that was turned away, and says so in the log, once in a while.
   func connectionRefused(_ refusal: GRPCConnectionRefusal) {
     counts.refusedConnections.add(refusal)
-    guard let count = refusalLog.withLock({ $0.note(at: .now()) }) else { return }
+    guard let keptBack = refusalLog.take() else { return }
     logger.warning(
-      "connections refused", metadata: ["limit": "\(refusal.rawValue)", "since-last-time": "\(count)"])
+      "connections refused", metadata: ["limit": "\(refusal.rawValue)", "since-last-time": "\(keptBack + 1)"])
   }
 
   // MARK: Connections
@@ -126,20 +127,5 @@ final class GRPCServerCore: Sendable {
 
   func callClosed() {
     callCount.subtract(1, ordering: .relaxed)
-  }
-}
-
-/// When refusals were last spoken of, and how many there were since.
-private struct RefusalLog {
-  private var lastAt: NIODeadline?
-  private var count = 0
-
-  /// How many to speak of now, or nil.
-  mutating func note(at now: NIODeadline) -> Int? {
-    count += 1
-    if let lastAt, now - lastAt < .seconds(10) { return nil }
-    lastAt = now
-    defer { count = 0 }
-    return count
   }
 }
