@@ -26,17 +26,17 @@ build-tests: install
 	@echo "test: building everything for debug, warnings are errors"
 	@$(STRICT) swift build --build-tests
 
-# All tests run one by one: many wait for events of sockets, and two cores full of fuzzers would make them wait too long. These
-# measure time, or put real Envoys under load, and come last.
-MEASURING := EndToEndTests|CrashTests|XDSServerEnvoyTests|EnvoyHarnessTests|WatchTests|costIsLinear|CostsItsLength|CostTheirNumber|CostsNothingFor|anEditCostsWhatItTouches
+# All tests run one by one: many measure, or wait for events of sockets, and two cores full of fuzzers would make them wait too
+# long. These put real programs under load, and come last.
+LOADING := EndToEndTests|CrashTests|XDSServerEnvoyTests|EnvoyHarnessTests|WatchTests
 
-unit-test: build-tests ## all tests but those that measure
-	@echo "test: all but the tests that measure"
-	@scripts/run-tests --no-parallel --skip '$(MEASURING)'
+unit-test: build-tests ## all tests but those that put real programs under load
+	@echo "test: all but the tests under load"
+	@scripts/run-tests --no-parallel --skip '$(LOADING)'
 
 end-to-end-test: build-tests ## weir serve with real Envoys under load, and what else measures
 	@echo "test: end to end (real Envoys under load)"
-	@scripts/run-tests --no-parallel --filter '$(MEASURING)'
+	@scripts/run-tests --no-parallel --filter '$(LOADING)'
 
 test: ## all tests; prints how many ran
 	@rm -f .build/test-counts
