@@ -132,7 +132,14 @@ let package = Package(
       "HostileBenchmark", path: "benchmarks/Hostile",
       ["EnvoyAPI", "EnvoyHarness", "GRPCTransport", nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix")],
       exclude: ["README.md"]),
-    program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
+    .target(name: "CBarePacking", dependencies: ["CWeirProtos"], path: "benchmarks/CBarePacking"),
+    .target(name: "CAllocationCounts", path: "benchmarks/CAllocationCounts"),
+    program(
+      "CompileBenchmark", path: "benchmarks/Compile",
+      [
+        "CAllocationCounts", "CBarePacking", "TrafficCompiler", "TrafficModel", "XDSSnapshot",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // Hostile bytes for the wire, made and fed; not part of a product.
     library(
