@@ -16,6 +16,7 @@ public final class TrafficCompiler {
   private let graph: TrafficGraph
   private var tables = ServedTables()
   private var problemTable = ProblemTable()
+  private var labels = LabelLists()
 
   /// What is served now.
   public private(set) var generation: Generation
@@ -109,8 +110,9 @@ public final class TrafficCompiler {
   private func apply(_ edit: Edit) {
     switch edit {
     case .upsert(.service(let object)): graph.services.set(object, for: object.id)
-    case .upsert(.endpointSlice(let object)): graph.slices.set(object, for: object.id)
-    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object), for: object.id)
+    case .upsert(.endpointSlice(let object)):
+      graph.slices.set(SliceFacts(object, former: graph.slices[object.id]), for: object.id)
+    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object, labels: labels.list(object.labels)), for: object.id)
     case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
     case .upsert(.destinationRule(let object)): graph.destinationRules.set(object, for: object.id)
     case .upsert(.virtualService(let object)): graph.virtualServices.set(object, for: object.id)
