@@ -54,7 +54,9 @@ public final class Graph {
 
   @exclusivity(unchecked) public internal(set) var statistics = Statistics()
 
-  @exclusivity(unchecked) var nodes: [Node] = []
+  @exclusivity(unchecked) private(set) var nodes: [Node] = []
+  /// The same, to be lent.
+  @exclusivity(unchecked) var nodePointers = SlotArray<UnsafeMutableRawPointer>()
   @exclusivity(unchecked) private var slotTables: [SlotTable] = []
   @exclusivity(unchecked) var edges = EdgePool()
   @exclusivity(unchecked) var run = Run()
@@ -112,7 +114,10 @@ public final class Graph {
   func add(_ node: Node) {
     precondition(!isInTransaction, "collections are declared before the first transaction")
     nodes.append(node)
+    nodePointers.append(Unmanaged.passUnretained(node).toOpaque())
   }
+
+  func name(of node: Int) -> String { nodes[node].name }
 
   func add(_ table: SlotTable) { slotTables.append(table) }
 }
