@@ -152,6 +152,10 @@ let package = Package(
       "WeirFuzz", path: "fuzz/WeirFuzz",
       ["WireFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+    // Random edits of the core, in an optimised build with its checks on; not part of a product.
+    program(
+      "RandomEdits", path: "fuzz/RandomEdits", ["Admission", "TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
+
     tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(

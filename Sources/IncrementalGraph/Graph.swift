@@ -111,6 +111,19 @@ public final class Graph {
   /// Forgets the events so far.
   public func clearLog() { events.clear() }
 
+  /// That units of one collection may read another, for all of them.
+  public var declaredReads: [(reader: String, source: String)] {
+    nodes.flatMap { reader in
+      nodes.filter { reader.mayRead($0.id) }.map { (reader.name, $0.name) }
+    }
+  }
+
+  /// Takes back a declaration, to show that the checks see the read which it covered.
+  public func withdraw(_ read: (reader: String, source: String)) {
+    guard let source = nodes.first(where: { $0.name == read.source }) else { return }
+    for reader in nodes where reader.name == read.reader { reader.withdrawRead(of: source.id) }
+  }
+
   func add(_ node: Node) {
     precondition(!isInTransaction, "collections are declared before the first transaction")
     nodes.append(node)

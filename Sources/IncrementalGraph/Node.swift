@@ -51,6 +51,10 @@ public class Node {
 
   func mayRead(_ node: Int) -> Bool { node < declaredReads.count && declaredReads[node] }
 
+  func withdrawRead(of node: Int) {
+    if node < declaredReads.count { declaredReads[node] = false }
+  }
+
   func addDerived(_ node: Node) { derived.append(.passUnretained(node)) }
 
   /// A unit of this collection must run in this transaction.

@@ -105,6 +105,21 @@ public final class TrafficCompiler {
 
   public func clearLog() { graph.graph.clearLog() }
 
+  // MARK: Checks
+
+  /// That units of one collection may read another.
+  package typealias DeclaredRead = (reader: String, source: String)
+  package typealias LawViolation = Violation
+
+  /// All that the compiler declares.
+  package var declaredReads: [DeclaredRead] { graph.graph.declaredReads }
+
+  /// Takes back a declaration, to show that the checks see the read which it covered.
+  package func withdraw(_ read: DeclaredRead) { graph.graph.withdraw(read) }
+
+  /// Takes violations of the graph's laws, which trap otherwise.
+  package func onViolation(_ handler: @escaping (LawViolation) -> Void) { graph.graph.onViolation = handler }
+
   // MARK: Parts
 
   private func apply(_ edit: Edit) {
