@@ -217,7 +217,7 @@ struct RandomWorld {
       case 0 where !old.http.isEmpty: old.http.remove(at: random.number(0...old.http.count - 1))
       case 1: old.http.shuffle(using: &random)
       case 2 where !old.http.isEmpty: old.http[random.number(0...old.http.count - 1)].matches = matches()
-      default: old.http.append(route())
+      default: old.http.append(route(near: old.id))
       }
       return old
     }
@@ -234,7 +234,7 @@ struct RandomWorld {
     return VirtualService(
       id: NamespacedName(
         namespace: service.namespace, name: random.chance(80) ? service.name : "other-\(random.number(0...3))"),
-      hosts: hosts, http: (0..<random.number(0...3)).map { _ in route() })
+      hosts: hosts, http: (0..<random.number(0...3)).map { _ in route(near: service) })
   }
 
   private mutating func matches() -> [HTTPMatch] {
@@ -249,8 +249,8 @@ struct RandomWorld {
     }
   }
 
-  private mutating func route() -> HTTPRoute {
-    let destinations = (0..<random.number(1...3)).map { _ in destination() }
+  private mutating func route(near service: NamespacedName) -> HTTPRoute {
+    let destinations = (0..<random.number(1...3)).map { _ in destination(near: service) }
     return HTTPRoute(
       name: random.chance(30) ? "r" : "", matches: matches(), destinations: destinations,
       timeoutMilliseconds: random.chance(20) ? 500 : nil,
@@ -258,14 +258,27 @@ struct RandomWorld {
         ? HTTPRetry(attempts: UInt32(random.number(0...2)), retryOn: random.chance(50) ? "5xx,503" : nil) : nil)
   }
 
-  /// Most name a subset of a rule that is there; the others wait at the gate until theirs is.
-  private mutating func destination() -> RouteDestination {
+  /// Most name a service close by that is there, and a subset of its rule; the others wait at the gate until theirs is.
+  private mutating func destination(near service: NamespacedName) -> RouteDestination {
     let weight = UInt32(random.number(0...4))
-    if case .destinationRule(let rule) = existing(.destinationRule, percent: 70), !rule.subsets.isEmpty {
-      return RouteDestination(host: rule.host, subset: random.pick(rule.subsets).name, weight: weight)
+    for _ in 0..<4 {
+      let neighbour = neighbour(of: service)
+      guard pools[.service]?[neighbour] != nil else { continue }
+      if case .destinationRule(let rule) = pools[.destinationRule]?[neighbour], !rule.subsets.isEmpty,
+        random.chance(70)
+      {
+        return RouteDestination(host: form(of: neighbour), subset: random.pick(rule.subsets).name, weight: weight)
+      }
+      return RouteDestination(
+        host: form(of: neighbour), port: random.chance(20) ? random.pick([80, 8080]) : nil, weight: weight)
     }
-    return RouteDestination(
-      host: form(of: anyService()), subset: random.chance(10) ? version() : nil,
-      port: random.chance(20) ? random.pick([80, 8080]) : nil, weight: weight)
+    return RouteDestination(host: form(of: anyService()), subset: random.chance(30) ? version() : nil, weight: weight)
+  }
+
+  /// A service whose number is close: were all connected with all, each edit would concern the whole world.
+  private mutating func neighbour(of service: NamespacedName) -> NamespacedName {
+    let number = (Int(service.name.dropFirst()) ?? 0) + random.number(-2...2)
+    let namespace = random.chance(80) ? service.namespace : namespace()
+    return NamespacedName(namespace: namespace, name: "s\((number + services) % services)")
   }
 }
