@@ -33,6 +33,11 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
     return index.slot(of: key).flatMap { value(at: $0) }
   }
 
+  /// The position in the graph's log of the event that gave a key its value in the running transaction, for an observer.
+  public final func event(thatChanged key: Key) -> Int? {
+    index.slot(of: key).flatMap { graph.events.event(thatChanged: CellID(node: id, slot: $0)) }
+  }
+
   @inlinable final func trackedRead(_ key: Key) -> Value? {
     let slot = index.intern(key, guess: graph.expectedSlot(in: self))
     graph.noteRead(self, slot: slot)

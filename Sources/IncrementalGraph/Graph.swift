@@ -49,7 +49,13 @@ public final class Graph {
   }
   @exclusivity(unchecked) var events = EventLog()
 
-  /// Off unless set; each run then costs a few allocations.
+  /// How many events the log keeps until it is cleared.
+  public var maximumEvents: Int {
+    get { events.limit }
+    set { events.limit = newValue }
+  }
+
+  /// Off unless set; each run then costs a few allocations, until the log is full.
   @exclusivity(unchecked) public var recordsEvents = false
 
   @exclusivity(unchecked) public internal(set) var statistics = Statistics()

@@ -17,6 +17,8 @@ public final class TrafficCompiler {
   private var tables = ServedTables()
   private var problemTable = ProblemTable()
   private var labels = LabelLists()
+  /// While changes are recorded: what the running transaction has changed in what is served.
+  private var changedParts: [CompiledChange.Part] = []
 
   /// What is served now.
   public private(set) var generation: Generation
@@ -100,6 +102,27 @@ public final class TrafficCompiler {
     set { graph.graph.recordsEvents = newValue }
   }
 
+  /// How many steps of a change are recorded; what came after them is counted. 0 records nothing and is the default.
+  ///
+  /// Recording costs some allocations for each step. `takeChange` is to be called after each change then.
+  public var recordedSteps: Int {
+    get { graph.graph.recordsEvents && graph.graph.maximumEvents < .max ? graph.graph.maximumEvents : 0 }
+    set {
+      graph.graph.recordsEvents = newValue > 0
+      graph.graph.maximumEvents = newValue > 0 ? newValue : .max
+    }
+  }
+
+  /// What has been recorded since the last call: which edits came in, what ran and why, what came of it. Nil if nothing was.
+  public func takeChange() -> CompiledChange? {
+    guard recordedSteps > 0, !log.events.isEmpty else { return nil }
+    defer {
+      clearLog()
+      changedParts = []
+    }
+    return CompiledChange(generation: generation.number, log: log, parts: changedParts)
+  }
+
   /// What ran while `recordsEvents` was on. It grows until it is cleared.
   public var log: EventLog { graph.graph.log }
 
@@ -152,6 +175,12 @@ public final class TrafficCompiler {
 
   /// What settles in the graph goes to the tables.
   private func observeResources() {
+    record(graph.clusters, .cluster) { [$0] }
+    record(graph.assignments, .endpoint) { [$0.resource] }
+    record(graph.serviceHosts, .route) { $0.shared + $0.short }
+    record(graph.ownHosts, .route) { $0 }
+    record(graph.httpListeners, .listener) { [$0] }
+    record(graph.portListeners, .listener) { Array($0.resources.values) }
     graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
     graph.assignments.onChange { [unowned self] _, old, new in tables.endpoints.note(old?.resource, new?.resource) }
     graph.serviceHosts.onChange { [unowned self] id, old, new in
@@ -171,6 +200,19 @@ public final class TrafficCompiler {
       for (address, resource) in new where old[address] != resource {
         tables.listeners[address, default: .init()].note(old[address], resource)
       }
+    }
+  }
+
+  /// While changes are recorded: which parts of what is served became others, and which step made them so.
+  private func record<Key, Value, Element: ReferencingElement & Equatable>(
+    _ collection: Collection<Key, Value>, _ type: ResourceType, _ elements: @escaping (Value) -> [Element]
+  ) {
+    collection.onChange { [unowned self] key, old, new in
+      guard graph.graph.recordsEvents, changedParts.count < recordedSteps else { return }
+      let (before, after) = (old.map(elements) ?? [], new.map(elements) ?? [])
+      let step = collection.event(thatChanged: key)
+      let names = Set((before.filter { !after.contains($0) } + after.filter { !before.contains($0) }).map(\.key))
+      for name in names.sorted() { changedParts.append(.init(type: type, name: name, step: step)) }
     }
   }
 

@@ -81,7 +81,8 @@ struct Run {
   }
 
   private func failure(_ message: String, _ done: Int) -> Failure {
-    Failure(description: "\(message) (after \(done) edits; replay: --seed \(seed) --services \(services) --edits \(edits))")
+    Failure(
+      description: "\(message) (after \(done) edits; replay: --seed \(seed) --services \(services) --edits \(edits))")
   }
 
   /// The same objects in another order, at once or one by one, classes first or last.
