@@ -96,7 +96,7 @@ public final class ControlPlane: Sendable {
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, store: store, stored: stored, server: xds,
-      metrics: PipelineMetrics(registry), logger: logger)
+      metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 

@@ -19,6 +19,8 @@ public struct ControlPlaneConfiguration: Sendable {
   public var certificateTiming = ServerCertificates.Timing()
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
+  /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.
+  public var changes = 100
 
   public init(
     manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],

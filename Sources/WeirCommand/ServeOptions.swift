@@ -13,6 +13,8 @@ struct ServeOptions: Sendable, Hashable {
   var logLevel: Logger.Level
   /// What clients may ask for.
   var limits = Limits()
+  /// How many of the last changes are kept for `weir why`.
+  var changes = 100
   /// How long streams and requests under way may take after SIGTERM.
   var drainTime: Duration
 }
