@@ -132,6 +132,11 @@ let package = Package(
       "HostileBenchmark", path: "benchmarks/Hostile",
       ["EnvoyAPI", "EnvoyHarness", "GRPCTransport", nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix")],
       exclude: ["README.md"]),
+    // The suite of `make bench`, and the bare program that its fan-out figures are compared with.
+    program(
+      "WeirBenchmarks", path: "benchmarks/Suite",
+      ["EnvoyHarness", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .executableTarget(name: "LimitLine", path: "benchmarks/limit"),
     program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
     // Hostile bytes for the wire, made and fed; not part of a product.

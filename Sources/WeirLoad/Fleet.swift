@@ -80,6 +80,7 @@ final class Fleet: Sendable {
     var configuration = GRPCClientConfiguration()
     // A full table of thousands of clusters is one message.
     configuration.maxMessageSize = 1 << 30
+    configuration.prepareChannel = { seat.loop.value.connecting(seat.index, $0) }
     let client = try await GRPCClient.connect(
       to: plan.target, group: seat.loop.eventLoop, configuration: configuration)
     clients.withLock { $0.append(client) }
@@ -124,6 +125,19 @@ final class Fleet: Sendable {
     try await all { $0.whenRoundEnds(within: limit) }
     let parts = try await gather { $0.roundResult() }
     return RoundResult(samples: parts.flatMap(\.samples), missing: parts.reduce(0) { $0 + $1.missing })
+  }
+
+  /// So many proxies stop reading their sockets, or read again.
+  func setStalled(_ isStalled: Bool, count: Int) async throws {
+    var rest = count
+    for loop in loops.dropLast() {
+      let share = rest / loops.count
+      try await loop.eventLoop.flatSubmit { loop.value.setStalled(isStalled, first: share) }.get()
+      rest -= share
+    }
+    guard let loop = loops.last else { return }
+    let share = rest
+    try await loop.eventLoop.flatSubmit { loop.value.setStalled(isStalled, first: share) }.get()
   }
 
   func totals() async throws -> LoopFleet.Totals {

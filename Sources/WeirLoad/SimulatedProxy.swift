@@ -19,9 +19,12 @@ struct SimulatedProxy {
   private var types: [TypeState] = Array(repeating: TypeState(), count: ResourceType.allCases.count)
   private var isFirstRequest = true
 
+  /// What came: messages, their resources and bytes.
   private(set) var messages = 0
   private(set) var resources = 0
   private(set) var bytes = 0
+  /// Resources that came in the version that it held already; known only if it keeps versions.
+  private(set) var unchanged = 0
 
   private struct TypeState {
     var isRequested = false
@@ -121,7 +124,9 @@ struct SimulatedProxy {
       self[type].held = pool.versions(response.resources)
     } else {
       for resource in response.resources {
-        self[type].changed[String(utf8: resource.name)] = String(utf8: resource.version)
+        let (name, version) = (String(utf8: resource.name), String(utf8: resource.version))
+        if (self[type].changed[name] ?? self[type].held?.versions[name]) == version { unchanged += 1 }
+        self[type].changed[name] = version
       }
     }
     for name in response.removed { self[type].changed[name] = .some(nil) }

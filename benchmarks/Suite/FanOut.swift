@@ -1,0 +1,109 @@
+import EnvoyHarness
+import Foundation
+
+/// One cell of the fan-out grid: `weir serve` with S services, N proxies that hold everything, and what a changed endpoint and a
+/// changed weight cost; the limit line beside both, from the sizes that the proxies saw.
+struct FanOut: Measurement {
+  var services: Int
+  var proxies: Int
+  var `protocol`: XDSProtocol
+
+  var name: String { "fanout-\(`protocol`)-\(services)x\(proxies)" }
+
+  /// The storm and the memory are asked for with these: a thousand proxies in delta.
+  private var isLarge: Bool { `protocol` == .delta && proxies == 1000 }
+
+  func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
+    let scene = try await FanOutScene.start(services: services, in: directory)
+    let events: [LoadTool.Event]
+    do {
+      var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`) + scene.bothTriggers
+      arguments += ["--updates", "\(updates(effort))", "--interval", "0.1"]
+      if isLarge { arguments += ["--settle", "10"] }
+      if isLarge, services == 1000 { arguments += ["--storms", effort(quick: "1", full: "5")] }
+      events = try await LoadTool(arguments: arguments).run(in: directory)
+    } catch {
+      await scene.stop()
+      throw error
+    }
+    await scene.stop()
+
+    var figures: [String: Double] = [:]
+    let sync = try events.first("sync")
+    take(sync, "sync", into: &figures)
+    for event in events where event.name == "storm" { take(event, "storm\(Int(event["storm"]))", into: &figures) }
+    if let settled = events.first(where: { $0.name == "settled" }) { take(settled, "settled", into: &figures) }
+    for (trigger, change) in [(1.0, "endpoint"), (2.0, "weight")] {
+      let event = try events.first("changes", "trigger", trigger)
+      take(event, change, into: &figures)
+      let limit = try await limitLine(sync, event, effort).run(in: directory)
+      figures["\(change).limit_cpu_ms"] = limit.push
+      figures["\(change).limit_wall_ms"] = limit.wall
+      figures["\(change).ratio"] = event["server_cpu_ms"] / limit.push
+      figures["sync.limit_cpu_ms"] = limit.sync
+      Progress.say("  \(change): server \(Text.number(event["server_cpu_ms"])) ms, limit \(Text.number(limit.push)) ms")
+    }
+    return figures
+  }
+
+  private func updates(_ effort: Effort) -> Int {
+    // What every stream gets for a weight is the whole route table, and what it says in the state of the world all names.
+    let weighs = services * proxies >= 1_000_000 || `protocol` == .stateOfTheWorld
+    return effort(quick: weighs ? 10 : 30, full: weighs ? 25 : 100)
+  }
+
+  private func take(_ event: LoadTool.Event, _ name: String, into figures: inout [String: Double]) {
+    for (figure, value) in event.figures { figures["\(name).\(figure)"] = value }
+  }
+
+  private func limitLine(_ sync: LoadTool.Event, _ change: LoadTool.Event, _ effort: Effort) -> LimitLine {
+    func wire(_ event: LoadTool.Event, _ bytes: String, _ messages: String, _ suffix: String) -> Int {
+      wireBytes(event["\(bytes)_\(suffix)"], messages: event["\(messages)_\(suffix)"])
+    }
+    let each = "per_stream_and_change"
+    let ack = wire(change, "sent_bytes", "requests", each)
+    return LimitLine(
+      streams: proxies, subscription: max(1, wire(sync, "sent_bytes", "requests", "per_stream") - ack),
+      first: wire(sync, "bytes", "responses", "per_stream"), firstAck: ack,
+      push: wire(change, "bytes", "responses", each), ack: ack, pushes: effort(quick: 10, full: 30))
+  }
+}
+
+/// A `weir serve` on a mesh, and what `weir-load` has to know of it.
+struct FanOutScene {
+  let weir: WeirProcess
+  private let manifests: ManifestDirectory
+  private let directory: TemporaryDirectory
+
+  static func start(services: Int, options: [String] = [], in directory: TemporaryDirectory) async throws
+    -> FanOutScene
+  {
+    let manifests = try ManifestDirectory(in: directory)
+    let mesh = Mesh(services: services)
+    try mesh.write(into: manifests)
+    for (file, text) in [(Mesh.endpointFile, mesh.endpointTemplate), (Mesh.weightFile, mesh.weightTemplate)] {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/\(file).template"))
+    }
+    let began = ContinuousClock.now
+    let weir = try await WeirProcess.serve(
+      manifests: [manifests.path], options: options, in: directory, within: .seconds(240))
+    Progress.say("  weir serves \(services) services after \((ContinuousClock.now - began).milliseconds) ms")
+    return FanOutScene(weir: weir, manifests: manifests, directory: directory)
+  }
+
+  func arguments(proxies: Int, protocol: XDSProtocol) async -> [String] {
+    [
+      "--xds", weir.addresses.xds, "--proxies", "\(proxies)", "--protocol", `protocol`.rawValue, "--pid",
+      "\(await weir.process.processID)", "--metadata", "NAMESPACE=\(Mesh.namespace)", "--limit", "300",
+    ]
+  }
+
+  var endpointTrigger: [String] { trigger(Mesh.endpointFile) }
+  var bothTriggers: [String] { endpointTrigger + trigger(Mesh.weightFile) }
+
+  private func trigger(_ file: String) -> [String] {
+    ["--trigger-file", "\(manifests.path)/\(file)", "--trigger-template", "\(directory.path)/\(file).template"]
+  }
+
+  func stop() async { await weir.terminate() }
+}
