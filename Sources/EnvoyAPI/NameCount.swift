@@ -1,3 +1,5 @@
+internal import ProtobufC
+
 /// How many names a request carries, counted before it is decoded.
 ///
 /// A name costs two bytes on the wire and a hundred in memory, and to decode a million of them takes an event loop 200 ms. To
@@ -26,33 +28,10 @@ private func fields(
 ) -> Bool {
   // A field takes two bytes at least.
   guard bytes.count / 2 > limit else { return false }
-  var position = 0
+  var fields = WireFields(bytes)
   var count = 0
-  func varint() -> UInt64? {
-    var value: UInt64 = 0
-    var shift: UInt64 = 0
-    while position < bytes.count, shift < 70 {
-      let byte = UInt64(bytes[position])
-      position += 1
-      value |= (byte & 0x7F) << shift
-      if byte < 0x80 { return value }
-      shift += 7
-    }
-    return nil
-  }
-  while position < bytes.count {
-    guard let tag = varint() else { return false }
-    switch tag & 7 {
-    case 0: guard varint() != nil else { return false }
-    case 1: position += 8
-    case 2:
-      guard let length = varint(), length <= UInt64(bytes.count - position) else { return false }
-      position += Int(length)
-    case 5: position += 4
-    default: return false
-    }
-    guard position <= bytes.count else { return false }
-    guard isCounted(tag >> 3), tag & 7 == 2 else { continue }
+  while let field = try? fields.next() {
+    guard field.payload != nil, isCounted(field.number) else { continue }
     count += 1
     if count > limit { return true }
   }
