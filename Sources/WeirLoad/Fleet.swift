@@ -56,7 +56,7 @@ final class Fleet: Sendable {
             node: NodeIdentity(
               id: "\(plan.nodePrefix)-\(number)", cluster: plan.nodePrefix, metadata: plan.metadata,
               userAgentName: "weir-load"),
-            keepsVersions: plan.keepsVersions),
+            keepsVersions: plan.keepsVersions, firstClaim: number &* 7919),
           isSlow: isSlow)
       }.get()
       seats.append(Seat(loop: loop, index: index, isSlow: isSlow))

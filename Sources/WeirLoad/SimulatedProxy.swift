@@ -16,6 +16,8 @@ struct SimulatedProxy {
   let node: NodeIdentity
   /// Whether it keeps versions, to claim them when it comes back (delta).
   let keepsVersions: Bool
+  /// Which of its claims comes first.
+  private let firstClaim: Int
   private var types: [TypeState] = Array(repeating: TypeState(), count: ResourceType.allCases.count)
   private var isFirstRequest = true
 
@@ -42,7 +44,8 @@ struct SimulatedProxy {
     var changed: [String: String?] = [:]
   }
 
-  init(variant: XDSProtocol, node: NodeIdentity, keepsVersions: Bool) {
+  init(variant: XDSProtocol, node: NodeIdentity, keepsVersions: Bool, firstClaim: Int = 0) {
+    self.firstClaim = firstClaim
     self.variant = variant
     self.node = node
     self.keepsVersions = keepsVersions && variant == .delta
@@ -163,12 +166,7 @@ struct SimulatedProxy {
     guard let held = self[type].held else { return [] }
     let changed = self[type].changed
     var bytes: [UInt8] = []
-    if changed.values.contains(nil) {
-      // The shared bytes cannot take an entry back.
-      for (name, version) in held.versions where changed[name] == nil { VersionList.append(name, version, to: &bytes) }
-    } else {
-      bytes = held.encoded
-    }
+    held.append(without: changed.keys, startingAt: firstClaim, to: &bytes)
     for case (let name, let version?) in changed { VersionList.append(name, version, to: &bytes) }
     return bytes
   }
