@@ -136,8 +136,15 @@ let package = Package(
     program(
       "WeirBenchmarks", path: "benchmarks/Suite",
       ["EnvoyHarness", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
-    .executableTarget(name: "LimitLine", path: "benchmarks/limit"),
-    program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
+    .executableTarget(name: "LimitLine", path: "benchmarks/Limit"),
+    .target(name: "CBarePacking", dependencies: ["CWeirProtos"], path: "benchmarks/CBarePacking"),
+    .target(name: "CAllocationCounts", path: "benchmarks/CAllocationCounts"),
+    program(
+      "CompileBenchmark", path: "benchmarks/Compile",
+      [
+        "CAllocationCounts", "CBarePacking", "TrafficCompiler", "TrafficModel", "XDSSnapshot",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // Hostile bytes for the wire, made and fed; not part of a product.
     library(
