@@ -8,7 +8,8 @@ import XDSSnapshot
 @main
 struct CompileBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Times the compiler: each kind of edit by the number of services, and a full compile beside libprotobuf-c.")
+    abstract:
+      "Times the compiler: each kind of edit by the number of services, and a full compile beside libprotobuf-c.")
 
   @Argument(help: "Numbers of services for the edits.")
   var services: [Int] = [100, 1_000, 10_000, 100_000]

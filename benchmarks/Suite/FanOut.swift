@@ -8,6 +8,10 @@ struct FanOut: Measurement {
   var proxies: Int
   var `protocol`: XDSProtocol
 
+  /// Services and proxies, small to large.
+  static let grid = [(1000, 1), (1000, 100), (1000, 1000), (5000, 100), (5000, 1000)]
+    .map { (services: $0.0, proxies: $0.1) }
+
   var name: String { "fanout-\(`protocol`)-\(services)x\(proxies)" }
 
   /// The storm and the memory are asked for with these: a thousand proxies in delta.
@@ -17,7 +21,8 @@ struct FanOut: Measurement {
     let scene = try await FanOutScene.start(services: services, in: directory)
     let events: [LoadTool.Event]
     do {
-      var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`) + scene.bothTriggers
+      var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`)
+      arguments += measuresWeight(effort) ? scene.bothTriggers : scene.endpointTrigger
       arguments += ["--updates", "\(updates(effort))", "--interval", "0.1"]
       if isLarge { arguments += ["--settle", "10"] }
       if isLarge, services == 1000 { arguments += ["--storms", effort(quick: "1", full: "5")] }
@@ -33,7 +38,7 @@ struct FanOut: Measurement {
     take(sync, "sync", into: &figures)
     for event in events where event.name == "storm" { take(event, "storm\(Int(event["storm"]))", into: &figures) }
     if let settled = events.first(where: { $0.name == "settled" }) { take(settled, "settled", into: &figures) }
-    for (trigger, change) in [(1.0, "endpoint"), (2.0, "weight")] {
+    for (trigger, change) in [(1.0, "endpoint"), (2.0, "weight")] where trigger == 1 || measuresWeight(effort) {
       let event = try events.first("changes", "trigger", trigger)
       take(event, change, into: &figures)
       let limit = try await limitLine(sync, event, effort).run(in: directory)
@@ -45,6 +50,9 @@ struct FanOut: Measurement {
     }
     return figures
   }
+
+  /// There a weight is 4.6 GB to all streams.
+  private func measuresWeight(_ effort: Effort) -> Bool { effort == .full || services * proxies < 5_000_000 }
 
   private func updates(_ effort: Effort) -> Int {
     // What every stream gets for a weight is the whole route table, and what it says in the state of the world all names.

@@ -16,6 +16,10 @@ struct Figures {
     for (name, value) in figures { values["\(measurement)/\(name)"] = value }
   }
 
+  mutating func remove(_ measurement: String) {
+    for key in values.keys where key.hasPrefix(measurement + "/") { values[key] = nil }
+  }
+
   /// Whether anything of a measurement is there.
   func contains(_ measurement: String) -> Bool { values.keys.contains { $0.hasPrefix(measurement + "/") } }
 

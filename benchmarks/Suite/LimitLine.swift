@@ -22,10 +22,6 @@ struct LimitLine {
     var wall: Double
   }
 
-  var commandLine: String {
-    "LimitLine serve " + (["\(streams)"] + sizes + ["\(intervalMilliseconds)"]).joined(separator: " ")
-  }
-
   private var sizes: [String] { [subscription, first, firstAck, push, ack, pushes].map(String.init) }
 
   /// Runs both sides, each in a process of its own.
@@ -51,6 +47,19 @@ struct LimitLine {
       if case .number(let value)? = figures[name] { value } else { .nan }
     }
     return Result(sync: figure("sync_cpu_ms"), push: figure("cpu_ms"), wall: figure("wall_median_ms"))
+  }
+}
+
+/// The limit line by itself, so that a bug in it shows: a thousand sockets, 900 bytes.
+struct Limit: Measurement {
+  let name = "limit"
+
+  func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
+    let line = LimitLine(
+      streams: 1000, subscription: 1000, first: 1000, firstAck: 86, push: 900, ack: 86,
+      pushes: effort(quick: 20, full: 100))
+    let result = try await line.run(in: directory)
+    return ["900.cpu_ms": result.push, "900.wall_ms": result.wall]
   }
 }
 

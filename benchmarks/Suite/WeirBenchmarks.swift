@@ -6,7 +6,12 @@ import Foundation
 @main
 struct WeirBenchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure Weir, and hold the figures against their bars.")
+    abstract: "Measure Weir, and hold the figures against their bars.",
+    discussion: """
+      Progress goes to stderr, the table to stdout, and RESULTS.md, plots and raw figures into a directory. With --only the \
+      other measurements' figures in that directory stay. Exits 1 if a bar is missed or a measurement failed; with --only \
+      those that it did not measure do not count.
+      """)
 
   @Flag(help: "Every bar with fewer repeats.")
   var quick = false
@@ -20,21 +25,55 @@ struct WeirBenchmarks: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Where the results go.", valueName: "dir"))
   var out = "benchmarks/results"
 
+  /// Small ones first: whoever looks on sees something soon.
+  private static let all: [any Measurement] =
+    [Limit(), EndToEnd(), Compile()]
+    + [EnvoyHarness.XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
+      FanOut.grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
+    } + [StalledReader()]
+
+  /// What `--quick` leaves out: cells of the grid without a bar.
+  private static let enough: Set = [
+    "limit", "end-to-end", "compile", "fanout-delta-1000x1000", "fanout-delta-5000x100", "fanout-delta-5000x1000",
+    "fanout-sotw-1000x100", "stalled-reader", "nginx", "vhds", "leds",
+  ]
+
+  func validate() throws {
+    let names = Self.all.map(\.name)
+    for name in only where !names.contains(name) {
+      throw ValidationError("--only \(name): there is no such measurement; see --list")
+    }
+  }
+
   func run() async throws {
-    var measurements: [any Measurement] = []
-    for variant in [XDSProtocol.delta, .stateOfTheWorld] {
-      for (services, proxies) in [(1000, 1), (1000, 100), (1000, 1000), (5000, 100), (5000, 1000)] {
-        measurements.append(FanOut(services: services, proxies: proxies, protocol: variant))
-      }
+    if list { return print(Self.all.map(\.name).joined(separator: "\n")) }
+    let measurements = Self.all.filter {
+      only.isEmpty ? !quick || Self.enough.contains($0.name) : only.contains($0.name)
     }
-    for measurement in measurements where only.isEmpty || only.contains(measurement.name) {
-      Progress.say(measurement.name)
+    var results = try Results(out, quick ? .quick : .full)
+    if only.isEmpty { try results.clear() } else { try results.load() }
+    let began = ContinuousClock.now
+    for (index, measurement) in measurements.enumerated() {
+      let start = ContinuousClock.now
+      Progress.say("bench: \(measurement.name) (\(index + 1) of \(measurements.count))")
       let directory = TemporaryDirectory(prefix: "weir-bench")
-      defer { directory.remove() }
-      let figures = try await measurement.measure(quick ? .quick : .full, in: directory)
-      var all = Figures()
-      all.add(figures, of: measurement.name)
-      print(all.lines(of: measurement.name))
+      do {
+        try results.add(try await measurement.measure(quick ? .quick : .full, in: directory), of: measurement.name)
+      } catch {
+        // The rest goes on; the rows that miss it say why.
+        Progress.say("bench: \(measurement.name) failed: \(error)")
+        try results.fail(measurement.name, "\(error)")
+      }
+      directory.remove()
+      Progress.say("bench: \(measurement.name) took \(Text.number((ContinuousClock.now - start) / .seconds(1))) s")
     }
+    let rows = try results.write().rows.filter { row in
+      only.isEmpty || row.bar.measurements.contains { only.contains($0) }
+    }
+    for row in rows { print(row.markdown) }
+    let total = (ContinuousClock.now - began) / .seconds(1)
+    Progress.say("bench: \(Text.number(total)) s; \(out)/RESULTS.md holds the table")
+    let isMissed = rows.contains { !$0.isMet && (only.isEmpty || Set($0.bar.measurements).isSubset(of: only)) }
+    if isMissed || !results.failures.isEmpty { throw ExitCode(1) }
   }
 }
