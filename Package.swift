@@ -135,7 +135,7 @@ let package = Package(
     // The suite of `make bench`, and the bare program that its fan-out figures are compared with.
     program(
       "WeirBenchmarks", path: "benchmarks/Suite",
-      ["EnvoyHarness", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      ["EnvoyHarness", nio("NIOCore"), .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "LimitLine", path: "benchmarks/Limit"),
     .target(name: "CBarePacking", dependencies: ["CWeirProtos"], path: "benchmarks/CBarePacking"),
     .target(name: "CAllocationCounts", path: "benchmarks/CAllocationCounts"),

@@ -27,7 +27,7 @@ struct WeirBenchmarks: AsyncParsableCommand {
 
   /// Small ones first: whoever looks on sees something soon.
   private static let all: [any Measurement] =
-    [Limit(), EndToEnd(), Compile()]
+    [Limit(), EndToEnd(), Nginx(), Compile()]
     + [EnvoyHarness.XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
       FanOut.grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
     } + [StalledReader()]
