@@ -39,6 +39,7 @@ extension Generation {
       case .endpoint: TypeURL.endpoint
       case .listener: TypeURL.listener
       case .route: TypeURL.route
+      case .virtualHost: TypeURL.virtualHost
       }
     let text = try EnvoyJSON.render(typeURL: url, bytes: resource.flattened())
     return Rendered(value: try JSONSerialization.jsonObject(with: Data(text.utf8)))
