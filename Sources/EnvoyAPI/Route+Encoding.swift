@@ -45,6 +45,13 @@ extension VirtualHost {
     return bytes
   }
 
+  /// The bytes of domains alone: after those of a `VirtualHost` they are further ones of it.
+  public static func encodedDomains(_ domains: [String]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for domain in domains { WireFormat.appendElement(2, domain, to: &bytes) }
+    return bytes
+  }
+
   /// Where, in the bytes of `encodedFragment`, all that follows the host's name begins. With a name before it, that is a
   /// whole `VirtualHost`: fields are packed in the order of their numbers, and the name is the first. O(1).
   public static func offsetAfterName(inFragment bytes: [UInt8]) -> Int {

@@ -43,6 +43,8 @@ struct ServedTables {
   var sharedHosts = PendingTable<Fragment>()
   /// By namespace: the virtual hosts by short names.
   var shortHosts: [String: PendingTable<Fragment>] = [:]
+  /// By namespace: the domains of short names, by the key of the shared host that they belong to.
+  var shortDomains: [String: PendingTable<Fragment>] = [:]
   var listeners: [ListenAddress: PendingTable<Resource>] = [:]
 
   private var classes: [ProxyClass: Generation.ClassTables] = [:]
@@ -74,7 +76,7 @@ struct ServedTables {
 
   private mutating func updateClasses() -> Bool {
     let hasSharedChange = sharedHosts.settle()
-    let changedNamespaces = Self.settle(&shortHosts)
+    let changedNamespaces = Self.settle(&shortHosts).union(Self.settle(&shortDomains))
     let changedAddresses = Self.settle(&listeners)
     guard
       hasSharedChange || !changedNamespaces.isEmpty || !changedAddresses.isEmpty || !added.isEmpty || hasRemovedClass
@@ -83,7 +85,7 @@ struct ServedTables {
     hasRemovedClass = false
     virtualHosts.update(
       namespaces: (classes.keys + added).lazy.filter(\.takesVirtualHosts).map(\.namespace), shared: sharedHosts.table,
-      short: { [shortHosts] in shortHosts[$0]?.table ?? .init() })
+      domains: { [shortDomains] in shortDomains[$0]?.table ?? .init() })
     var routes: [String: ResourceTable] = [:]
     for proxyClass in Array(classes.keys) {
       if hasSharedChange || changedNamespaces.contains(proxyClass.namespace) {

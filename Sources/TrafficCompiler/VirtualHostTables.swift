@@ -3,13 +3,13 @@ import XDSSnapshot
 
 /// The virtual hosts as resources of their own, by namespace, for the namespaces that have proxies which take them so.
 ///
-/// A namespace's table holds the hosts that every proxy gets and its own short names. The tables share what they have in common
-/// with each other, and the bytes of all hosts with the route tables.
+/// A namespace's table holds the hosts that every proxy gets; those of the namespace's own services have the short names' domains
+/// as well. The tables share what they have in common with each other, and the bytes of all hosts with the route tables.
 struct VirtualHostTables {
   private struct Hosts {
     var table: ResourceTable
-    /// What the table was made from, beside the shared hosts.
-    var short: ReferencedTree<Fragment>
+    /// What the table was made from, beside the shared hosts: domains by host.
+    var domains: ReferencedTree<Fragment>
   }
 
   private var shared = ReferencedTree<Fragment>()
@@ -22,64 +22,66 @@ struct VirtualHostTables {
   ///
   /// Cost: O(namespaces · d log n) for d hosts that changed; O(hosts) for the first namespace, O(short names) for a further one.
   mutating func update(
-    namespaces: some Sequence<String>, shared: ReferencedTree<Fragment>, short: (String) -> ReferencedTree<Fragment>
+    namespaces: some Sequence<String>, shared: ReferencedTree<Fragment>,
+    domains: (String) -> ReferencedTree<Fragment>
   ) {
-    // Without a namespace nothing is kept, and the first change is that from nothing.
     let wanted = Set(namespaces)
     hosts = hosts.filter { wanted.contains($0.key) }
+    // Without a namespace nothing is kept, and the next change is that from nothing.
     if hosts.isEmpty { self.shared = .init() }
     guard !wanted.isEmpty else { return }
-    let change = Change(from: self.shared, to: shared)
+    var change = Change()
+    PersistentTree.changes(from: self.shared.tree, to: shared.tree) { old, new in
+      if let new {
+        change.set.append((new, Resource(virtualHost: new)))
+      } else if let old {
+        change.removed.append(WireName.virtualHost(old.key))
+      }
+    }
     self.shared = shared
-    for namespace in hosts.keys { advance(namespace, change, to: short(namespace)) }
+    for namespace in hosts.keys { advance(namespace, change, domains(namespace)) }
     for namespace in wanted where hosts[namespace] == nil {
-      if let other = hosts.first?.value {
-        hosts[namespace] = Hosts(table: other.table, short: other.short)
-        advance(namespace, .none, to: short(namespace))
-      } else {
-        hosts[namespace] = Hosts(table: .init(), short: .init())
-        advance(namespace, change, to: short(namespace))
-      }
+      let other = hosts.first?.value
+      hosts[namespace] = other ?? Hosts(table: .init(), domains: .init())
+      advance(namespace, other == nil ? change : Change(), domains(namespace))
     }
   }
 
-  private mutating func advance(_ namespace: String, _ change: Change, to short: ReferencedTree<Fragment>) {
-    guard var entry = hosts.removeValue(forKey: namespace) else { return }
-    change.apply(to: &entry.table)
-    Change(from: entry.short, to: short).apply(to: &entry.table)
-    entry.short = short
-    hosts[namespace] = entry
-  }
-
-  /// What differs between two sets of hosts, as resources.
+  /// What differs between two sets of shared hosts.
   private struct Change {
-    private var removed: [String] = []
-    private var set: [Resource] = []
+    var removed: [String] = []
+    var set: [(host: Fragment, resource: Resource)] = []
+  }
 
-    static let none = Change(from: .init(), to: .init())
-
-    init(from old: ReferencedTree<Fragment>, to new: ReferencedTree<Fragment>) {
-      PersistentTree.changes(from: old.tree, to: new.tree) { old, new in
-        if let new {
-          set.append(Resource(virtualHost: new))
-        } else if let old {
-          removed.append(WireName.virtualHost(old.key))
-        }
-      }
+  private mutating func advance(_ namespace: String, _ change: Change, _ domains: ReferencedTree<Fragment>) {
+    guard var entry = hosts.removeValue(forKey: namespace) else { return }
+    var set: [Resource] = []
+    for (host, resource) in change.set {
+      set.append(domains[host.key].map { Resource(virtualHost: host, domains: $0.bytes) } ?? resource)
     }
-
-    func apply(to table: inout ResourceTable) {
-      if !(removed.isEmpty && set.isEmpty) { table.apply(removing: removed, setting: set) }
+    var others: [Resource] = []
+    PersistentTree.changes(from: entry.domains.tree, to: domains.tree) { old, new in
+      guard let key = (new ?? old)?.key, let host = shared[key] else { return }
+      others.append(Resource(virtualHost: host, domains: new?.bytes ?? []))
     }
+    if !others.isEmpty {
+      let names = Set(set.map(\.name))
+      set += others.filter { !names.contains($0.name) }
+    }
+    if !(change.removed.isEmpty && set.isEmpty) { entry.table.apply(removing: change.removed, setting: set) }
+    entry.domains = domains
+    hosts[namespace] = entry
   }
 }
 
 extension Resource {
   /// A virtual host on its own. Envoy removes a host by the name that it has in it, so that is the resource's.
-  init(virtualHost host: Fragment) {
+  ///
+  /// - Parameter domains: further ones, encoded.
+  init(virtualHost host: Fragment, domains: [UInt8] = []) {
     let name = WireName.virtualHost(host.key)
     self.init(
       name: name, header: VirtualHost.encodedName(name), elementOf: host,
-      from: VirtualHost.offsetAfterName(inFragment: host.bytes))
+      from: VirtualHost.offsetAfterName(inFragment: host.bytes), trailer: domains)
   }
 }
