@@ -1,6 +1,7 @@
 /// The resource types by the short names that the admin API uses.
 public enum ResourceKind: String, Codable, Sendable, Hashable, CaseIterable {
   case cluster, endpoint, listener, route
+  case virtualHost = "virtual_host"
 
   /// The xDS type URL.
   public var typeURL: String {
@@ -9,6 +10,7 @@ public enum ResourceKind: String, Codable, Sendable, Hashable, CaseIterable {
     case .endpoint: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     case .listener: "type.googleapis.com/envoy.config.listener.v3.Listener"
     case .route: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+    case .virtualHost: "type.googleapis.com/envoy.config.route.v3.VirtualHost"
     }
   }
 

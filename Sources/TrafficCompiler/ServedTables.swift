@@ -43,12 +43,18 @@ struct ServedTables {
   var sharedHosts = PendingTable<Fragment>()
   /// By namespace: the virtual hosts by short names.
   var shortHosts: [String: PendingTable<Fragment>] = [:]
+  /// By namespace: the domains of short names, by the key of the shared host that they belong to.
+  var shortDomains: [String: PendingTable<Fragment>] = [:]
   var listeners: [ListenAddress: PendingTable<Resource>] = [:]
 
   private var classes: [ProxyClass: Generation.ClassTables] = [:]
   private var added: [ProxyClass] = []
   private var hasRemovedClass = false
   private let header = RouteConfiguration.encodedHeader(name: WireName.outbound)
+  private let routesHostByHost = Resource(
+    name: WireName.outboundHostByHost,
+    bytes: RouteConfiguration.encodedHostByHost(name: WireName.outboundHostByHost))
+  private var virtualHosts = VirtualHostTables()
 
   mutating func add(_ proxyClass: ProxyClass) {
     if classes[proxyClass] == nil { added.append(proxyClass) }
@@ -70,31 +76,44 @@ struct ServedTables {
 
   private mutating func updateClasses() -> Bool {
     let hasSharedChange = sharedHosts.settle()
-    let changedNamespaces = Self.settle(&shortHosts)
+    let changedNamespaces = Self.settle(&shortHosts).union(Self.settle(&shortDomains))
     let changedAddresses = Self.settle(&listeners)
     guard
       hasSharedChange || !changedNamespaces.isEmpty || !changedAddresses.isEmpty || !added.isEmpty || hasRemovedClass
     else { return false }
     var hasChanged = hasRemovedClass || !added.isEmpty
     hasRemovedClass = false
+    virtualHosts.update(
+      namespaces: (classes.keys + added).lazy.filter(\.takesVirtualHosts).map(\.namespace), shared: sharedHosts.table,
+      domains: { [shortDomains] in shortDomains[$0]?.table ?? .init() })
     var routes: [String: ResourceTable] = [:]
     for proxyClass in Array(classes.keys) {
       if hasSharedChange || changedNamespaces.contains(proxyClass.namespace) {
         let table = routeTable(proxyClass.namespace, &routes)
         classes[proxyClass]?.routes = table
+        if proxyClass.takesVirtualHosts, let hosts = virtualHosts[proxyClass.namespace] {
+          classes[proxyClass]?.hostByHost?.virtualHosts = hosts
+        }
         hasChanged = true
       }
       let address = ListenAddress(proxyClass)
       if changedAddresses.contains(address) {
         let table = listeners[address]?.table ?? .init()
         classes[proxyClass]?.listeners = table
+        let hostByHost = hostByHost(table, address)
+        classes[proxyClass]?.hostByHost?.listeners = hostByHost
         hasChanged = true
       }
     }
     for proxyClass in added {
-      let tables = Generation.ClassTables(
-        listeners: listeners[ListenAddress(proxyClass)]?.table ?? .init(),
-        routes: routeTable(proxyClass.namespace, &routes))
+      let address = ListenAddress(proxyClass)
+      var tables = Generation.ClassTables(
+        listeners: listeners[address]?.table ?? .init(), routes: routeTable(proxyClass.namespace, &routes))
+      if proxyClass.takesVirtualHosts {
+        tables.hostByHost = .init(
+          routeTable: WireName.outboundHostByHost, listeners: hostByHost(tables.listeners, address),
+          virtualHosts: virtualHosts[proxyClass.namespace] ?? .init())
+      }
       classes[proxyClass] = tables
     }
     added = []
@@ -111,6 +130,13 @@ struct ServedTables {
     return changed
   }
 
+  /// The listeners with one for HTTP that takes virtual hosts one by one.
+  private func hostByHost(_ listeners: ResourceTable, _ address: ListenAddress) -> ResourceTable {
+    var table = listeners
+    table.set(address.httpListener(routes: WireName.outboundHostByHost))
+    return table
+  }
+
   private func routeTable(_ namespace: String, _ made: inout [String: ResourceTable]) -> ResourceTable {
     if let table = made[namespace] { return table }
     var table = ResourceTable()
@@ -118,6 +144,7 @@ struct ServedTables {
       Resource(
         name: WireName.outbound, header: header,
         parts: [sharedHosts.table, shortHosts[namespace]?.table ?? .init()]))
+    table.set(routesHostByHost)
     made[namespace] = table
     return table
   }

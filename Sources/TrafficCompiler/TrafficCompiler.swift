@@ -141,6 +141,8 @@ public final class TrafficCompiler {
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
       let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
       if oldShort != newShort { tables.shortHosts[id.namespace, default: .init()].note(oldShort, newShort) }
+      let (oldDomains, newDomains) = (old?.shortDomains ?? [], new?.shortDomains ?? [])
+      if oldDomains != newDomains { tables.shortDomains[id.namespace, default: .init()].note(oldDomains, newDomains) }
     }
     graph.ownHosts.onChange { [unowned self] _, old, new in tables.sharedHosts.note(old ?? [], new ?? []) }
     graph.httpListeners.onChange { [unowned self] address, old, new in

@@ -84,6 +84,7 @@ extension ResourceType {
     case .endpoint: .endpoint
     case .listener: .listener
     case .route: .route
+    case .virtualHost: .virtualHost
     }
   }
 }

@@ -19,6 +19,20 @@ public struct ControlPlaneConfiguration: Sendable {
   public var certificateTiming = ServerCertificates.Timing()
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
+  /// Which proxies get virtual hosts one by one.
+  public var virtualHosts = VirtualHosts.automatic()
+
+  /// Which proxies get virtual hosts one by one (VHDS) instead of in their route table; only Envoys on a delta ADS stream can.
+  ///
+  /// One by one, a change costs the host that changed, instead of all of them, on the wire and in the proxy. But a proxy that
+  /// is told to go from one form to the other replaces its listener, which ends connections that last longer than its drain
+  /// time; and a few hosts fit into a packet or two anyhow.
+  public enum VirtualHosts: Sendable, Hashable {
+    case always
+    case never
+    /// For a proxy that starts while there are so many hosts, or more; one that comes back keeps the form that it has.
+    case automatic(threshold: Int = 200)
+  }
 
   public init(
     manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],

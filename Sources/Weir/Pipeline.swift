@@ -102,8 +102,12 @@ actor Pipeline {
     // Whoever came back meanwhile has taken the entry out.
     guard leaving.removeValue(forKey: proxyClass) != nil else { return }
     expected.remove(proxyClass)
-    keep(StoreChange(departed: [StoredProxyClass(proxyClass)]))
-    serve(compiler.removeClass(proxyClass))
+    let generation = compiler.removeClass(proxyClass)
+    let stored = StoredProxyClass(proxyClass)
+    if !generation.classes.keys.contains(where: { StoredProxyClass($0) == stored }) {
+      keep(StoreChange(departed: [stored]))
+    }
+    serve(generation)
   }
 
   /// Everything that is wrong now: with the input, with the admitted objects taken together, with the state directory.
@@ -180,6 +184,7 @@ actor Pipeline {
 }
 
 extension StoredProxyClass {
+  /// The same for proxies that take virtual hosts one by one and for others: what these come back with is said by names.
   fileprivate init(_ proxyClass: ProxyClass) {
     self.init(
       kind: proxyClass.kind.rawValue, namespace: proxyClass.namespace, listenHost: proxyClass.listenHost,

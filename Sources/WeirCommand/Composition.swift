@@ -8,9 +8,10 @@ import Weir
 enum Composition {
   /// Starts a control plane; returns when it is bound and serves.
   @Sendable static func serve(_ options: ServeOptions, _ logger: Logger) async throws -> any ServingControlPlane {
-    let configuration = ControlPlaneConfiguration(
+    var configuration = ControlPlaneConfiguration(
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
+    configuration.virtualHosts = options.virtualHosts
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

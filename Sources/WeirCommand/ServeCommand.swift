@@ -45,6 +45,9 @@ struct ServeCommand: AsyncParsableCommand {
     transform: FlagValue.seconds)
   var drainTime: Duration = .seconds(10)
 
+  @OptionGroup(title: "Portions")
+  var delivery: DeliveryOptions
+
   @OptionGroup(title: "Limits")
   var limits: LimitOptions
 
@@ -59,7 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
   func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
-      limits: limits.limits(descriptors: descriptors), drainTime: drainTime)
+      limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts, drainTime: drainTime)
   }
 
   func run() async throws {

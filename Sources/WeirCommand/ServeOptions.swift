@@ -13,6 +13,8 @@ struct ServeOptions: Sendable, Hashable {
   var logLevel: Logger.Level
   /// What clients may ask for.
   var limits = Limits()
+  /// Which proxies get virtual hosts one by one.
+  var virtualHosts = ControlPlaneConfiguration.VirtualHosts.automatic()
   /// How long streams and requests under way may take after SIGTERM.
   var drainTime: Duration
 }

@@ -17,6 +17,8 @@ final class Fleet: Sendable {
     var keepsVersions = false
     var metadata: [String: MetadataValue] = [:]
     var nodePrefix = "weir-load"
+    /// What the proxies say that they are.
+    var userAgent = (name: "weir-load", version: "")
     var threads = 1
     /// Connections that are opened at the same time.
     var connectConcurrency = 64
@@ -55,7 +57,7 @@ final class Fleet: Sendable {
             variant: plan.variant,
             node: NodeIdentity(
               id: "\(plan.nodePrefix)-\(number)", cluster: plan.nodePrefix, metadata: plan.metadata,
-              userAgentName: "weir-load"),
+              userAgentName: plan.userAgent.name, userAgentVersion: plan.userAgent.version),
             keepsVersions: plan.keepsVersions, firstClaim: number &* 7919),
           isSlow: isSlow)
       }.get()

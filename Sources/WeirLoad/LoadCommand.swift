@@ -89,6 +89,12 @@ struct LoadCommand: AsyncParsableCommand {
     help: ArgumentHelp("A text of the node's metadata; may be repeated.", valueName: "k=v"))
   var metadata: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "What the proxies say that they are: a server may serve VHDS and LEDS to envoy/1.40.0 only.",
+      valueName: "name/version"))
+  var userAgent = "weir-load"
+
   @Option(help: ArgumentHelp("Event loops.", valueName: "n"))
   var threads = 1
 
@@ -159,6 +165,8 @@ struct LoadCommand: AsyncParsableCommand {
     fleet.keepsVersions = storms > 0
     fleet.metadata = try nodeMetadata()
     fleet.threads = threads
+    let agent = userAgent.split(separator: "/", maxSplits: 1).map(String.init)
+    fleet.userAgent = (agent.first ?? "", agent.count > 1 ? agent[1] : "")
     let plan = LoadRun.Plan(
       fleet: fleet, triggers: try triggers(), updates: updates, interval: .seconds(interval),
       stalls: .init(pairs: stalls, readers: stalledReaders, duration: .seconds(stallTime)), storms: storms,

@@ -20,5 +20,7 @@ extension Generation {
 extension Generation.ClassTables {
   fileprivate func isSame(as other: Self) -> Bool {
     listeners.contentHash == other.listeners.contentHash && routes.contentHash == other.routes.contentHash
+      && hostByHost?.listeners.contentHash == other.hostByHost?.listeners.contentHash
+      && hostByHost?.virtualHosts.contentHash == other.hostByHost?.virtualHosts.contentHash
   }
 }

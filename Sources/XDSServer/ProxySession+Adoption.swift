@@ -8,7 +8,9 @@ extension ProxySession {
   ///
   /// - Complexity: O(claims + names) in delta, O(1) in the state of the world.
   mutating func adopt(_ type: ResourceType, _ generation: Generation) {
-    guard let claims = self[type].claims, let table = generation.table(type, for: proxyClass) else { return }
+    guard let claims = self[type].claims else { return }
+    if type == .listener { chooseForm(claims, generation) }
+    guard let table = table(type, generation) else { return }
     self[type].claims = nil
     switch variant {
     case .delta: adopt(claims.versions, type, table)
@@ -69,7 +71,7 @@ extension ProxySession {
 
     var held = table
     for name in missing { held.remove(name) }
-    let hasContent = type == .listener || type == .route
+    let hasContent = type.namesClusters
     var claimed: Set<String> = []
     for (name, version) in stale {
       if hasContent, let hash = ContentHash(version: version), let sent = shared.sentResource(version: hash),
@@ -118,7 +120,7 @@ extension ProxySession {
       } else {
         self[type].holdsUnknown = true
       }
-    case .endpoint: break
+    case .endpoint, .virtualHost: break
     }
   }
 }

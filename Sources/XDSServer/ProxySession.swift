@@ -36,6 +36,7 @@ struct ProxySession: Sendable {
   let scope: Scope
   let proxyClass: ProxyClass
   let shared: SharedResponses
+  let delivery: VirtualHostDelivery
   /// The newest generation that has this proxy's class.
   private(set) var generation: Generation?
   /// How long the client may be silent about its clusters.
@@ -57,6 +58,8 @@ struct ProxySession: Sendable {
   private var firstAccepted: UInt64?
   /// The client came with clusters that this process cannot tell, so any cluster may be one of them.
   var arrivedUnknown = false
+  /// The client gets its virtual hosts one by one (`ProxySession+Form`).
+  var takesHostByHost = false
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
   /// The endpoints that it asked for first: those of the clusters that it really has.
@@ -68,9 +71,10 @@ struct ProxySession: Sendable {
 
   init(
     variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses,
-    patience: Patience = Patience()
+    patience: Patience = Patience(), delivery: VirtualHostDelivery = .always
   ) {
     self.patience = patience
+    self.delivery = delivery
     self.variant = variant
     self.scope = scope
     self.proxyClass = proxyClass
@@ -113,7 +117,7 @@ struct ProxySession: Sendable {
     }
     self[type].awaitsSubscription = false
     let change = self[type].subscription.replace(
-      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.isFullState, pool: shared.names)
+      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names)
     apply(change, to: type)
     if isFirst {
       self[type].isRequested = true
@@ -129,7 +133,7 @@ struct ProxySession: Sendable {
     let isFirst = !self[type].isRequested
     let change = self[type].subscription.update(
       subscribing: request.resourceNamesSubscribe, unsubscribing: request.resourceNamesUnsubscribe, isFirst: isFirst,
-      allowsLegacyWildcard: type.isFullState, pool: shared.names)
+      allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names)
     apply(change, to: type)
     if isFirst {
       self[type].isRequested = true
@@ -185,7 +189,7 @@ struct ProxySession: Sendable {
   mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
     self[type].counts.acks += 1
     self[type].acked = flight.table
-    if type == .listener || type == .route {
+    if type.namesClusters {
       // Dropped and asked for again while this was on its way: the client may use it until it is answered anew.
       for resource in flight.plan.resources
       where flight.table[resource.name] == nil && self[type].subscription.names.contains(resource.name)
@@ -353,6 +357,7 @@ struct ProxySession: Sendable {
         arrived.remove(name)
       }
     }
+    if type == .route { oweVirtualHosts(plan, generation) }
     return Response(nonce: nonce, plan: plan)
   }
 

@@ -27,6 +27,8 @@ final class ResponsePlan: Sendable {
     var clustersArrived = ContentHash.empty
     var namesArrived = NameSet.Identity()
     var clusterSubscription = Subscription().identity
+    /// The name of no resource, told as removed where nothing else is: Envoy goes on waiting after an empty answer.
+    var nothing: String?
   }
 
   /// What a response of endpoints depends on beside the endpoints.
@@ -125,6 +127,8 @@ final class ResponsePlan: Sendable {
     where entry.new != nil && subscription.covers(entry.name) && clusters.subscription.covers(entry.name) {
       tell(entry.name)
     }
+
+    if let nothing = key.nothing, resources.isEmpty, removed.isEmpty, case .everything = owed { removed.append(nothing) }
 
     let isTold = !visited.isEmpty
     if key.variant == .stateOfTheWorld {

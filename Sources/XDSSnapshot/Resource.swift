@@ -42,6 +42,9 @@ public struct Resource: ReferencingElement {
     /// flattened until a response is written. The fragments of a part are in their tree's order, that of their keys'
     /// hashes: the same in every process, and without a meaning.
     case fragments(header: [UInt8], parts: [ReferencedTree<Fragment>])
+    /// A header, the bytes of one fragment from an offset on, and a trailer: an element of one resource that is a resource of
+    /// its own as well, under another name, and with more fields.
+    case element(header: [UInt8], fragment: Fragment, offset: Int, trailer: [UInt8])
   }
 
   @usableFromInline final class Storage: Sendable {
@@ -86,21 +89,36 @@ public struct Resource: ReferencingElement {
       byteCount: parts.reduce(header.count) { $0 + $1.tree.byteCount }, references: [])
   }
 
+  /// Shares the fragment's bytes but for its first `offset`, which the header stands for. O(header and trailer).
+  public init(
+    name: String, header: [UInt8], elementOf fragment: Fragment, from offset: Int, trailer: [UInt8] = []
+  ) {
+    precondition((0...fragment.byteCount).contains(offset), "an offset of \(offset) in \(fragment.byteCount) bytes")
+    storage = Storage(
+      name: name, body: .element(header: header, fragment: fragment, offset: offset, trailer: trailer),
+      contentHash: ContentHash(ContentHash(header), fragment.contentHash, ContentHash(trailer)),
+      byteCount: header.count + fragment.byteCount - offset + trailer.count, references: fragment.references)
+  }
+
   /// Whether the resource names the cluster. O(1) in the size of the resource.
   public func references(_ cluster: String) -> Bool {
     switch body {
-    case .bytes: references.contains(cluster)
+    case .bytes, .element: references.contains(cluster)
     case .fragments(_, let parts): parts.contains { $0.references(cluster) }
     }
   }
 
   /// Visits the body's bytes part by part, in the order of `Body`.
-  public func forEachChunk(_ visit: ([UInt8]) throws -> Void) rethrows {
+  public func forEachChunk(_ visit: (ArraySlice<UInt8>) throws -> Void) rethrows {
     switch body {
-    case .bytes(let bytes): try visit(bytes)
+    case .bytes(let bytes): try visit(bytes[...])
     case .fragments(let header, let parts):
-      try visit(header)
-      for part in parts { try part.tree.forEach { try visit($0.bytes) } }
+      try visit(header[...])
+      for part in parts { try part.tree.forEach { try visit($0.bytes[...]) } }
+    case .element(let header, let fragment, let offset, let trailer):
+      try visit(header[...])
+      try visit(fragment.bytes[offset...])
+      try visit(trailer[...])
     }
   }
 

@@ -168,7 +168,8 @@ struct RandomWorld {
 }
 
 let allClasses: [ProxyClass] = [
-  shopClass, otherClass, ProxyClass(namespace: "svc", listenHost: "127.0.0.3", listenPort: 5432),
+  shopClass, otherClass, ProxyClass(namespace: "svc", listenHost: "127.0.0.3", listenPort: 5432), hostByHostClass,
+  ProxyClass(namespace: "bank", listenHost: "127.0.0.1", listenPort: 15001, takesVirtualHosts: true),
 ]
 
 /// What differs between two generations, in every table of every class, byte by byte.
@@ -269,6 +270,9 @@ struct RandomEditTests {
       }
       let domains = try a.virtualHosts(for: proxyClass).values.flatMap { $0["domains"].texts.map { $0.lowercased() } }
       try #require(Set(domains).count == domains.count, context)
+      guard proxyClass.takesVirtualHosts else { continue }
+      let alone = try a.hostsAlone(for: proxyClass).values.flatMap { $0["domains"].texts.map { $0.lowercased() } }
+      try #require(alone.sorted() == domains.sorted(), context)
     }
     try #require(incremental.problems == scratch.problems, context)
     // All of it again is no change.
@@ -279,7 +283,8 @@ struct RandomEditTests {
       try #require(empty.clusters.count == 0 && empty.endpoints.count == 0, context)
       try #require(scratch.problems == [], context)
       for tables in empty.classes.values {
-        try #require(tables.listeners.count == 1 && tables.routes.count == 1, context)
+        try #require(tables.listeners.count == 1 && tables.routes.count == 2, context)
+        try #require(tables.hostByHost?.virtualHosts.count ?? 0 == 0, context)
       }
     }
   }

@@ -18,7 +18,7 @@ struct FanOut: Measurement {
   private var isLarge: Bool { `protocol` == .delta && proxies == 1000 }
 
   func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
-    let scene = try await FanOutScene.start(services: services, in: directory)
+    let scene = try await FanOutScene.start(Mesh(services: services), in: directory)
     let events: [LoadTool.Event]
     do {
       var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`)
@@ -75,43 +75,4 @@ struct FanOut: Measurement {
       first: wire(sync, "bytes", "responses", "per_stream"), firstAck: ack,
       push: wire(change, "bytes", "responses", each), ack: ack, pushes: effort(quick: 10, full: 30))
   }
-}
-
-/// A `weir serve` on a mesh, and what `weir-load` has to know of it.
-struct FanOutScene {
-  let weir: WeirProcess
-  private let manifests: ManifestDirectory
-  private let directory: TemporaryDirectory
-
-  static func start(services: Int, options: [String] = [], in directory: TemporaryDirectory) async throws
-    -> FanOutScene
-  {
-    let manifests = try ManifestDirectory(in: directory)
-    let mesh = Mesh(services: services)
-    try mesh.write(into: manifests)
-    for (file, text) in [(Mesh.endpointFile, mesh.endpointTemplate), (Mesh.weightFile, mesh.weightTemplate)] {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/\(file).template"))
-    }
-    let began = ContinuousClock.now
-    let weir = try await WeirProcess.serve(
-      manifests: [manifests.path], options: options, in: directory, within: .seconds(240))
-    Progress.say("  weir serves \(services) services after \((ContinuousClock.now - began).milliseconds) ms")
-    return FanOutScene(weir: weir, manifests: manifests, directory: directory)
-  }
-
-  func arguments(proxies: Int, protocol: XDSProtocol) async -> [String] {
-    [
-      "--xds", weir.addresses.xds, "--proxies", "\(proxies)", "--protocol", `protocol`.rawValue, "--pid",
-      "\(await weir.process.processID)", "--metadata", "NAMESPACE=\(Mesh.namespace)", "--limit", "300",
-    ]
-  }
-
-  var endpointTrigger: [String] { trigger(Mesh.endpointFile) }
-  var bothTriggers: [String] { endpointTrigger + trigger(Mesh.weightFile) }
-
-  private func trigger(_ file: String) -> [String] {
-    ["--trigger-file", "\(manifests.path)/\(file)", "--trigger-template", "\(directory.path)/\(file).template"]
-  }
-
-  func stop() async { await weir.terminate() }
 }

@@ -4,10 +4,9 @@ import EnvoyHarness
 /// VirtualService that splits by weight. Weir serves three clusters of each: the two subsets, and the service without one.
 struct Mesh {
   static let namespace = "mesh"
-  static let endpointsPerVersion = 10
-  static let clustersPerService = 3
 
   var services: Int
+  var endpointsPerVersion = 10
 
   /// The file whose rewriting changes one endpoint (of subset v1, and so of the service without a subset, too), and its text
   /// with the placeholder of `weir-load`.
@@ -41,8 +40,8 @@ struct Mesh {
       ServiceManifest(name, namespace: Self.namespace),
       DestinationRuleManifest(name, namespace: Self.namespace, host: name, versions: ["v1", "v2"]),
     ]
-    for endpoint in 0..<2 * Self.endpointsPerVersion {
-      let version = endpoint < Self.endpointsPerVersion ? "v1" : "v2"
+    for endpoint in 0..<2 * endpointsPerVersion {
+      let version = endpoint < endpointsPerVersion ? "v1" : "v2"
       documents.append(
         PodManifest(
           "\(name)-\(endpoint)", namespace: Self.namespace, labels: ["app": name, "version": version]))
@@ -55,7 +54,7 @@ struct Mesh {
   private func slice(_ service: Int, firstHost: String) -> EndpointSliceManifest {
     EndpointSliceManifest(
       name(service), namespace: Self.namespace, service: name(service), ports: ["http": 8080],
-      endpoints: (0..<2 * Self.endpointsPerVersion).map { endpoint in
+      endpoints: (0..<2 * endpointsPerVersion).map { endpoint in
         // Two networks, so that whatever the changing host's number is, no other endpoint has it.
         let network = "10.\(endpoint == 0 ? 128 + service / 250 : service / 250).\(service % 250)"
         return .init(

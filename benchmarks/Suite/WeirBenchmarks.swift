@@ -30,7 +30,7 @@ struct WeirBenchmarks: AsyncParsableCommand {
     [Limit(), EndToEnd(), Nginx(), Compile()]
     + [EnvoyHarness.XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
       FanOut.grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
-    } + [StalledReader()]
+    } + [StalledReader(), HostByHost()]
 
   /// What `--quick` leaves out: cells of the grid without a bar.
   private static let enough: Set = [
