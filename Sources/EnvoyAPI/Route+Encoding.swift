@@ -57,11 +57,13 @@ extension VirtualHost {
   public static func offsetAfterName(inFragment bytes: [UInt8]) -> Int {
     bytes.withUnsafeBytes { bytes in
       var outer = WireFields(bytes)
-      guard let start = bytes.baseAddress, let host = try? outer.next()?.payload, let hostStart = host.baseAddress else {
+      guard let start = bytes.baseAddress, let host = try? outer.next()?.payload, let hostStart = host.baseAddress
+      else {
         preconditionFailure("these bytes are no virtual host's")
       }
       var inner = WireFields(host)
-      guard let first = try? inner.next(), first.number == 1, let name = first.payload, let text = name.baseAddress else {
+      guard let first = try? inner.next(), first.number == 1, let name = first.payload, let text = name.baseAddress
+      else {
         return hostStart - start
       }
       return text + name.count - start

@@ -43,8 +43,8 @@ struct ServedTables {
   var sharedHosts = PendingTable<Fragment>()
   /// By namespace: the virtual hosts by short names.
   var shortHosts: [String: PendingTable<Fragment>] = [:]
-  /// By namespace: the domains of short names, by the key of the shared host that they belong to.
-  var shortDomains: [String: PendingTable<Fragment>] = [:]
+  /// By namespace: the domains of short names.
+  var shortDomains: [String: PendingTable<HostDomains>] = [:]
   var listeners: [ListenAddress: PendingTable<Resource>] = [:]
 
   private var classes: [ProxyClass: Generation.ClassTables] = [:]

@@ -9,7 +9,7 @@ struct VirtualHostTables {
   private struct Hosts {
     var table: ResourceTable
     /// What the table was made from, beside the shared hosts: domains by host.
-    var domains: ReferencedTree<Fragment>
+    var domains: ReferencedTree<HostDomains>
   }
 
   private var shared = ReferencedTree<Fragment>()
@@ -23,7 +23,7 @@ struct VirtualHostTables {
   /// Cost: O(namespaces · d log n) for d hosts that changed; O(hosts) for the first namespace, O(short names) for a further one.
   mutating func update(
     namespaces: some Sequence<String>, shared: ReferencedTree<Fragment>,
-    domains: (String) -> ReferencedTree<Fragment>
+    domains: (String) -> ReferencedTree<HostDomains>
   ) {
     let wanted = Set(namespaces)
     hosts = hosts.filter { wanted.contains($0.key) }
@@ -53,7 +53,7 @@ struct VirtualHostTables {
     var set: [(host: Fragment, resource: Resource)] = []
   }
 
-  private mutating func advance(_ namespace: String, _ change: Change, _ domains: ReferencedTree<Fragment>) {
+  private mutating func advance(_ namespace: String, _ change: Change, _ domains: ReferencedTree<HostDomains>) {
     guard var entry = hosts.removeValue(forKey: namespace) else { return }
     var set: [Resource] = []
     for (host, resource) in change.set {

@@ -8,9 +8,25 @@ struct ServiceHosts: Equatable, Sendable {
   var shared: [Fragment] = []
   /// By the short name, for proxies of the service's namespace; made only while there is a class of that namespace.
   var short: [Fragment] = []
-  /// The domains of the short names, each under the key of the shared host that has the same routes: for proxies that take
-  /// hosts one by one, and so get one host for all forms of a name.
-  var shortDomains: [Fragment] = []
+  /// The domains of the short names, for proxies that take hosts one by one, and so get one host for all forms of a name.
+  var shortDomains: [HostDomains] = []
+}
+
+/// Further domains of a host that is there already, encoded.
+struct HostDomains: ReferencingElement, Equatable {
+  /// The host's.
+  let key: String
+  let bytes: [UInt8]
+  /// Over both: services of one name in two namespaces have the same short names.
+  let contentHash: ContentHash
+  var byteCount: Int { bytes.count }
+  var references: [String] { [] }
+
+  init(of key: String, _ domains: [String]) {
+    self.key = key
+    bytes = VirtualHost.encodedDomains(domains)
+    contentHash = ContentHash(ContentHash(text: key), ContentHash(bytes))
+  }
 }
 
 extension Fragment {
@@ -62,7 +78,7 @@ struct RouteWriter {
       let short = domains([name])
       hosts.short.append(
         Fragment(VirtualHost(name: "\(name):\(port.port)|\(namespace)", domains: short, routes: routes)))
-      hosts.shortDomains.append(Fragment(key: key, bytes: VirtualHost.encodedDomains(short)))
+      hosts.shortDomains.append(HostDomains(of: key, short))
     }
     return hosts
   }

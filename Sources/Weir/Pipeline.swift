@@ -102,12 +102,8 @@ actor Pipeline {
     // Whoever came back meanwhile has taken the entry out.
     guard leaving.removeValue(forKey: proxyClass) != nil else { return }
     expected.remove(proxyClass)
-    let generation = compiler.removeClass(proxyClass)
-    let stored = StoredProxyClass(proxyClass)
-    if !generation.classes.keys.contains(where: { StoredProxyClass($0) == stored }) {
-      keep(StoreChange(departed: [stored]))
-    }
-    serve(generation)
+    keep(StoreChange(departed: [StoredProxyClass(proxyClass)]))
+    serve(compiler.removeClass(proxyClass))
   }
 
   /// Everything that is wrong now: with the input, with the admitted objects taken together, with the state directory.
@@ -184,11 +180,10 @@ actor Pipeline {
 }
 
 extension StoredProxyClass {
-  /// The same for proxies that take virtual hosts one by one and for others: what these come back with is said by names.
   fileprivate init(_ proxyClass: ProxyClass) {
     self.init(
       kind: proxyClass.kind.rawValue, namespace: proxyClass.namespace, listenHost: proxyClass.listenHost,
-      listenPort: proxyClass.listenPort)
+      listenPort: proxyClass.listenPort, takesVirtualHosts: proxyClass.takesVirtualHosts)
   }
 }
 
@@ -196,6 +191,8 @@ extension ProxyClass {
   /// Nil for a kind that is not known any longer.
   fileprivate init?(_ stored: StoredProxyClass) {
     guard let kind = Kind(rawValue: stored.kind) else { return nil }
-    self.init(kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort)
+    self.init(
+      kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort,
+      takesVirtualHosts: stored.takesVirtualHosts)
   }
 }

@@ -117,7 +117,8 @@ struct ProxySession: Sendable {
     }
     self[type].awaitsSubscription = false
     let change = self[type].subscription.replace(
-      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names)
+      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names
+    )
     apply(change, to: type)
     if isFirst {
       self[type].isRequested = true

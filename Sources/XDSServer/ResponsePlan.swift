@@ -128,7 +128,9 @@ final class ResponsePlan: Sendable {
       tell(entry.name)
     }
 
-    if let nothing = key.nothing, resources.isEmpty, removed.isEmpty, case .everything = owed { removed.append(nothing) }
+    if let nothing = key.nothing, resources.isEmpty, removed.isEmpty, case .everything = owed {
+      removed.append(nothing)
+    }
 
     let isTold = !visited.isEmpty
     if key.variant == .stateOfTheWorld {

@@ -40,7 +40,8 @@ final class ModelClient {
     var takesHostByHost = false
 
     var description: String {
-      (takesHostByHost ? "host by host, " : "") + "whole \(refusesWhole), routes \(takesRoutes), erratic \(isErratic), freezes \(freezes)"
+      (takesHostByHost ? "host by host, " : "")
+        + "whole \(refusesWhole), routes \(takesRoutes), erratic \(isErratic), freezes \(freezes)"
     }
   }
 

@@ -24,7 +24,8 @@ import XDSSnapshot
       if isFrozen { frozen += 1 }
     }
     print(
-      "model test, \(variant.rawValue)\(isHostByHost ? ", host by host" : ""): \(runs) runs are good; \(frozen) clients could not be helped out of silence")
+      "model test, \(variant.rawValue)\(isHostByHost ? ", host by host" : ""): \(runs) runs are good; \(frozen) clients could not be helped out of silence"
+    )
   }
 
   /// What failed once.
@@ -223,7 +224,9 @@ private struct ModelRun {
     }
     // A client of unknown state that refuses all listeners without saying why cannot be helped.
     if !session[.listener].holdsUnknown {
-      (session.table(.listener, current) ?? .init()).tree.forEach { if good.isSuperset(of: $0.references) { check($0, .listener) } }
+      (session.table(.listener, current) ?? .init()).tree.forEach {
+        if good.isSuperset(of: $0.references) { check($0, .listener) }
+      }
     }
     if habits.takesHostByHost {
       guard session[.virtualHost].isRequested else { return problems }
