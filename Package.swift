@@ -204,6 +204,7 @@ let package = Package(
       of: "WeirLoad",
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
+    tests(of: "WeirBenchmarks", ["EnvoyHarness"]),
     tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "HTTP2ConformanceTests",

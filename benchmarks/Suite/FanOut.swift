@@ -18,7 +18,8 @@ struct FanOut: Measurement {
   private var isLarge: Bool { `protocol` == .delta && proxies == 1000 }
 
   func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
-    let scene = try await FanOutScene.start(Mesh(services: services), in: directory)
+    let scene = try await FanOutScene.start(
+      Mesh(services: services), flags: FanOutScene.wholeRouteTables, in: directory)
     let events: [LoadTool.Event]
     do {
       var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`)

@@ -7,17 +7,22 @@ struct FanOutScene {
   private let manifests: ManifestDirectory
   private let directory: TemporaryDirectory
 
+  /// The fan-out's weights go by RDS.
+  static let wholeRouteTables = ["--vhds", "off"]
+
   /// - Parameter flags: further ones of `weir serve`.
-  static func start(_ mesh: Mesh, flags: [String] = [], in directory: TemporaryDirectory) async throws -> FanOutScene {
+  static func start(
+    _ world: some World, flags: [String] = [], in directory: TemporaryDirectory
+  ) async throws -> FanOutScene {
     let manifests = try ManifestDirectory(in: directory)
-    try mesh.write(into: manifests)
-    for (file, text) in [(Mesh.endpointFile, mesh.endpointTemplate), (Mesh.weightFile, mesh.weightTemplate)] {
+    try world.write(into: manifests)
+    for (file, text) in world.templates {
       try Data(text.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/\(file).template"))
     }
     let began = ContinuousClock.now
     let weir = try await WeirProcess.serve(
       manifests: [manifests.path], flags: flags, in: directory, within: .seconds(240))
-    Progress.say("  weir serves \(mesh.services) services after \((ContinuousClock.now - began).milliseconds) ms")
+    Progress.say("  weir serves after \((ContinuousClock.now - began).milliseconds) ms")
     return FanOutScene(weir: weir, manifests: manifests, directory: directory)
   }
 

@@ -1,8 +1,15 @@
 import EnvoyHarness
 
+/// Manifests, and the files among them that are rewritten while it is measured.
+protocol World {
+  func write(into manifests: ManifestDirectory) throws
+  /// The changing files by name, with placeholders of `weir-load`.
+  var templates: [String: String] { get }
+}
+
 /// The world of the fan-out figures: services of two versions with ten endpoints each, behind subsets v1 and v2 and a
 /// VirtualService that splits by weight. Weir serves three clusters of each: the two subsets, and the service without one.
-struct Mesh {
+struct Mesh: World {
   static let namespace = "mesh"
 
   var services: Int
@@ -18,6 +25,8 @@ struct Mesh {
   var weightTemplate: String {
     route(0).yaml.replacing("weight: 90", with: "weight: {percent}").replacing("weight: 10", with: "weight: {rest}")
   }
+
+  var templates: [String: String] { [Self.endpointFile: endpointTemplate, Self.weightFile: weightTemplate] }
 
   /// Writes everything, about a hundred services a file.
   func write(into manifests: ManifestDirectory) throws {

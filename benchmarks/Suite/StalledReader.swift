@@ -7,7 +7,8 @@ struct StalledReader: Measurement {
 
   func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
     let seconds = effort(quick: 5, full: 60)
-    let scene = try await FanOutScene.start(Mesh(services: 1000), in: directory)
+    let scene = try await FanOutScene.start(
+      Mesh(services: 1000), flags: FanOutScene.wholeRouteTables, in: directory)
     let events: [LoadTool.Event]
     do {
       let arguments = await scene.arguments(proxies: 1000, protocol: .delta) + scene.endpointTrigger

@@ -26,14 +26,14 @@ struct WeirBenchmarks: AsyncParsableCommand {
   var out = "benchmarks/results"
 
   /// Small ones first: whoever looks on sees something soon.
-  private static let all: [any Measurement] =
+  static let all: [any Measurement] =
     [Limit(), EndToEnd(), Nginx(), Compile()]
     + [EnvoyHarness.XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
       FanOut.grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
-    } + [StalledReader(), HostByHost()]
+    } + [StalledReader(), HostByHost(), EndpointByEndpoint()]
 
   /// What `--quick` leaves out: cells of the grid without a bar.
-  private static let enough: Set = [
+  static let enough: Set = [
     "limit", "end-to-end", "compile", "fanout-delta-1000x1000", "fanout-delta-5000x100", "fanout-delta-5000x1000",
     "fanout-sotw-1000x100", "stalled-reader", "nginx", "vhds", "leds",
   ]
