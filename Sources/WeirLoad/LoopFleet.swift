@@ -111,9 +111,13 @@ final class LoopFleet {
     if !isClosing { lose("\(reason.status)") }
   }
 
+  /// Whoever waits for all proxies would wait in vain.
   private func lose(_ reason: String) {
     losses += 1
     lastLoss = lastLoss ?? reason
+    let failure = LoadFailure(description: "a stream was lost: \(reason)")
+    synced?.done.fail(failure)
+    round.done?.fail(failure)
   }
 
   private func countSynced() {
