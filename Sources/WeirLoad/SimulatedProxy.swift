@@ -82,7 +82,7 @@ struct SimulatedProxy {
     switch type {
     case .cluster: requests = ask(for: try response.assignmentNames(), without: response.removed, .endpoint, pool)
     case .listener: requests = ask(for: try response.routeNames(), without: [], .route, pool)
-    case .endpoint, .route, .virtualHost: break
+    case .endpoint, .route, .virtualHost, .loneEndpoint: break
     }
     requests.append(acknowledgement(of: response, type))
     if type == .cluster, !self[.listener].isRequested { requests.append(subscription(.listener)) }
