@@ -1,4 +1,5 @@
 internal import CWeirProtos
+internal import Glibc
 internal import ProtobufC
 
 /// `envoy.config.endpoint.v3.ClusterLoadAssignment` in parts: its bytes are the header's and then each locality's.
@@ -27,22 +28,64 @@ extension LocalityEndpoints {
   }
 }
 
+extension LocalityEndpoints {
+  /// As `encodedFragment`, of a locality whose endpoints are resources of their own (LEDS), taken from the stream that the
+  /// assignment came on. It has no weight: no load balancer that Weir configures reads it, and the number of endpoints would
+  /// make each that comes or goes change the assignment.
+  ///
+  /// - Parameter collection: the endpoints, as a glob.
+  public static func encodedFragment(region: String, zone: String, collection: String) -> [UInt8] {
+    Arena.withScratch { arena in
+      let leds = arena.make(envoy__config__endpoint__v3__leds_cluster_locality_config__init)
+      leds.pointee.leds_config = arena.aggregatedConfigSource()
+      leds.pointee.leds_collection_name = arena.string(collection)
+      let message = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+      message.pointee.locality = arena.place(region: region, zone: zone)
+      message.pointee.lb_config_case =
+        ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LEDS_CLUSTER_LOCALITY_CONFIG
+      message.pointee.leds_cluster_locality_config = leds
+      return Packing.packedField(ClusterLoadAssignment.endpointsField, message)
+    }
+  }
+}
+
+extension LbEndpoint {
+  /// The bytes of an endpoint that is a resource of its own; nil if its address is none. Envoy refuses an assignment with such
+  /// an address, but one in an endpoint alone it does not survive (`std::terminate`, 1.40).
+  public func encodedAlone() -> [UInt8]? {
+    guard address.isIPAddress else { return nil }
+    return Arena.withScratch { arena in arena.endpoint(self).map { Packing.packed($0) } }
+  }
+}
+
+extension String {
+  /// Whether Envoy takes the text for an IP address: it asks `inet_pton`, too.
+  fileprivate var isIPAddress: Bool {
+    var storage = in6_addr()
+    return inet_pton(AF_INET, self, &storage) == 1 || inet_pton(AF_INET6, self, &storage) == 1
+  }
+}
+
 extension Arena {
+  fileprivate func place(region: String, zone: String) -> UnsafeMutablePointer<Envoy__Config__Core__V3__Locality> {
+    let place = make(envoy__config__core__v3__locality__init)
+    place.pointee.region = string(region)
+    place.pointee.zone = string(zone)
+    return place
+  }
+
   fileprivate func locality(
     _ locality: LocalityEndpoints
   ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LocalityLbEndpoints> {
-    let place = make(envoy__config__core__v3__locality__init)
-    place.pointee.region = string(locality.region)
-    place.pointee.zone = string(locality.zone)
     let message = make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
-    message.pointee.locality = place
+    message.pointee.locality = place(region: locality.region, zone: locality.zone)
     message.pointee.load_balancing_weight = wrapped(UInt32(clamping: locality.endpoints.count))
     message.pointee.n_lb_endpoints = locality.endpoints.count
     message.pointee.lb_endpoints = array(locality.endpoints) { endpoint($0) }
     return message
   }
 
-  private func endpoint(
+  fileprivate func endpoint(
     _ endpoint: LbEndpoint
   ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LbEndpoint>? {
     let host = make(envoy__config__endpoint__v3__endpoint__init)

@@ -42,9 +42,9 @@ public enum ProxyClassifier {
       notes: notes)
   }
 
-  /// Whether a node can take virtual hosts one by one, by what it says it is: an Envoy no older than the one that was measured.
-  /// Whatever else there is gets its hosts in its route table, which every client understands.
-  public static func takesVirtualHosts(_ node: NodeIdentity) -> Bool {
+  /// Whether a node can take virtual hosts and endpoints one by one, by what it says it is: an Envoy no older than the one that
+  /// was measured. Whatever else there is gets them in its route table and its assignments, which every client understands.
+  public static func takesPortions(_ node: NodeIdentity) -> Bool {
     guard node.userAgentName == "envoy" else { return false }
     let version = node.userAgentVersion.split(separator: ".").prefix(2).map { Int($0) }
     guard version.count == 2, let major = version[0], let minor = version[1] else { return false }

@@ -91,24 +91,31 @@ extension LocalityEndpoints {
 /// A `ClusterLoadAssignment`, a fragment for each locality.
 struct Assignment: Equatable, Sendable {
   var resource: Resource
+  /// The same with its endpoints as resources of their own, if there are enough of them.
+  var lone: LoneEndpoints?
   /// That there is no endpoint to serve.
   var problems: [Problem]
 
   /// If no endpoint is ready, those that drain are served as healthy: Kubernetes falls back so, and Envoy would spread over
   /// them in panic anyway.
-  init(cluster: String, spec: ClusterSpec, parts: [SlicePart]) {
-    let localities = LocalityEndpoints.merged(parts)
+  ///
+  /// - Parameter threshold: from how many endpoints on they are resources of their own; 0 for never.
+  init(cluster: String, spec: ClusterSpec, parts: [SlicePart], loneFrom threshold: Int = 0) {
+    var localities = LocalityEndpoints.merged(parts)
     let hasReady = localities.contains { $0.endpoints.contains { $0.health == .healthy } }
     var fragments = ReferencedTree<Fragment>()
-    for locality in localities {
-      var locality = locality
+    for place in localities.indices {
       if !hasReady {
-        for index in locality.endpoints.indices { locality.endpoints[index].health = .healthy }
+        for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
       }
+      let locality = localities[place]
       fragments.set(Fragment(key: "\(locality.region)\0\(locality.zone)", bytes: locality.encodedFragment()))
     }
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
+    if threshold > 0, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
+      lone = LoneEndpoints(cluster: cluster, localities: localities)
+    }
     problems = []
     if localities.isEmpty {
       let whose = spec.subset.isEmpty ? "" : "subset \(spec.subset): "

@@ -22,6 +22,11 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
     for element in new where !old.contains(element) { set.append(element) }
   }
 
+  /// A unit put out other elements than before. O(differences · log n).
+  mutating func note(from old: ReferencedTree<Element>, to new: ReferencedTree<Element>) {
+    PersistentTree.changes(from: old.tree, to: new.tree) { note($0, $1) }
+  }
+
   var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
 
   /// Returns whether the table became another.
@@ -39,6 +44,10 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
 struct ServedTables {
   var clusters = PendingTable<Resource>()
   var endpoints = PendingTable<Resource>()
+  /// Whether assignments are served without their endpoints as well, where these are many.
+  var hasLoneEndpoints = false
+  private var loneAssignments = PendingTable<Resource>()
+  private var loneEndpoints = PendingTable<Resource>()
   /// The virtual hosts that every proxy gets.
   var sharedHosts = PendingTable<Fragment>()
   /// By namespace: the virtual hosts by short names.
@@ -56,6 +65,16 @@ struct ServedTables {
     bytes: RouteConfiguration.encodedHostByHost(name: WireName.outboundHostByHost))
   private var virtualHosts = VirtualHostTables()
 
+  mutating func note(_ old: Assignment?, _ new: Assignment?) {
+    endpoints.note(old?.resource, new?.resource)
+    guard hasLoneEndpoints else { return }
+    let assignment = new.map { $0.lone?.assignment ?? $0.resource }
+    let before = old.map { $0.lone?.assignment ?? $0.resource }
+    // One endpoint more leaves the assignment as it is.
+    if assignment != before { loneAssignments.note(before, assignment) }
+    loneEndpoints.note(from: old?.lone?.endpoints ?? .init(), to: new?.lone?.endpoints ?? .init())
+  }
+
   mutating func add(_ proxyClass: ProxyClass) {
     if classes[proxyClass] == nil { added.append(proxyClass) }
   }
@@ -68,10 +87,15 @@ struct ServedTables {
   mutating func publish(after generation: Generation) -> Generation? {
     var hasChanged = clusters.settle()
     if endpoints.settle() { hasChanged = true }
+    if loneAssignments.settle() { hasChanged = true }
+    if loneEndpoints.settle() { hasChanged = true }
     if updateClasses() { hasChanged = true }
     guard hasChanged else { return nil }
     return Generation(
-      number: generation.number + 1, clusters: clusters.table, endpoints: endpoints.table, classes: classes)
+      number: generation.number + 1, clusters: clusters.table, endpoints: endpoints.table,
+      loneEndpoints: hasLoneEndpoints
+        ? .init(assignments: loneAssignments.table, endpoints: loneEndpoints.table) : nil,
+      classes: classes)
   }
 
   private mutating func updateClasses() -> Bool {

@@ -84,6 +84,9 @@ public final class ControlPlane: Sendable {
     let xds = XDSServer(
       logger: logger, latencies: metrics.latencies, limits: limits.xds, memory: transport.memory,
       delivery: configuration.virtualHosts.delivery,
+      takesLoneEndpoints: { [threshold = configuration.loneEndpointsFrom] node in
+        threshold > 0 && ProxyClassifier.takesPortions(node)
+      },
       classify: { [virtualHosts = configuration.virtualHosts] node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
@@ -93,12 +96,13 @@ public final class ControlPlane: Sendable {
             metadata: ["node": "\(node.id.prefix(256))", "note": "\(note)", "lines-kept-back": "\(keptBack)"])
         }
         var proxyClass = classification.proxyClass
-        proxyClass.takesVirtualHosts = virtualHosts != .never && ProxyClassifier.takesVirtualHosts(node)
+        proxyClass.takesVirtualHosts = virtualHosts != .never && ProxyClassifier.takesPortions(node)
         return proxyClass
       },
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
     let pipeline = Pipeline(
-      clusterDomain: configuration.clusterDomain, store: store, stored: stored, server: xds,
+      clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
+      stored: stored, server: xds,
       metrics: PipelineMetrics(registry), logger: logger)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)

@@ -21,6 +21,11 @@ public struct ControlPlaneConfiguration: Sendable {
   public var limits: Limits
   /// Which proxies get virtual hosts one by one.
   public var virtualHosts = VirtualHosts.automatic()
+  /// From how many endpoints of a cluster on they come one by one (LEDS), to Envoys on a delta ADS stream; 0 for never.
+  ///
+  /// One by one, a change costs the endpoint that changed. But an endpoint then takes six times the bytes, and a proxy that
+  /// comes back cannot say which it has, so it is sent all of them: it pays where thousands of endpoints change often.
+  public var loneEndpointsFrom = 0
 
   /// Which proxies get virtual hosts one by one (VHDS) instead of in their route table; only Envoys on a delta ADS stream can.
   ///

@@ -39,13 +39,14 @@ actor Pipeline {
   ///   - stored: what the store had kept; it is admitted until the sources say otherwise.
   ///   - sleep: the clock.
   init(
-    clusterDomain: String, store: (any AdmittedStore)?, stored: StoredObjects, server: XDSServer,
+    clusterDomain: String, loneEndpointsFrom: Int = 0, store: (any AdmittedStore)?, stored: StoredObjects,
+    server: XDSServer,
     metrics: PipelineMetrics, logger: Logger,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
-    compiler = TrafficCompiler(clusterDomain: clusterDomain)
+    compiler = TrafficCompiler(clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom)
     keeper = store.map(Keeper.init)
     loadProblems = stored.problems
     self.server = server

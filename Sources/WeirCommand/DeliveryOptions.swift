@@ -17,6 +17,14 @@ struct DeliveryOptions: ParsableArguments {
     transform: FlagValue.count)
   var vhdsThreshold: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "From how many endpoints of a cluster on they come one by one (LEDS), to Envoys on a delta ADS stream; 0 for never. It "
+        + "pays where thousands change often: one by one an endpoint takes six times the bytes, and a proxy that comes back is "
+        + "sent all of them. (default: 0)", valueName: "count"),
+    transform: FlagValue.countOrNone)
+  var ledsThreshold = 0
+
   func validate() throws {
     if vhdsThreshold != nil && vhds != .auto { throw ValidationError("--vhds-threshold is for --vhds auto") }
   }

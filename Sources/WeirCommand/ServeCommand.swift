@@ -62,7 +62,8 @@ struct ServeCommand: AsyncParsableCommand {
   func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
-      limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts, drainTime: drainTime)
+      limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
+      loneEndpointsFrom: delivery.ledsThreshold, drainTime: drainTime)
   }
 
   func run() async throws {

@@ -15,6 +15,8 @@ struct ServeOptions: Sendable, Hashable {
   var limits = Limits()
   /// Which proxies get virtual hosts one by one.
   var virtualHosts = ControlPlaneConfiguration.VirtualHosts.automatic()
+  /// From how many endpoints of a cluster on they come one by one; 0 for never.
+  var loneEndpointsFrom = 0
   /// How long streams and requests under way may take after SIGTERM.
   var drainTime: Duration
 }

@@ -110,6 +110,7 @@ extension ResourceType {
     case .listener: TypeURL.listener
     case .route: TypeURL.route
     case .virtualHost: TypeURL.virtualHost
+    case .loneEndpoint: TypeURL.lbEndpoint
     }
   }
 

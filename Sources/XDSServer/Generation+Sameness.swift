@@ -14,6 +14,8 @@ extension Generation {
 
   private func sharesTables(with other: Generation) -> Bool {
     clusters.contentHash == other.clusters.contentHash && endpoints.contentHash == other.endpoints.contentHash
+      && loneEndpoints?.assignments.contentHash == other.loneEndpoints?.assignments.contentHash
+      && loneEndpoints?.endpoints.contentHash == other.loneEndpoints?.endpoints.contentHash
   }
 }
 

@@ -10,6 +10,7 @@ extension ProxySession {
   mutating func adopt(_ type: ResourceType, _ generation: Generation) {
     guard let claims = self[type].claims else { return }
     if type == .listener { chooseForm(claims, generation) }
+    if type == .endpoint { chooseWhole(claims, generation) }
     guard let table = table(type, generation) else { return }
     self[type].claims = nil
     switch variant {
@@ -27,6 +28,8 @@ extension ProxySession {
       if variant == .delta { warm = arrived }
       endpointsAsOf = self[.cluster].acked
     }
+    // All of a collection is owed whenever it is subscribed to; what is told beside that is what changes from now on.
+    if type == .loneEndpoint { self[type].acked = table }
     if type == .endpoint { arrivedNames = self[.endpoint].subscription.names }
     if type == .endpoint && hasReturned { cool(self[.endpoint].owed) }
   }
@@ -120,7 +123,7 @@ extension ProxySession {
       } else {
         self[type].holdsUnknown = true
       }
-    case .endpoint, .virtualHost: break
+    case .endpoint, .virtualHost, .loneEndpoint: break
     }
   }
 }

@@ -12,12 +12,13 @@ public enum VirtualHostDelivery: Sendable, Hashable {
 // tables of their own, and a proxy goes from one to the other by a listener that it warms beside the one that it has. So
 // every stream is answered in both, and what is decided here, once, is which listener it gets.
 extension ProxySession {
-  /// The table of a type as this client is to have it; nil while its class has not been compiled, and of virtual hosts if it
-  /// cannot take them one by one.
+  /// The table of a type as this client is to have it; nil while its class has not been compiled, and of virtual hosts and
+  /// lone endpoints if none are served to it.
   func table(_ type: ResourceType, _ generation: Generation) -> ResourceTable? {
     if type == .listener && takesHostByHost, let listeners = generation.classes[proxyClass]?.hostByHost?.listeners {
       return listeners
     }
+    if type == .endpoint { return assignments(generation) }
     return generation.table(type, for: proxyClass)
   }
 

@@ -12,10 +12,16 @@ extension ProxySession {
   mutating func target(_ type: ResourceType, _ generation: Generation) -> ResourceTable? {
     if !self[type].held.isEmpty { self[type].held = [] }
     guard let now = table(type, generation) else { return nil }
-    if now.contentHash == self[type].acked.contentHash || scope != .aggregated { return now }
+    if type != .loneEndpoint && now.contentHash == self[type].acked.contentHash || scope != .aggregated { return now }
     switch type {
     case .cluster, .endpoint:
       let target = keeping(type, now, generation)
+      self[type].held = target.held
+      return target.table
+    case .loneEndpoint:
+      // Which of them it is to have depends on the assignments that it comes with.
+      guard self[.endpoint].isRequested else { return nil }
+      let target = keepingCollections(now, generation)
       self[type].held = target.held
       return target.table
     case .listener, .route, .virtualHost:
@@ -112,8 +118,8 @@ extension ProxySession {
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return [] }
     var names: Set<String> = []
-    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: generation.endpoints[name])
-    {
+    let assignments = assignments(generation)
+    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: assignments[name]) {
       names.insert(name)
     }
     let clusters = types[ResourceType.cluster.rawValue]

@@ -60,6 +60,10 @@ struct ProxySession: Sendable {
   var arrivedUnknown = false
   /// The client gets its virtual hosts one by one (`ProxySession+Form`).
   var takesHostByHost = false
+  /// The client can take the endpoints of large assignments one by one (`ProxySession+LoneEndpoints`).
+  let takesLoneEndpoints: Bool
+  /// The assignments that it gets whole all the same.
+  var wholeAssignments = NameSet.empty
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
   /// The endpoints that it asked for first: those of the clusters that it really has.
@@ -71,8 +75,10 @@ struct ProxySession: Sendable {
 
   init(
     variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses,
-    patience: Patience = Patience(), delivery: VirtualHostDelivery = .always
+    patience: Patience = Patience(), delivery: VirtualHostDelivery = .always,
+    takesLoneEndpoints: Bool = false
   ) {
+    self.takesLoneEndpoints = takesLoneEndpoints && variant == .delta && scope == .aggregated
     self.patience = patience
     self.delivery = delivery
     self.variant = variant
@@ -216,6 +222,7 @@ struct ProxySession: Sendable {
       firstAccepted = firstAccepted ?? flight.generation
       warmUp(after: type)
     }
+    if type == .loneEndpoint { warmUp(after: type) }
   }
 
   mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
@@ -259,6 +266,7 @@ struct ProxySession: Sendable {
   mutating func pump(at now: Duration = .zero) -> [Response] {
     guard let generation else { return [] }
     for type in ResourceType.allCases where self[type].claims != nil { adopt(type, generation) }
+    releaseWhole(generation)
     var responses: [Response] = []
     if let response = withdraw(at: now, generation) { responses.append(response) }
     for type in ResourceType.allCases where self[type].isRequested && self[type].inFlight == nil {
@@ -271,6 +279,9 @@ struct ProxySession: Sendable {
   private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
     while true {
       guard var table = target(type, generation) else { return nil }
+      if type == .loneEndpoint && !self[type].owed.isNothing {
+        self[type].owed = answerable(self[type].owed, generation)
+      }
       var owed = self[type].owed
       var isComplete = self[type].held.isEmpty
       if self[type].quarantine != nil {
@@ -359,6 +370,7 @@ struct ProxySession: Sendable {
       }
     }
     if type == .route { oweVirtualHosts(plan, generation) }
+    if type == .endpoint { oweCollections(plan) }
     return Response(nonce: nonce, plan: plan)
   }
 

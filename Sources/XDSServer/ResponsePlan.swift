@@ -88,6 +88,13 @@ final class ResponsePlan: Sendable {
     /// Tells the client about one name anew.
     func tell(_ name: String) {
       guard visited.insert(name).inserted else { return }
+      if key.type == .loneEndpoint && name.isCollection {
+        // Without a member its name is told as removed: Envoy goes on waiting after an empty answer.
+        let members = to.keys(referencing: name)
+        if members.isEmpty { removed.append(name) }
+        for member in members.sorted() { tell(member) }
+        return
+      }
       if let resource = to[name], !resource.isClaim {
         resources.append(resource)
         news.append(resource)

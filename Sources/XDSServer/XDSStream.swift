@@ -182,7 +182,7 @@ final class XDSStream: GRPCCallHandler {
       userAgent: userAgent.cut(to: Peer.limit), proxyClass: proxyClass)
     var session = ProxySession(
       variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience,
-      delivery: server.delivery)
+      delivery: server.delivery, takesLoneEndpoints: server.takesLoneEndpoints(node))
     if let generation = loop.generation { session.published(generation) }
     self.session = session
     loop.identified(self, as: proxyClass)
@@ -196,6 +196,7 @@ final class XDSStream: GRPCCallHandler {
     case .aggregated: type = ResourceType(typeURL: url)
     case .only(let only): type = url.isEmpty || url == only.typeURL ? only : nil
     }
+    if type == .loneEndpoint, !(session?.takesLoneEndpoints ?? false) { type = nil }
     // Silence leaves a client that had them one by one what it has.
     if type == .virtualHost, !(peer?.proxyClass.takesVirtualHosts ?? false) { type = nil }
     if type == nil {

@@ -3,6 +3,8 @@ public enum ResourceType: Int, Sendable, CaseIterable, Hashable {
   case cluster, endpoint, listener, route
   /// The virtual hosts of a route table that does not hold them itself (VHDS). Delta on an aggregated stream only.
   case virtualHost
+  /// The endpoints of an assignment that does not hold them itself (LEDS). Delta on an aggregated stream only.
+  case loneEndpoint
 }
 
 /// What the resources of a proxy may depend on. Proxies of one class share every resource.
@@ -37,6 +39,20 @@ public final class Generation: Sendable {
   /// The same for every class.
   public let clusters: ResourceTable
   public let endpoints: ResourceTable
+  /// For proxies that take endpoints one by one; nil if none is served so.
+  public let loneEndpoints: LoneEndpoints?
+
+  public struct LoneEndpoints: Sendable {
+    /// In place of `endpoints`. An assignment without endpoints refers to its collections.
+    public var assignments: ResourceTable
+    /// The endpoints of all collections. Each refers to its own: a glob, the endpoint's name up to its last `/`, and `*`.
+    public var endpoints: ResourceTable
+
+    public init(assignments: ResourceTable, endpoints: ResourceTable) {
+      self.assignments = assignments
+      self.endpoints = endpoints
+    }
+  }
   /// What depends on the class.
   public struct ClassTables: Sendable {
     public var listeners: ResourceTable
@@ -70,8 +86,10 @@ public final class Generation: Sendable {
   public let classes: [ProxyClass: ClassTables]
 
   public init(
-    number: UInt64, clusters: ResourceTable, endpoints: ResourceTable, classes: [ProxyClass: ClassTables]
+    number: UInt64, clusters: ResourceTable, endpoints: ResourceTable, loneEndpoints: LoneEndpoints? = nil,
+    classes: [ProxyClass: ClassTables]
   ) {
+    self.loneEndpoints = loneEndpoints
     self.number = number
     self.clusters = clusters
     self.endpoints = endpoints
@@ -86,6 +104,7 @@ public final class Generation: Sendable {
     case .endpoint: endpoints
     case .listener: classes[proxyClass]?.listeners
     case .route: classes[proxyClass]?.routes
+    case .loneEndpoint: loneEndpoints?.endpoints
     case .virtualHost: classes[proxyClass]?.hostByHost?.virtualHosts
     }
   }

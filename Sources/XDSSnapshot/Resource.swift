@@ -69,7 +69,8 @@ public struct Resource: ReferencingElement {
   /// The hash of the body: equal bytes, equal version, in every process.
   @inlinable public var contentHash: ContentHash { storage.contentHash }
   @inlinable public var byteCount: Int { storage.byteCount }
-  /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`.
+  /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`. Where
+  /// endpoints are resources of their own: the collections of an assignment, and the collection of an endpoint.
   @inlinable public var references: [String] { storage.references }
 
   @inlinable public var key: String { storage.name }
@@ -81,12 +82,19 @@ public struct Resource: ReferencingElement {
       name: name, body: .bytes(bytes), contentHash: ContentHash(bytes), byteCount: bytes.count, references: references)
   }
 
+  /// A resource whose bytes do not have its name in them: its version covers both.
+  public init(name: String, namelessBytes bytes: [UInt8], references: [String] = []) {
+    storage = Storage(
+      name: name, body: .bytes(bytes), contentHash: ContentHash(ContentHash(text: name), ContentHash(bytes)),
+      byteCount: bytes.count, references: references)
+  }
+
   /// O(parts): the fragments' hashes and sizes are already there.
-  public init(name: String, header: [UInt8], parts: [ReferencedTree<Fragment>]) {
+  public init(name: String, header: [UInt8], parts: [ReferencedTree<Fragment>], references: [String] = []) {
     storage = Storage(
       name: name, body: .fragments(header: header, parts: parts),
       contentHash: parts.reduce(ContentHash(header)) { ContentHash($0, $1.contentHash) },
-      byteCount: parts.reduce(header.count) { $0 + $1.tree.byteCount }, references: [])
+      byteCount: parts.reduce(header.count) { $0 + $1.tree.byteCount }, references: references)
   }
 
   /// Shares the fragment's bytes but for its first `offset`, which the header stands for. O(header and trailer).

@@ -17,9 +17,9 @@ import XDSSnapshot
     ("envoy", "", false), ("envoy", "1", false), ("envoy", "one.40", false), ("gRPC C-core", "1.60.0", false),
     ("", "1.40.0", false),
   ])
-  func virtualHostsOneByOneAreForEnvoysThatWereMeasured(_ name: String, _ version: String, _ isCapable: Bool) {
+  func portionsAreForEnvoysThatWereMeasured(_ name: String, _ version: String, _ isCapable: Bool) {
     let node = NodeIdentity(id: "a", userAgentName: name, userAgentVersion: version)
-    #expect(ProxyClassifier.takesVirtualHosts(node) == isCapable)
+    #expect(ProxyClassifier.takesPortions(node) == isCapable)
   }
 
   @Test func theKeysAreRead() {

@@ -138,7 +138,7 @@ final class ModelClient {
   func resubscribe(_ type: ResourceType, _ name: String) {
     guard isRequested.contains(type), isAnswered.contains(type) else { return }
     switch type {
-    case .cluster, .listener, .virtualHost: return
+    case .cluster, .listener, .virtualHost, .loneEndpoint: return
     case .endpoint:
       guard endpointNames.contains(name) else { return }
       endpointNames.remove(name)
@@ -184,7 +184,7 @@ final class ModelClient {
     case .stateOfTheWorld:
       var request = DiscoveryRequest()
       switch type {
-      case .cluster, .listener, .virtualHost: break
+      case .cluster, .listener, .virtualHost, .loneEndpoint: break
       case .endpoint: request.resourceNames = endpointNames.sorted()
       case .route: request.resourceNames = routeNames
       }
@@ -261,6 +261,7 @@ final class ModelClient {
       }
       unknownReferrers.remove(type)
       if habits.takesRoutes && !isRequested.contains(.route) { request(.route, adding: [routeName]) }
+    case .loneEndpoint: complaints.append("\(sent) was not asked for")
     case .virtualHost: take(hosts: resources, sent)
     case .route:
       if !sent.removed.isEmpty { complaints.append("a route table was removed") }

@@ -72,6 +72,7 @@ struct World {
     case .listener: listeners
     case .route: routes
     case .virtualHost: virtualHosts
+    case .loneEndpoint: .init()
     }
   }
 
@@ -120,7 +121,7 @@ struct World {
 
 extension ResourceType {
   /// The types that are for every client, in both protocols and on services of their own.
-  static let general = allCases.filter { $0 != .virtualHost }
+  static let general = allCases.filter { ![.virtualHost, .loneEndpoint].contains($0) }
 }
 
 extension SharedResponses {

@@ -147,7 +147,7 @@ final class ModelClient: CustomStringConvertible {
 
   /// Asks for everything, as a proxy does that works.
   func subscribeToAll(_ world: ServedWorld) throws {
-    for type in ResourceType.allCases where type != .virtualHost {
+    for type in ResourceType.allCases where ![.virtualHost, .loneEndpoint].contains(type) {
       let state = types[type.rawValue]
       if state.isFullState {
         if !state.isRequested && state.wanted.isEmpty {
@@ -311,6 +311,7 @@ final class ModelClient: CustomStringConvertible {
     case .listener: TypeURL.listener
     case .route: TypeURL.route
     case .virtualHost: TypeURL.virtualHost
+    case .loneEndpoint: TypeURL.lbEndpoint
     }
   }
 

@@ -43,6 +43,7 @@ extension Generation {
       case .listener: TypeURL.listener
       case .route: TypeURL.route
       case .virtualHost: TypeURL.virtualHost
+      case .loneEndpoint: TypeURL.lbEndpoint
       }
     let text = try EnvoyJSON.render(typeURL: url, bytes: resource.flattened())
     return Rendered(value: try JSONSerialization.jsonObject(with: Data(text.utf8)))

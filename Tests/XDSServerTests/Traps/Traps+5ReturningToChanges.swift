@@ -14,7 +14,7 @@ extension Traps {
       switch type {
       case .cluster, .listener: version = table.contentHash.text
       case .route: version = try #require(table[World.routeName]).version
-      case .endpoint, .virtualHost: version = "any"
+      case .endpoint, .virtualHost, .loneEndpoint: version = "any"
       }
       stream.request(type, subscribe: names, version: version, holding: versions(table))
     }

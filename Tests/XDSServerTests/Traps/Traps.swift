@@ -36,7 +36,7 @@ struct Flow: Sendable, CustomTestStringConvertible {
     case .endpoint: "/envoy.service.endpoint.v3.EndpointDiscoveryService/\(verb)Endpoints"
     case .listener: "/envoy.service.listener.v3.ListenerDiscoveryService/\(verb)Listeners"
     case .route: "/envoy.service.route.v3.RouteDiscoveryService/\(verb)Routes"
-    case .virtualHost: "none"
+    case .virtualHost, .loneEndpoint: "none"
     }
   }
 
@@ -66,6 +66,7 @@ extension ResourceType {
     case .listener: "LDS"
     case .route: "RDS"
     case .virtualHost: "VHDS"
+    case .loneEndpoint: "LEDS"
     }
   }
 }
@@ -87,6 +88,7 @@ extension World {
     case .listener: listener(name, version: version)
     case .route: host("h", version: version, [], in: name)
     case .virtualHost: host(name, version: version, [])
+    case .loneEndpoint: break
     }
   }
 
@@ -97,6 +99,7 @@ extension World {
     case .listener: listeners.remove(name)
     case .route: routes.remove(name)
     case .virtualHost: removeHost(name)
+    case .loneEndpoint: break
     }
   }
 
