@@ -18,7 +18,8 @@ struct AdminRoutes {
       GET /metrics                       Prometheus text format
       GET /v1/proxies                    connected proxies: versions, lag, NACKs
       GET /v1/resources[?type=&name=&namespace=]
-                                         what is served; type is cluster, endpoint, listener, route or a type URL
+                                         what is served; type is cluster, endpoint, listener, route, virtual_host,
+                                         lb_endpoint or a type URL
       GET /v1/problems                   what is wrong with the input
       GET /v1/changes                    the last changes: which edits came in, what ran and why, what came of it
 

@@ -1,6 +1,8 @@
 /// The resource types by the short names that the admin API uses.
 public enum ResourceKind: String, Codable, Sendable, Hashable, CaseIterable {
   case cluster, endpoint, listener, route
+  case virtualHost = "virtual_host"
+  case loneEndpoint = "lb_endpoint"
 
   /// The xDS type URL.
   public var typeURL: String {
@@ -9,6 +11,8 @@ public enum ResourceKind: String, Codable, Sendable, Hashable, CaseIterable {
     case .endpoint: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
     case .listener: "type.googleapis.com/envoy.config.listener.v3.Listener"
     case .route: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+    case .loneEndpoint: "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint"
+    case .virtualHost: "type.googleapis.com/envoy.config.route.v3.VirtualHost"
     }
   }
 

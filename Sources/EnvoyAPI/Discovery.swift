@@ -4,6 +4,8 @@ public enum TypeURL {
   public static let endpoint = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
   public static let listener = "type.googleapis.com/envoy.config.listener.v3.Listener"
   public static let route = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
+  public static let lbEndpoint = "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint"
+  public static let virtualHost = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
 }
 
 /// A `google.protobuf.Value`, as node metadata carries it.

@@ -1,4 +1,5 @@
 internal import CWeirProtos
+internal import Glibc
 internal import ProtobufC
 
 /// `envoy.config.endpoint.v3.ClusterLoadAssignment` in parts: its bytes are the header's and then each locality's.
@@ -95,6 +96,44 @@ public struct EncodedEndpoints: Sendable {
         }
       }
     }
+  }
+}
+
+extension LocalityEndpoints {
+  /// As `encodedFragment`, of a locality whose endpoints are resources of their own (LEDS), taken from the stream that the
+  /// assignment came on. It has no weight: no load balancer that Weir configures reads it, and the number of endpoints would
+  /// make each that comes or goes change the assignment.
+  ///
+  /// - Parameter collection: the endpoints, as a glob.
+  public static func encodedFragment(region: String, zone: String, collection: String) -> [UInt8] {
+    Arena.withScratch { arena in
+      let leds = arena.make(envoy__config__endpoint__v3__leds_cluster_locality_config__init)
+      leds.pointee.leds_config = arena.aggregatedConfigSource()
+      leds.pointee.leds_collection_name = arena.string(collection)
+      let message = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+      message.pointee.locality = arena.place(region: region, zone: zone)
+      message.pointee.lb_config_case =
+        ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LEDS_CLUSTER_LOCALITY_CONFIG
+      message.pointee.leds_cluster_locality_config = leds
+      return Packing.packedField(ClusterLoadAssignment.endpointsField, message)
+    }
+  }
+}
+
+extension LbEndpoint {
+  /// The bytes of an endpoint that is a resource of its own; nil if its address is none. Envoy refuses an assignment with such
+  /// an address, but one in an endpoint alone it does not survive (`std::terminate`, 1.40).
+  public func encodedAlone() -> [UInt8]? {
+    guard address.isIPAddress else { return nil }
+    return Arena.withScratch { arena in Packing.packed(arena.endpoint(self)) }
+  }
+}
+
+extension String {
+  /// Whether Envoy takes the text for an IP address: it asks `inet_pton`, too.
+  fileprivate var isIPAddress: Bool {
+    var storage = in6_addr()
+    return inet_pton(AF_INET, self, &storage) == 1 || inet_pton(AF_INET6, self, &storage) == 1
   }
 }
 

@@ -12,6 +12,20 @@ public enum RouteConfiguration {
     }
   }
 
+  /// A route table whose hosts are resources of their own (VHDS), taken from the stream that the table came on.
+  ///
+  /// A host of it is named `NAME/…`; Envoy takes no host of another prefix.
+  public static func encodedHostByHost(name: String) -> [UInt8] {
+    Arena.withScratch { arena in
+      let vhds = arena.make(envoy__config__route__v3__vhds__init)
+      vhds.pointee.config_source = arena.aggregatedConfigSource()
+      let message = arena.make(envoy__config__route__v3__route_configuration__init)
+      message.pointee.name = arena.string(name)
+      message.pointee.vhds = vhds
+      return Packing.packed(message)
+    }
+  }
+
   /// The number of the repeated field `virtual_hosts`.
   static let virtualHostsField: UInt32 = 2
 }
@@ -21,6 +35,38 @@ extension VirtualHost {
   public func encodedFragment() -> [UInt8] {
     Arena.withScratch { arena in
       Packing.packedField(RouteConfiguration.virtualHostsField, arena.virtualHost(self))
+    }
+  }
+
+  /// The bytes of the name field alone, with which a `VirtualHost` begins.
+  public static func encodedName(_ name: String) -> [UInt8] {
+    var bytes: [UInt8] = []
+    WireFormat.appendField(1, name, to: &bytes)
+    return bytes
+  }
+
+  /// The bytes of domains alone: after those of a `VirtualHost` they are further ones of it.
+  public static func encodedDomains(_ domains: [String]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for domain in domains { WireFormat.appendElement(2, domain, to: &bytes) }
+    return bytes
+  }
+
+  /// Where, in the bytes of `encodedFragment`, all that follows the host's name begins. With a name before it, that is a
+  /// whole `VirtualHost`: fields are packed in the order of their numbers, and the name is the first. O(1).
+  public static func offsetAfterName(inFragment bytes: [UInt8]) -> Int {
+    bytes.withUnsafeBytes { bytes in
+      var outer = WireFields(bytes)
+      guard let start = bytes.baseAddress, let host = try? outer.next()?.payload, let hostStart = host.baseAddress
+      else {
+        preconditionFailure("these bytes are no virtual host's")
+      }
+      var inner = WireFields(host)
+      guard let first = try? inner.next(), first.number == 1, let name = first.payload, let text = name.baseAddress
+      else {
+        return hostStart - start
+      }
+      return text + name.count - start
     }
   }
 }

@@ -42,6 +42,15 @@ public enum ProxyClassifier {
       notes: notes)
   }
 
+  /// Whether a node can take virtual hosts and endpoints one by one, by what it says it is: an Envoy no older than the one that
+  /// was measured. Whatever else there is gets them in its route table and its assignments, which every client understands.
+  public static func takesPortions(_ node: NodeIdentity) -> Bool {
+    guard node.userAgentName == "envoy" else { return false }
+    let version = node.userAgentVersion.split(separator: ".").prefix(2).map { Int($0) }
+    guard version.count == 2, let major = version[0], let minor = version[1] else { return false }
+    return (major, minor) >= (1, 40)
+  }
+
   private struct Unusable: Error {
     var reason: String
     init(_ reason: String) { self.reason = reason }

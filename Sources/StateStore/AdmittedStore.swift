@@ -49,8 +49,12 @@ public struct StoredProxyClass: Sendable, Hashable, Comparable {
   public var namespace: String
   public var listenHost: String
   public var listenPort: UInt16
+  public var takesVirtualHosts: Bool
 
-  public init(kind: String, namespace: String, listenHost: String, listenPort: UInt16) {
+  public init(
+    kind: String, namespace: String, listenHost: String, listenPort: UInt16, takesVirtualHosts: Bool = false
+  ) {
+    self.takesVirtualHosts = takesVirtualHosts
     self.kind = kind
     self.namespace = namespace
     self.listenHost = listenHost
@@ -58,7 +62,9 @@ public struct StoredProxyClass: Sendable, Hashable, Comparable {
   }
 
   public static func < (a: Self, b: Self) -> Bool {
-    (a.kind, a.namespace, a.listenHost, a.listenPort) < (b.kind, b.namespace, b.listenHost, b.listenPort)
+    let (first, second) = (a.takesVirtualHosts ? 1 : 0, b.takesVirtualHosts ? 1 : 0)
+    return (a.kind, a.namespace, a.listenHost, a.listenPort, first)
+      < (b.kind, b.namespace, b.listenHost, b.listenPort, second)
   }
 }
 

@@ -4,8 +4,8 @@ internal import TrafficModel
 
 /// The SQLite file of a store: its tables, what is in them, and whether it is still there.
 struct StateFile: Sendable {
-  /// The version of the tables, in the file's `user_version`. 1 had no classes.
-  static let schemaVersion = 2
+  /// The version of the tables, in the file's `user_version`. 1 had no classes, and 2 not what they take.
+  static let schemaVersion = 3
   /// How long a call waits for another process that has the file locked, in seconds.
   private static let busyTimeout = 0.1
 
@@ -52,8 +52,9 @@ struct StateFile: Sendable {
             key: "\(row[0] as String) \(id)",
             location: SourceLocation(file: row[3], position: row[4], line: row[5]), text: row[6]))
       }
-      let classes = try Row.fetchAll(database, sql: "SELECT kind, namespace, host, port FROM classes").map {
-        StoredProxyClass(kind: $0[0], namespace: $0[1], listenHost: $0[2], listenPort: $0[3])
+      let classes = try Row.fetchAll(database, sql: "SELECT kind, namespace, host, port, hosts FROM classes").map {
+        StoredProxyClass(
+          kind: $0[0], namespace: $0[1], listenHost: $0[2], listenPort: $0[3], takesVirtualHosts: $0[4])
       }
       return (rows, classes.sorted())
     }
@@ -83,15 +84,11 @@ struct StateFile: Sendable {
       try delete.execute(arguments: [key.kind.rawValue, key.id.namespace, key.id.name])
     }
     let arrive = try database.cachedStatement(
-      sql: "INSERT OR IGNORE INTO classes (kind, namespace, host, port) VALUES (?, ?, ?, ?)")
-    for known in change.arrived {
-      try arrive.execute(arguments: [known.kind, known.namespace, known.listenHost, known.listenPort])
-    }
+      sql: "INSERT OR IGNORE INTO classes (kind, namespace, host, port, hosts) VALUES (?, ?, ?, ?, ?)")
+    for known in change.arrived { try arrive.execute(arguments: known.row) }
     let depart = try database.cachedStatement(
-      sql: "DELETE FROM classes WHERE kind = ? AND namespace = ? AND host = ? AND port = ?")
-    for known in change.departed {
-      try depart.execute(arguments: [known.kind, known.namespace, known.listenHost, known.listenPort])
-    }
+      sql: "DELETE FROM classes WHERE kind = ? AND namespace = ? AND host = ? AND port = ? AND hosts = ?")
+    for known in change.departed { try depart.execute(arguments: known.row) }
   }
 
   // MARK: Opening
@@ -164,7 +161,7 @@ struct StateFile: Sendable {
       sql: """
         CREATE TABLE classes (
           kind TEXT NOT NULL, namespace TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
-          PRIMARY KEY (kind, namespace, host, port)
+          hosts INTEGER NOT NULL, PRIMARY KEY (kind, namespace, host, port, hosts)
         )
         """)
     try database.execute(sql: "PRAGMA user_version = \(schemaVersion)")
@@ -193,7 +190,15 @@ struct StateFile: Sendable {
         }
         guard version < schemaVersion else { return }
         try database.inTransaction {
+          if version == 2 { try database.execute(sql: "ALTER TABLE classes RENAME TO classes2") }
           try addClasses(to: database)
+          if version == 2 {
+            try database.execute(
+              sql: """
+                INSERT INTO classes SELECT kind, namespace, host, port, 0 FROM classes2;
+                DROP TABLE classes2
+                """)
+          }
           return .commit
         }
       }
@@ -238,4 +243,8 @@ struct StateFile: Sendable {
     default: StoreError(.failed, "the state file \(path) cannot be used", cause: error)
     }
   }
+}
+
+extension StoredProxyClass {
+  fileprivate var row: StatementArguments { [kind, namespace, listenHost, listenPort, takesVirtualHosts] }
 }

@@ -47,6 +47,8 @@ extension LocalityEndpoints {
 /// A `ClusterLoadAssignment`, a fragment for each locality.
 struct Assignment: Equatable, Sendable {
   var resource: Resource
+  /// The same with its endpoints as resources of their own, if there are enough of them.
+  var lone: LoneEndpoints?
   /// That there is no endpoint to serve.
   var problems: [Problem]
 
@@ -54,22 +56,28 @@ struct Assignment: Equatable, Sendable {
   /// them in panic anyway.
   ///
   /// Cost: of one part the fragments are taken as they are; several are merged and encoded, O(n log n) for n endpoints.
-  init(cluster: String, spec: ClusterSpec, parts: [SlicePart]) {
+  ///
+  /// - Parameter threshold: from how many endpoints on they are resources of their own; 0 for never.
+  init(cluster: String, spec: ClusterSpec, parts: [SlicePart], loneFrom threshold: Int = 0) {
     var fragments = ReferencedTree<Fragment>()
-    if parts.count == 1, parts[0].hasReady {
+    let hasReady = parts.contains(where: \.hasReady)
+    let isOnePart = parts.count == 1 && hasReady
+    var localities = isOnePart && threshold == 0 ? [] : LocalityEndpoints.merged(parts)
+    if !hasReady {
+      for place in localities.indices {
+        for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
+      }
+    }
+    if isOnePart {
       for fragment in parts[0].localities { fragments.set(fragment) }
     } else {
-      let hasReady = parts.contains(where: \.hasReady)
-      for locality in LocalityEndpoints.merged(parts) {
-        var locality = locality
-        if !hasReady {
-          for index in locality.endpoints.indices { locality.endpoints[index].health = .healthy }
-        }
-        fragments.set(Fragment(locality))
-      }
+      for locality in localities { fragments.set(Fragment(locality)) }
     }
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
+    if threshold > 0, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
+      lone = LoneEndpoints(cluster: cluster, localities: localities)
+    }
     problems = []
     if fragments.count == 0 {
       let whose = spec.subset.isEmpty ? "" : "subset \(spec.subset): "

@@ -15,9 +15,11 @@ struct ListenAddress: Hashable, Comparable, Sendable {
   static func < (a: Self, b: Self) -> Bool { (a.host, a.port) < (b.host, b.port) }
 
   /// The listener for HTTP.
-  var httpListener: Resource {
+  var httpListener: Resource { httpListener(routes: WireName.outbound) }
+
+  func httpListener(routes: String) -> Resource {
     let listener = Listener(
-      name: WireName.outbound, address: host, port: port, kind: .http(routeConfiguration: WireName.outbound))
+      name: WireName.outbound, address: host, port: port, kind: .http(routeConfiguration: routes))
     return Resource(name: listener.name, bytes: listener.encoded())
   }
 }

@@ -22,6 +22,11 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
     for element in new where !old.contains(element) { set.append(element) }
   }
 
+  /// A unit put out other elements than before. O(differences · log n).
+  mutating func note(from old: ReferencedTree<Element>, to new: ReferencedTree<Element>) {
+    PersistentTree.changes(from: old.tree, to: new.tree) { note($0, $1) }
+  }
+
   var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
 
   /// Returns whether the table became another.
@@ -39,16 +44,36 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
 struct ServedTables {
   var clusters = PendingTable<Resource>()
   var endpoints = PendingTable<Resource>()
+  /// Whether assignments are served without their endpoints as well, where these are many.
+  var hasLoneEndpoints = false
+  private var loneAssignments = PendingTable<Resource>()
+  private var loneEndpoints = PendingTable<Resource>()
   /// The virtual hosts that every proxy gets.
   var sharedHosts = PendingTable<Fragment>()
   /// By namespace: the virtual hosts by short names.
   var shortHosts: [String: PendingTable<Fragment>] = [:]
+  /// By namespace: the domains of short names.
+  var shortDomains: [String: PendingTable<HostDomains>] = [:]
   var listeners: [ListenAddress: PendingTable<Resource>] = [:]
 
   private var classes: [ProxyClass: Generation.ClassTables] = [:]
   private var added: [ProxyClass] = []
   private var hasRemovedClass = false
   private let header = RouteConfiguration.encodedHeader(name: WireName.outbound)
+  private let routesHostByHost = Resource(
+    name: WireName.outboundHostByHost,
+    bytes: RouteConfiguration.encodedHostByHost(name: WireName.outboundHostByHost))
+  private var virtualHosts = VirtualHostTables()
+
+  mutating func note(_ old: Assignment?, _ new: Assignment?) {
+    endpoints.note(old?.resource, new?.resource)
+    guard hasLoneEndpoints else { return }
+    let assignment = new.map { $0.lone?.assignment ?? $0.resource }
+    let before = old.map { $0.lone?.assignment ?? $0.resource }
+    // One endpoint more leaves the assignment as it is.
+    if assignment != before { loneAssignments.note(before, assignment) }
+    loneEndpoints.note(from: old?.lone?.endpoints ?? .init(), to: new?.lone?.endpoints ?? .init())
+  }
 
   mutating func add(_ proxyClass: ProxyClass) {
     if classes[proxyClass] == nil { added.append(proxyClass) }
@@ -62,39 +87,57 @@ struct ServedTables {
   mutating func publish(after generation: Generation) -> Generation? {
     var hasChanged = clusters.settle()
     if endpoints.settle() { hasChanged = true }
+    if loneAssignments.settle() { hasChanged = true }
+    if loneEndpoints.settle() { hasChanged = true }
     if updateClasses() { hasChanged = true }
     guard hasChanged else { return nil }
     return Generation(
-      number: generation.number + 1, clusters: clusters.table, endpoints: endpoints.table, classes: classes)
+      number: generation.number + 1, clusters: clusters.table, endpoints: endpoints.table,
+      loneEndpoints: hasLoneEndpoints
+        ? .init(assignments: loneAssignments.table, endpoints: loneEndpoints.table) : nil,
+      classes: classes)
   }
 
   private mutating func updateClasses() -> Bool {
     let hasSharedChange = sharedHosts.settle()
-    let changedNamespaces = Self.settle(&shortHosts)
+    let changedNamespaces = Self.settle(&shortHosts).union(Self.settle(&shortDomains))
     let changedAddresses = Self.settle(&listeners)
     guard
       hasSharedChange || !changedNamespaces.isEmpty || !changedAddresses.isEmpty || !added.isEmpty || hasRemovedClass
     else { return false }
     var hasChanged = hasRemovedClass || !added.isEmpty
     hasRemovedClass = false
+    virtualHosts.update(
+      namespaces: (classes.keys + added).lazy.filter(\.takesVirtualHosts).map(\.namespace), shared: sharedHosts.table,
+      domains: { [shortDomains] in shortDomains[$0]?.table ?? .init() })
     var routes: [String: ResourceTable] = [:]
     for proxyClass in Array(classes.keys) {
       if hasSharedChange || changedNamespaces.contains(proxyClass.namespace) {
         let table = routeTable(proxyClass.namespace, &routes)
         classes[proxyClass]?.routes = table
+        if proxyClass.takesVirtualHosts, let hosts = virtualHosts[proxyClass.namespace] {
+          classes[proxyClass]?.hostByHost?.virtualHosts = hosts
+        }
         hasChanged = true
       }
       let address = ListenAddress(proxyClass)
       if changedAddresses.contains(address) {
         let table = listeners[address]?.table ?? .init()
         classes[proxyClass]?.listeners = table
+        let hostByHost = hostByHost(table, address)
+        classes[proxyClass]?.hostByHost?.listeners = hostByHost
         hasChanged = true
       }
     }
     for proxyClass in added {
-      let tables = Generation.ClassTables(
-        listeners: listeners[ListenAddress(proxyClass)]?.table ?? .init(),
-        routes: routeTable(proxyClass.namespace, &routes))
+      let address = ListenAddress(proxyClass)
+      var tables = Generation.ClassTables(
+        listeners: listeners[address]?.table ?? .init(), routes: routeTable(proxyClass.namespace, &routes))
+      if proxyClass.takesVirtualHosts {
+        tables.hostByHost = .init(
+          routeTable: WireName.outboundHostByHost, listeners: hostByHost(tables.listeners, address),
+          virtualHosts: virtualHosts[proxyClass.namespace] ?? .init())
+      }
       classes[proxyClass] = tables
     }
     added = []
@@ -111,6 +154,13 @@ struct ServedTables {
     return changed
   }
 
+  /// The listeners with one for HTTP that takes virtual hosts one by one.
+  private func hostByHost(_ listeners: ResourceTable, _ address: ListenAddress) -> ResourceTable {
+    var table = listeners
+    table.set(address.httpListener(routes: WireName.outboundHostByHost))
+    return table
+  }
+
   private func routeTable(_ namespace: String, _ made: inout [String: ResourceTable]) -> ResourceTable {
     if let table = made[namespace] { return table }
     var table = ResourceTable()
@@ -118,6 +168,7 @@ struct ServedTables {
       Resource(
         name: WireName.outbound, header: header,
         parts: [sharedHosts.table, shortHosts[namespace]?.table ?? .init()]))
+    table.set(routesHostByHost)
     made[namespace] = table
     return table
   }

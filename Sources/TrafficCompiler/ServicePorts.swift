@@ -5,6 +5,12 @@ import TrafficModel
 enum WireName {
   /// The RouteConfiguration, and the HTTP listener.
   static let outbound = "outbound"
+  /// The RouteConfiguration whose virtual hosts are resources of their own, `outbound-vhds/HOST`. It has another name, so that
+  /// a proxy goes from one form to the other by a listener that it warms first, and has both while it does.
+  static let outboundHostByHost = "outbound-vhds"
+
+  /// A virtual host that is a resource of its own.
+  static func virtualHost(_ name: String) -> String { "\(outboundHostByHost)/\(name)" }
 
   /// A cluster, its assignment, and a TCP port's listener; `subset` is empty for the whole service.
   static func cluster(port: UInt16, subset: String, host: String) -> String { "outbound|\(port)|\(subset)|\(host)" }

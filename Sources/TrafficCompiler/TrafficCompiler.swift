@@ -25,9 +25,16 @@ public final class TrafficCompiler {
 
   /// - Parameters:
   ///   - clusterDomain: the last part of services' full names.
+  ///   - loneEndpointsFrom: from how many endpoints of a cluster on they are served as resources of their own too, for proxies
+  ///     that take them so (LEDS); 0 for never. Such a cluster's edits cost O(n log n) for its n endpoints.
   ///   - checksReads: whether a unit's undeclared read traps; by default in debug builds.
-  public init(clusterDomain: String = "cluster.local", checksReads: Bool = TrafficCompiler.isDebugBuild) {
-    graph = TrafficGraph(clusterDomain: clusterDomain, checksReads: checksReads)
+  public init(
+    clusterDomain: String = "cluster.local", loneEndpointsFrom: Int = 0,
+    checksReads: Bool = TrafficCompiler.isDebugBuild
+  ) {
+    graph = TrafficGraph(
+      clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
+    tables.hasLoneEndpoints = loneEndpointsFrom > 0
     generation = Generation(number: 0, clusters: .init(), endpoints: .init(), classes: [:])
     observeResources()
     observeProblems()
@@ -182,11 +189,13 @@ public final class TrafficCompiler {
     record(graph.httpListeners, .listener) { [$0] }
     record(graph.portListeners, .listener) { Array($0.resources.values) }
     graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
-    graph.assignments.onChange { [unowned self] _, old, new in tables.endpoints.note(old?.resource, new?.resource) }
+    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old, new) }
     graph.serviceHosts.onChange { [unowned self] id, old, new in
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
       let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
       if oldShort != newShort { tables.shortHosts[id.namespace, default: .init()].note(oldShort, newShort) }
+      let (oldDomains, newDomains) = (old?.shortDomains ?? [], new?.shortDomains ?? [])
+      if oldDomains != newDomains { tables.shortDomains[id.namespace, default: .init()].note(oldDomains, newDomains) }
     }
     graph.ownHosts.onChange { [unowned self] _, old, new in tables.sharedHosts.note(old ?? [], new ?? []) }
     graph.httpListeners.onChange { [unowned self] address, old, new in

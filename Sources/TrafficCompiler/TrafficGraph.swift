@@ -42,7 +42,8 @@ final class TrafficGraph {
   let portListeners: Map<UInt16, NamespacedName, PortListeners>
   let serviceProblems: Map<NamespacedName, KubernetesService, [Problem]>
 
-  init(clusterDomain: String, checksReads: Bool) {
+  /// - Parameter loneEndpointsFrom: how many endpoints make them resources of their own; 0 for never.
+  init(clusterDomain: String, loneEndpointsFrom: Int = 0, checksReads: Bool) {
     let graph = Graph(checksReads: checksReads)
     self.graph = graph
     let services = graph.input("services", NamespacedName.self, KubernetesService.self)
@@ -85,7 +86,7 @@ final class TrafficGraph {
       let parts = members.compactMap {
         read(sliceParts, SlicePart.Key(slice: $0, portName: spec.portName, subset: spec.subset))
       }
-      return Assignment(cluster: name, spec: spec, parts: parts)
+      return Assignment(cluster: name, spec: spec, parts: parts, loneFrom: loneEndpointsFrom)
     }
 
     // Hosts and routes.

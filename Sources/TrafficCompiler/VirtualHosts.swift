@@ -8,6 +8,25 @@ struct ServiceHosts: Equatable, Sendable {
   var shared: [Fragment] = []
   /// By the short name, for proxies of the service's namespace; made only while there is a class of that namespace.
   var short: [Fragment] = []
+  /// The domains of the short names, for proxies that take hosts one by one, and so get one host for all forms of a name.
+  var shortDomains: [HostDomains] = []
+}
+
+/// Further domains of a host that is there already, encoded.
+struct HostDomains: ReferencingElement, Equatable {
+  /// The host's.
+  let key: String
+  let bytes: [UInt8]
+  /// Over both: services of one name in two namespaces have the same short names.
+  let contentHash: ContentHash
+  var byteCount: Int { bytes.count }
+  var references: [String] { [] }
+
+  init(of key: String, _ domains: [String]) {
+    self.key = key
+    bytes = VirtualHost.encodedDomains(domains)
+    contentHash = ContentHash(ContentHash(text: key), ContentHash(bytes))
+  }
 }
 
 extension Fragment {
@@ -44,17 +63,22 @@ struct RouteWriter {
       } else {
         routes = [plainRoute(to: service.id, port: port.port, host: fqdn)]
       }
-      func host(named hostName: String, forms: [String]) -> Fragment {
+      func domains(_ forms: [String]) -> [String] {
         var domains: [String] = []
         for form in forms {
           domains.append("\(form):\(port.port)")
           if port.port == defaultPort { domains.append(form) }
         }
-        return Fragment(VirtualHost(name: hostName, domains: domains, routes: routes))
+        return domains
       }
-      hosts.shared.append(
-        host(named: "\(fqdn):\(port.port)", forms: [fqdn, "\(name).\(namespace).svc", "\(name).\(namespace)"]))
-      if withShortNames { hosts.short.append(host(named: "\(name):\(port.port)|\(namespace)", forms: [name])) }
+      let key = "\(fqdn):\(port.port)"
+      let forms = [fqdn, "\(name).\(namespace).svc", "\(name).\(namespace)"]
+      hosts.shared.append(Fragment(VirtualHost(name: key, domains: domains(forms), routes: routes)))
+      guard withShortNames else { continue }
+      let short = domains([name])
+      hosts.short.append(
+        Fragment(VirtualHost(name: "\(name):\(port.port)|\(namespace)", domains: short, routes: routes)))
+      hosts.shortDomains.append(HostDomains(of: key, short))
     }
     return hosts
   }

@@ -40,8 +40,7 @@ struct AdminView: AdminDataSource {
     guard let generation = xds.generation else { return [] }
     var reports: [ResourceReport] = []
     for type in ResourceType.allCases where query.type == nil || query.type == type.kind {
-      if type == .cluster || type == .endpoint {
-        let table = type == .cluster ? generation.clusters : generation.endpoints
+      if let table = generation.sharedTable(type) {
         try reports.append(contentsOf: Self.reports(of: table, type, nil, query))
         continue
       }
@@ -79,6 +78,18 @@ struct AdminView: AdminDataSource {
   }
 }
 
+extension Generation {
+  /// The table of a type that is the same for every class.
+  fileprivate func sharedTable(_ type: ResourceType) -> ResourceTable? {
+    switch type {
+    case .cluster: clusters
+    case .endpoint: endpoints
+    case .loneEndpoint: loneEndpoints?.endpoints ?? .init()
+    case .listener, .route, .virtualHost: nil
+    }
+  }
+}
+
 extension ResourceType {
   var kind: ResourceKind {
     switch self {
@@ -86,6 +97,8 @@ extension ResourceType {
     case .endpoint: .endpoint
     case .listener: .listener
     case .route: .route
+    case .virtualHost: .virtualHost
+    case .loneEndpoint: .loneEndpoint
     }
   }
 }

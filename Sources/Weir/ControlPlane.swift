@@ -83,7 +83,11 @@ public final class ControlPlane: Sendable {
     let nodeLog = LogBudget()
     let xds = XDSServer(
       logger: logger, latencies: metrics.latencies, limits: limits.xds, memory: transport.memory,
-      classify: { node in
+      delivery: configuration.virtualHosts.delivery,
+      takesLoneEndpoints: { [threshold = configuration.loneEndpointsFrom] node in
+        threshold > 0 && ProxyClassifier.takesPortions(node)
+      },
+      classify: { [virtualHosts = configuration.virtualHosts] node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
           guard let keptBack = nodeLog.take() else { break }
@@ -91,12 +95,14 @@ public final class ControlPlane: Sendable {
             "node metadata",
             metadata: ["node": "\(node.id.prefix(256))", "note": "\(note)", "lines-kept-back": "\(keptBack)"])
         }
-        return classification.proxyClass
+        var proxyClass = classification.proxyClass
+        proxyClass.takesVirtualHosts = virtualHosts != .never && ProxyClassifier.takesPortions(node)
+        return proxyClass
       },
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
     let pipeline = Pipeline(
-      clusterDomain: configuration.clusterDomain, store: store, stored: stored, server: xds,
-      metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
+      clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
+      stored: stored, server: xds, metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
@@ -193,6 +199,12 @@ public final class ControlPlane: Sendable {
   /// What a control plane would say of some directories, without serving.
   public static func check(directories: [String], clusterDomain: String = "cluster.local") -> [Problem] {
     Dryrun.problems(of: ManifestSource.scanOnce(directories: directories), clusterDomain: clusterDomain)
+  }
+}
+
+extension ControlPlaneConfiguration.VirtualHosts {
+  fileprivate var delivery: VirtualHostDelivery {
+    if case .automatic(let threshold) = self { .automatic(threshold: threshold) } else { .always }
   }
 }
 

@@ -21,6 +21,25 @@ public struct ControlPlaneConfiguration: Sendable {
   public var limits: Limits
   /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.
   public var changes = 100
+  /// Which proxies get virtual hosts one by one.
+  public var virtualHosts = VirtualHosts.automatic()
+  /// From how many endpoints of a cluster on they come one by one (LEDS), to Envoys on a delta ADS stream; 0 for never.
+  ///
+  /// One by one, a change costs the endpoint that changed. But an endpoint then takes six times the bytes, and a proxy that
+  /// comes back cannot say which it has, so it is sent all of them: it pays where thousands of endpoints change often.
+  public var loneEndpointsFrom = 0
+
+  /// Which proxies get virtual hosts one by one (VHDS) instead of in their route table; only Envoys on a delta ADS stream can.
+  ///
+  /// One by one, a change costs the host that changed, instead of all of them, on the wire and in the proxy. But a proxy that
+  /// is told to go from one form to the other replaces its listener, which ends connections that last longer than its drain
+  /// time; and a few hosts fit into a packet or two anyhow.
+  public enum VirtualHosts: Sendable, Hashable {
+    case always
+    case never
+    /// For a proxy that starts while there are so many hosts, or more; one that comes back keeps the form that it has.
+    case automatic(threshold: Int = 200)
+  }
 
   public init(
     manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],

@@ -43,13 +43,13 @@ actor Pipeline {
   ///   - changes: how many of the last changes are kept for those who ask why.
   ///   - sleep: the clock.
   init(
-    clusterDomain: String, store: (any AdmittedStore)?, stored: StoredObjects, server: XDSServer,
-    metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
+    clusterDomain: String, loneEndpointsFrom: Int = 0, store: (any AdmittedStore)?, stored: StoredObjects,
+    server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
-    compiler = TrafficCompiler(clusterDomain: clusterDomain)
+    compiler = TrafficCompiler(clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom)
     journal = ChangeJournal(kept: changes)
     compiler.recordedSteps = changes > 0 ? ChangeJournal.stepsOfAChange : 0
     keeper = store.map(Keeper.init)
@@ -205,7 +205,7 @@ extension StoredProxyClass {
   fileprivate init(_ proxyClass: ProxyClass) {
     self.init(
       kind: proxyClass.kind.rawValue, namespace: proxyClass.namespace, listenHost: proxyClass.listenHost,
-      listenPort: proxyClass.listenPort)
+      listenPort: proxyClass.listenPort, takesVirtualHosts: proxyClass.takesVirtualHosts)
   }
 }
 
@@ -213,6 +213,8 @@ extension ProxyClass {
   /// Nil for a kind that is not known any longer.
   fileprivate init?(_ stored: StoredProxyClass) {
     guard let kind = Kind(rawValue: stored.kind) else { return nil }
-    self.init(kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort)
+    self.init(
+      kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort,
+      takesVirtualHosts: stored.takesVirtualHosts)
   }
 }

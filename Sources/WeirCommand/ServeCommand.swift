@@ -51,6 +51,9 @@ struct ServeCommand: AsyncParsableCommand {
     transform: FlagValue.seconds)
   var drainTime: Duration = .seconds(10)
 
+  @OptionGroup(title: "Portions")
+  var delivery: DeliveryOptions
+
   @OptionGroup(title: "Limits")
   var limits: LimitOptions
 
@@ -65,7 +68,8 @@ struct ServeCommand: AsyncParsableCommand {
   func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
-      limits: limits.limits(descriptors: descriptors), changes: changes, drainTime: drainTime)
+      limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
+      loneEndpointsFrom: delivery.ledsThreshold, changes: changes, drainTime: drainTime)
   }
 
   func run() async throws {

@@ -109,6 +109,8 @@ extension ResourceType {
     case .endpoint: TypeURL.endpoint
     case .listener: TypeURL.listener
     case .route: TypeURL.route
+    case .virtualHost: TypeURL.virtualHost
+    case .loneEndpoint: TypeURL.lbEndpoint
     }
   }
 

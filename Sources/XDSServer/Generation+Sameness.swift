@@ -14,11 +14,15 @@ extension Generation {
 
   private func sharesTables(with other: Generation) -> Bool {
     clusters.contentHash == other.clusters.contentHash && endpoints.contentHash == other.endpoints.contentHash
+      && loneEndpoints?.assignments.contentHash == other.loneEndpoints?.assignments.contentHash
+      && loneEndpoints?.endpoints.contentHash == other.loneEndpoints?.endpoints.contentHash
   }
 }
 
 extension Generation.ClassTables {
   fileprivate func isSame(as other: Self) -> Bool {
     listeners.contentHash == other.listeners.contentHash && routes.contentHash == other.routes.contentHash
+      && hostByHost?.listeners.contentHash == other.hostByHost?.listeners.contentHash
+      && hostByHost?.virtualHosts.contentHash == other.hostByHost?.virtualHosts.contentHash
   }
 }

@@ -8,7 +8,10 @@ extension ProxySession {
   ///
   /// - Complexity: O(claims + names) in delta, O(1) in the state of the world.
   mutating func adopt(_ type: ResourceType, _ generation: Generation) {
-    guard let claims = self[type].claims, let table = generation.table(type, for: proxyClass) else { return }
+    guard let claims = self[type].claims else { return }
+    if type == .listener { chooseForm(claims, generation) }
+    if type == .endpoint { chooseWhole(claims, generation) }
+    guard let table = table(type, generation) else { return }
     self[type].claims = nil
     switch variant {
     case .delta: adopt(claims.versions, type, table)
@@ -25,6 +28,8 @@ extension ProxySession {
       if variant == .delta { warm = arrived }
       endpointsAsOf = self[.cluster].acked
     }
+    // All of a collection is owed whenever it is subscribed to; what is told beside that is what changes from now on.
+    if type == .loneEndpoint { self[type].acked = table }
     if type == .endpoint { arrivedNames = self[.endpoint].subscription.names }
     if type == .endpoint && hasReturned { cool(self[.endpoint].owed) }
   }
@@ -69,7 +74,7 @@ extension ProxySession {
 
     var held = table
     for name in missing { held.remove(name) }
-    let hasContent = type == .listener || type == .route
+    let hasContent = type.namesClusters
     var claimed: Set<String> = []
     for (name, version) in stale {
       if hasContent, let hash = ContentHash(version: version), let sent = shared.sentResource(version: hash),
@@ -118,7 +123,7 @@ extension ProxySession {
       } else {
         self[type].holdsUnknown = true
       }
-    case .endpoint: break
+    case .endpoint, .virtualHost, .loneEndpoint: break
     }
   }
 }

@@ -9,6 +9,9 @@ extension ProxySession {
     var key = ResponsePlan.Key(
       type: type, variant: variant, from: from.contentHash, to: to.contentHash,
       subscription: self[type].subscription.identity, owed: owed.identity)
+    if type == .virtualHost, let routeTable = generation?.classes[proxyClass]?.hostByHost?.routeTable {
+      key.nothing = "\(routeTable)/_none_"
+    }
     var related = ResponsePlan.Clusters(subscription: self[.cluster].subscription)
     if type == .endpoint, let generation {
       // Where everything is sent anyhow, it does not matter which clusters changed.

@@ -11,14 +11,20 @@ extension ProxySession {
   /// the type must wait as a whole.
   mutating func target(_ type: ResourceType, _ generation: Generation) -> ResourceTable? {
     if !self[type].held.isEmpty { self[type].held = [] }
-    guard let now = generation.table(type, for: proxyClass) else { return nil }
-    if now.contentHash == self[type].acked.contentHash || scope != .aggregated { return now }
+    guard let now = table(type, generation) else { return nil }
+    if type != .loneEndpoint && now.contentHash == self[type].acked.contentHash || scope != .aggregated { return now }
     switch type {
     case .cluster, .endpoint:
       let target = keeping(type, now, generation)
       self[type].held = target.held
       return target.table
-    case .listener, .route:
+    case .loneEndpoint:
+      // Which of them it is to have depends on the assignments that it comes with.
+      guard self[.endpoint].isRequested else { return nil }
+      let target = keepingCollections(now, generation)
+      self[type].held = target.held
+      return target.table
+    case .listener, .route, .virtualHost:
       let target = waiting(type, now, generation)
       self[type].held = target.held
       // What the client holds now is not known here, so none of it could be put in the place of what must wait.
@@ -52,15 +58,16 @@ extension ProxySession {
   ///
   /// - Parameter isHeldBack: what names the cluster in the generation is not sent while the cluster is not there.
   func mayWithdraw(_ cluster: String, _ generation: Generation, isHeldBack: Bool = false) -> Bool {
-    for type in [ResourceType.listener, .route] {
+    for type in ResourceType.naming {
       let session = types[type.rawValue]
+      if type == .virtualHost && !usesVirtualHosts(generation) { continue }
       guard session.isRequested else {
         // A client that has come back asks for clusters a moment before it asks for the routes that it still follows.
         // Those can name what it came with only.
         if mayFollowUnseen && (arrivedUnknown || arrived[cluster] != nil) { return false }
         continue
       }
-      guard let current = generation.table(type, for: proxyClass) else { return false }
+      guard let current = table(type, generation) else { return false }
       if session.mayReference(cluster, in: isHeldBack ? nil : current) { return false }
     }
     return true
@@ -97,7 +104,8 @@ extension ProxySession {
     ]
     return shared.target(of: parts) {
       let cold = change.entries.lazy.filter { $0.old == nil && clusters.subscription.covers($0.name) }.map(\.name)
-      var composition = Composition(now: now, acked: acked, subscription: subscription)
+      var composition = Composition(
+        now: now, acked: acked, subscription: subscription, hasFragments: type == .route)
       for cluster in cold where !(holdsUnknown && refused.contains(cluster)) {
         composition.hold(cluster, isRefused: refused.contains(cluster))
       }
@@ -110,8 +118,8 @@ extension ProxySession {
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return [] }
     var names: Set<String> = []
-    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: generation.endpoints[name])
-    {
+    let assignments = assignments(generation)
+    for (name, content) in endpoints.quarantine?.blocked ?? [:] where content.isContent(of: assignments[name]) {
       names.insert(name)
     }
     let clusters = types[ResourceType.cluster.rawValue]
@@ -136,11 +144,13 @@ private struct Composition {
   private var composed: [(resource: Resource, header: [UInt8], parts: [ReferencedTree<Fragment>], old: Resource?)] = []
   private var isChanged: [Bool] = []
 
-  init(now: ResourceTable, acked: ResourceTable, subscription: Subscription) {
+  /// - Parameter hasFragments: whether resources may be of fragments, which wait one by one.
+  init(now: ResourceTable, acked: ResourceTable, subscription: Subscription, hasFragments: Bool) {
     table = now
     self.now = now
     self.acked = acked
     self.subscription = subscription
+    guard hasFragments else { return }
     func consider(_ resource: Resource) {
       let old = acked[resource.name]
       guard case .fragments(let header, let parts) = resource.body, old?.contentHash != resource.contentHash else {

@@ -13,8 +13,10 @@ extension ProxySession {
     if endpoints.awaitsSubscription { return }
     let sent = clusters.inFlight?.table ?? clusters.acked
     let isComing = endpoints.inFlight != nil || !endpoints.owed.isNothing
+    // Collections are asked for one by one, and not each by name.
+    let hasCollections = takesLoneEndpoints && generation?.loneEndpoints?.endpoints.count ?? 0 > 0
     let isQuiet =
-      !isComing && clusters.inFlight == nil && endpoints.claims == nil && endpoints.quarantine == nil
+      !isComing && !hasCollections && clusters.inFlight == nil && endpoints.claims == nil && endpoints.quarantine == nil
       && clusters.quarantine == nil
       && endpointsAsOf.contentHash == sent.contentHash
       && (variant == .delta || clusters.acked.contentHash == generation?.clusters.contentHash)
@@ -59,6 +61,7 @@ extension ProxySession {
       // gone, and has to get them should it come back.
       if variant == .stateOfTheWorld && generation.clusters[name] == nil { return true }
     }
+    if let assignment = endpoints.acked[name], awaitsCollections(of: assignment) { return true }
     return endpoints.owed.contains(name) || endpoints.claims != nil
       || endpoints.inFlight?.plan.names.contains(name) ?? false
       || endpoints.quarantine?.doubtful.contains(name) ?? false

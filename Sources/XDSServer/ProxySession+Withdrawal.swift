@@ -46,7 +46,9 @@ extension ProxySession {
   /// The client has asked for endpoints, and has got and answered what it asked for.
   private func owesOnlyClusters(_ flight: TypeSession.InFlight) -> Bool {
     let endpoints = types[ResourceType.endpoint.rawValue]
-    return endpoints.isRequested && endpoints.inFlight == nil && endpoints.owed.isNothing && endpoints.claims == nil
+    let lone = types[ResourceType.loneEndpoint.rawValue]
+    return lone.inFlight == nil && lone.owed.isNothing && endpoints.isRequested && endpoints.inFlight == nil
+      && endpoints.owed.isNothing && endpoints.claims == nil
       && !endpoints.awaitsSubscription && endpointsAsOf.contentHash == flight.table.contentHash
   }
 

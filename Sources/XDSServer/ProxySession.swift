@@ -36,6 +36,7 @@ struct ProxySession: Sendable {
   let scope: Scope
   let proxyClass: ProxyClass
   let shared: SharedResponses
+  let delivery: VirtualHostDelivery
   /// The newest generation that has this proxy's class.
   private(set) var generation: Generation?
   /// How long the client may be silent about its clusters.
@@ -57,6 +58,12 @@ struct ProxySession: Sendable {
   private var firstAccepted: UInt64?
   /// The client came with clusters that this process cannot tell, so any cluster may be one of them.
   var arrivedUnknown = false
+  /// The client gets its virtual hosts one by one (`ProxySession+Form`).
+  var takesHostByHost = false
+  /// The client can take the endpoints of large assignments one by one (`ProxySession+LoneEndpoints`).
+  let takesLoneEndpoints: Bool
+  /// The assignments that it gets whole all the same.
+  var wholeAssignments = NameSet.empty
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
   /// The endpoints that it asked for first: those of the clusters that it really has.
@@ -68,9 +75,12 @@ struct ProxySession: Sendable {
 
   init(
     variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses,
-    patience: Patience = Patience()
+    patience: Patience = Patience(), delivery: VirtualHostDelivery = .always,
+    takesLoneEndpoints: Bool = false
   ) {
+    self.takesLoneEndpoints = takesLoneEndpoints && variant == .delta && scope == .aggregated
     self.patience = patience
+    self.delivery = delivery
     self.variant = variant
     self.scope = scope
     self.proxyClass = proxyClass
@@ -113,7 +123,8 @@ struct ProxySession: Sendable {
     }
     self[type].awaitsSubscription = false
     let change = self[type].subscription.replace(
-      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.isFullState, pool: shared.names)
+      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names
+    )
     apply(change, to: type)
     if isFirst {
       self[type].isRequested = true
@@ -129,7 +140,7 @@ struct ProxySession: Sendable {
     let isFirst = !self[type].isRequested
     let change = self[type].subscription.update(
       subscribing: request.resourceNamesSubscribe, unsubscribing: request.resourceNamesUnsubscribe, isFirst: isFirst,
-      allowsLegacyWildcard: type.isFullState, pool: shared.names)
+      allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names)
     apply(change, to: type)
     if isFirst {
       self[type].isRequested = true
@@ -185,7 +196,7 @@ struct ProxySession: Sendable {
   mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
     self[type].counts.acks += 1
     self[type].acked = flight.table
-    if type == .listener || type == .route {
+    if type.namesClusters {
       // Dropped and asked for again while this was on its way: the client may use it until it is answered anew.
       for resource in flight.plan.resources
       where flight.table[resource.name] == nil && self[type].subscription.names.contains(resource.name)
@@ -211,6 +222,7 @@ struct ProxySession: Sendable {
       firstAccepted = firstAccepted ?? flight.generation
       warmUp(after: type)
     }
+    if type == .loneEndpoint { warmUp(after: type) }
   }
 
   mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
@@ -254,6 +266,7 @@ struct ProxySession: Sendable {
   mutating func pump(at now: Duration = .zero) -> [Response] {
     guard let generation else { return [] }
     for type in ResourceType.allCases where self[type].claims != nil { adopt(type, generation) }
+    releaseWhole(generation)
     var responses: [Response] = []
     if let response = withdraw(at: now, generation) { responses.append(response) }
     for type in ResourceType.allCases where self[type].isRequested && self[type].inFlight == nil {
@@ -266,6 +279,9 @@ struct ProxySession: Sendable {
   private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
     while true {
       guard var table = target(type, generation) else { return nil }
+      if type == .loneEndpoint && !self[type].owed.isNothing {
+        self[type].owed = answerable(self[type].owed, generation)
+      }
       var owed = self[type].owed
       var isComplete = self[type].held.isEmpty
       if self[type].quarantine != nil {
@@ -353,6 +369,8 @@ struct ProxySession: Sendable {
         arrived.remove(name)
       }
     }
+    if type == .route { oweVirtualHosts(plan, generation) }
+    if type == .endpoint { oweCollections(plan) }
     return Response(nonce: nonce, plan: plan)
   }
 

@@ -81,11 +81,10 @@ extension ProxySession {
 
   /// What the client was told of a table: `version_info` where that says something of the whole table, else its hash.
   private func versionText(_ table: ResourceTable, _ session: TypeSession) -> String {
-    guard variant == .stateOfTheWorld, !session.subscription.isWildcard, table.count == 1 else {
-      return table.contentHash.text
-    }
-    var version = ""
-    table.tree.forEach { version = $0.version }
-    return version
+    let names = session.subscription.names.names
+    guard variant == .stateOfTheWorld, !session.subscription.isWildcard, names.count == 1, let name = names.first,
+      let resource = table[name]
+    else { return table.contentHash.text }
+    return resource.version
   }
 }

@@ -46,6 +46,14 @@ struct Quarantine: Sendable {
     let news = plan.news
     let named = news.filter { reason.names($0.name) }
     let bad: [Resource]
+    if plan.type == .virtualHost, news.count == 1, !groups.isEmpty, refusals < Self.limit,
+      suspected.updateValue(Content(hash: news[0].contentHash, isStub: false), forKey: news[0].name)?.hash
+        != news[0].contentHash
+    {
+      // It may want a domain that another host gives up in a group that is still to come: once more after that.
+      groups.append(Self.group(news[...], plan))
+      return news.map(\.name)
+    }
     if news.count == 1 || refusals >= Self.limit {
       bad = news
     } else if !named.isEmpty && named.count < news.count {

@@ -27,6 +27,8 @@ final class ResponsePlan: Sendable {
     var clustersArrived = ContentHash.empty
     var namesArrived = NameSet.Identity()
     var clusterSubscription = Subscription().identity
+    /// The name of no resource, told as removed where nothing else is: Envoy goes on waiting after an empty answer.
+    var nothing: String?
   }
 
   /// What a response of endpoints depends on beside the endpoints.
@@ -86,6 +88,13 @@ final class ResponsePlan: Sendable {
     /// Tells the client about one name anew.
     func tell(_ name: String) {
       guard visited.insert(name).inserted else { return }
+      if key.type == .loneEndpoint && name.isCollection {
+        // Without a member its name is told as removed: Envoy goes on waiting after an empty answer.
+        let members = to.keys(referencing: name)
+        if members.isEmpty { removed.append(name) }
+        for member in members.sorted() { tell(member) }
+        return
+      }
       if let resource = to[name], !resource.isClaim {
         resources.append(resource)
         news.append(resource)
@@ -124,6 +133,10 @@ final class ResponsePlan: Sendable {
     for entry in clusters.renewed.entries
     where entry.new != nil && subscription.covers(entry.name) && clusters.subscription.covers(entry.name) {
       tell(entry.name)
+    }
+
+    if let nothing = key.nothing, resources.isEmpty, removed.isEmpty, case .everything = owed {
+      removed.append(nothing)
     }
 
     let isTold = !visited.isEmpty

@@ -16,7 +16,9 @@ struct Subscription: Sendable {
 
   var identity: Identity { Identity(isWildcard: isWildcard, names: names.identity) }
 
-  func covers(_ name: String) -> Bool { isWildcard || names.contains(name) }
+  func covers(_ name: String) -> Bool {
+    isWildcard || names.contains(name) || name.collection.map { names.contains($0) } ?? false
+  }
 
   /// What a request changed.
   struct Change {

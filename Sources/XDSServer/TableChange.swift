@@ -84,4 +84,14 @@ extension ResourceTable {
 extension ResourceType {
   /// In the state of the world, a response of these types names everything that there is: what is absent is deleted.
   var isFullState: Bool { self == .cluster || self == .listener }
+
+  /// An empty first request of these types means everything (the legacy form of a wildcard; of virtual hosts it is Envoy's
+  /// only one).
+  var allowsLegacyWildcard: Bool { isFullState || self == .virtualHost }
+
+  /// Resources of these types name clusters.
+  var namesClusters: Bool { Self.naming.contains(self) }
+
+  /// The types whose resources name clusters.
+  static let naming: [ResourceType] = [.listener, .route, .virtualHost]
 }

@@ -29,6 +29,8 @@ public final class XDSServer: Sendable {
   let refusalLog = LogBudget()
   let limits: XDSLimits
   let patience: Patience
+  let delivery: VirtualHostDelivery
+  let takesLoneEndpoints: @Sendable (NodeIdentity) -> Bool
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -43,6 +45,8 @@ public final class XDSServer: Sendable {
   ///   - patience: how long a proxy that has answered everything else may be silent about its clusters before those that
   ///     came last are taken back, half by half: an Envoy that fails to build a cluster never speaks of clusters again
   ///     while it has it. Six times as long where a cluster that came with them has no endpoints of its own.
+  ///   - delivery: which proxies, of those that can, get virtual hosts one by one.
+  ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
@@ -50,6 +54,8 @@ public final class XDSServer: Sendable {
   public init(
     logger: Logger, latencies: XDSLatencies = XDSLatencies(), limits: XDSLimits = XDSLimits(),
     memory: BufferAccount = BufferAccount(), patience: Duration = .seconds(5),
+    delivery: VirtualHostDelivery = .always,
+    takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool = { _ in false },
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
@@ -58,6 +64,8 @@ public final class XDSServer: Sendable {
     self.latencies = latencies
     self.limits = limits
     self.patience = Patience(normal: patience)
+    self.delivery = delivery
+    self.takesLoneEndpoints = takesLoneEndpoints
     self.classify = classify
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone

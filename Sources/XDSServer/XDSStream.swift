@@ -168,7 +168,9 @@ final class XDSStream: GRPCCallHandler {
       refuse("the first request of a stream must carry a node")
       return false
     }
-    let proxyClass = server.classify(node)
+    var proxyClass = server.classify(node)
+    // The table of routes and its hosts come in an order that only one stream for both has.
+    if variant != .delta || scope != .aggregated { proxyClass.takesVirtualHosts = false }
     guard server.joined(proxyClass) else {
       refuse(
         .classes,
@@ -180,7 +182,8 @@ final class XDSStream: GRPCCallHandler {
       id: node.id.cut(to: Peer.limit), cluster: node.cluster.cut(to: Peer.limit),
       userAgent: userAgent.cut(to: Peer.limit), proxyClass: proxyClass)
     var session = ProxySession(
-      variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience)
+      variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience,
+      delivery: server.delivery, takesLoneEndpoints: server.takesLoneEndpoints(node))
     if let generation = loop.generation { session.published(generation) }
     self.session = session
     loop.identified(self, as: proxyClass)
@@ -189,11 +192,14 @@ final class XDSStream: GRPCCallHandler {
   }
 
   private func type(of url: String) -> ResourceType? {
-    let type: ResourceType?
+    var type: ResourceType?
     switch scope {
     case .aggregated: type = ResourceType(typeURL: url)
     case .only(let only): type = url.isEmpty || url == only.typeURL ? only : nil
     }
+    if type == .loneEndpoint, !(session?.takesLoneEndpoints ?? false) { type = nil }
+    // Silence leaves a client that had them one by one what it has.
+    if type == .virtualHost, !(peer?.proxyClass.takesVirtualHosts ?? false) { type = nil }
     if type == nil {
       loop.metrics.unknownTypeRequests += 1
       server.noteUnknownType(url)

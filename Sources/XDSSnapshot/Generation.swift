@@ -1,6 +1,10 @@
 /// The resource types that Weir serves, in the order in which a change must reach a proxy.
 public enum ResourceType: Int, Sendable, CaseIterable, Hashable {
   case cluster, endpoint, listener, route
+  /// The virtual hosts of a route table that does not hold them itself (VHDS). Delta on an aggregated stream only.
+  case virtualHost
+  /// The endpoints of an assignment that does not hold them itself (LEDS). Delta on an aggregated stream only.
+  case loneEndpoint
 }
 
 /// What the resources of a proxy may depend on. Proxies of one class share every resource.
@@ -11,8 +15,13 @@ public struct ProxyClass: Sendable, Hashable {
   /// Where the proxy listens for its application: the outbound HTTP listener's address and port.
   public var listenHost: String
   public var listenPort: UInt16
+  /// Whether the proxies can take virtual hosts one by one (VHDS).
+  public var takesVirtualHosts: Bool
 
-  public init(kind: Kind = .sidecar, namespace: String, listenHost: String, listenPort: UInt16) {
+  public init(
+    kind: Kind = .sidecar, namespace: String, listenHost: String, listenPort: UInt16, takesVirtualHosts: Bool = false
+  ) {
+    self.takesVirtualHosts = takesVirtualHosts
     self.kind = kind
     self.namespace = namespace
     self.listenHost = listenHost
@@ -30,33 +39,73 @@ public final class Generation: Sendable {
   /// The same for every class.
   public let clusters: ResourceTable
   public let endpoints: ResourceTable
+  /// For proxies that take endpoints one by one; nil if none is served so.
+  public let loneEndpoints: LoneEndpoints?
+
+  public struct LoneEndpoints: Sendable {
+    /// In place of `endpoints`. An assignment without endpoints refers to its collections.
+    public var assignments: ResourceTable
+    /// The endpoints of all collections. Each refers to its own: a glob, the endpoint's name up to its last `/`, and `*`.
+    public var endpoints: ResourceTable
+
+    public init(assignments: ResourceTable, endpoints: ResourceTable) {
+      self.assignments = assignments
+      self.endpoints = endpoints
+    }
+  }
   /// What depends on the class.
   public struct ClassTables: Sendable {
     public var listeners: ResourceTable
     public var routes: ResourceTable
-    public init(listeners: ResourceTable = .init(), routes: ResourceTable = .init()) {
+    /// For a class that takes virtual hosts one by one.
+    public var hostByHost: HostByHost?
+
+    public init(
+      listeners: ResourceTable = .init(), routes: ResourceTable = .init(), hostByHost: HostByHost? = nil
+    ) {
       self.listeners = listeners
       self.routes = routes
+      self.hostByHost = hostByHost
+    }
+  }
+  /// What a proxy gets that takes virtual hosts one by one. All else, and the route tables too, is the same for every proxy
+  /// of the class, so that one that goes from the one form to the other finds both while it does.
+  public struct HostByHost: Sendable {
+    /// The name of the route table without hosts, one of `ClassTables.routes`; each host's name is this, `/` and more.
+    public var routeTable: String
+    /// In place of `ClassTables.listeners`: they name that route table.
+    public var listeners: ResourceTable
+    public var virtualHosts: ResourceTable
+
+    public init(routeTable: String, listeners: ResourceTable = .init(), virtualHosts: ResourceTable = .init()) {
+      self.routeTable = routeTable
+      self.listeners = listeners
+      self.virtualHosts = virtualHosts
     }
   }
   public let classes: [ProxyClass: ClassTables]
 
   public init(
-    number: UInt64, clusters: ResourceTable, endpoints: ResourceTable, classes: [ProxyClass: ClassTables]
+    number: UInt64, clusters: ResourceTable, endpoints: ResourceTable, loneEndpoints: LoneEndpoints? = nil,
+    classes: [ProxyClass: ClassTables]
   ) {
+    self.loneEndpoints = loneEndpoints
     self.number = number
     self.clusters = clusters
     self.endpoints = endpoints
     self.classes = classes
   }
 
-  /// The table of a type for a class; nil while the class has not been compiled.
+  /// The table of a type for a class; nil while the class has not been compiled, and of virtual hosts if it does not take
+  /// them one by one.
   public func table(_ type: ResourceType, for proxyClass: ProxyClass) -> ResourceTable? {
     switch type {
     case .cluster: clusters
     case .endpoint: endpoints
     case .listener: classes[proxyClass]?.listeners
     case .route: classes[proxyClass]?.routes
+    case .loneEndpoint: loneEndpoints?.endpoints
+    case .virtualHost: classes[proxyClass]?.hostByHost?.virtualHosts
     }
   }
 }

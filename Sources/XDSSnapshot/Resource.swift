@@ -42,6 +42,9 @@ public struct Resource: ReferencingElement {
     /// flattened until a response is written. The fragments of a part are in their tree's order, that of their keys'
     /// hashes: the same in every process, and without a meaning.
     case fragments(header: [UInt8], parts: [ReferencedTree<Fragment>])
+    /// A header, the bytes of one fragment from an offset on, and a trailer: an element of one resource that is a resource of
+    /// its own as well, under another name, and with more fields.
+    case element(header: [UInt8], fragment: Fragment, offset: Int, trailer: [UInt8])
   }
 
   @usableFromInline final class Storage: Sendable {
@@ -66,7 +69,8 @@ public struct Resource: ReferencingElement {
   /// The hash of the body: equal bytes, equal version, in every process.
   @inlinable public var contentHash: ContentHash { storage.contentHash }
   @inlinable public var byteCount: Int { storage.byteCount }
-  /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`.
+  /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`. Where
+  /// endpoints are resources of their own: the collections of an assignment, and the collection of an endpoint.
   @inlinable public var references: [String] { storage.references }
 
   @inlinable public var key: String { storage.name }
@@ -78,29 +82,51 @@ public struct Resource: ReferencingElement {
       name: name, body: .bytes(bytes), contentHash: ContentHash(bytes), byteCount: bytes.count, references: references)
   }
 
+  /// A resource whose bytes do not have its name in them: its version covers both.
+  public init(name: String, namelessBytes bytes: [UInt8], references: [String] = []) {
+    storage = Storage(
+      name: name, body: .bytes(bytes), contentHash: ContentHash(ContentHash(text: name), ContentHash(bytes)),
+      byteCount: bytes.count, references: references)
+  }
+
   /// O(parts): the fragments' hashes and sizes are already there.
-  public init(name: String, header: [UInt8], parts: [ReferencedTree<Fragment>]) {
+  public init(name: String, header: [UInt8], parts: [ReferencedTree<Fragment>], references: [String] = []) {
     storage = Storage(
       name: name, body: .fragments(header: header, parts: parts),
       contentHash: parts.reduce(ContentHash(header)) { ContentHash($0, $1.contentHash) },
-      byteCount: parts.reduce(header.count) { $0 + $1.tree.byteCount }, references: [])
+      byteCount: parts.reduce(header.count) { $0 + $1.tree.byteCount }, references: references)
+  }
+
+  /// Shares the fragment's bytes but for its first `offset`, which the header stands for. O(header and trailer).
+  public init(
+    name: String, header: [UInt8], elementOf fragment: Fragment, from offset: Int, trailer: [UInt8] = []
+  ) {
+    precondition((0...fragment.byteCount).contains(offset), "an offset of \(offset) in \(fragment.byteCount) bytes")
+    storage = Storage(
+      name: name, body: .element(header: header, fragment: fragment, offset: offset, trailer: trailer),
+      contentHash: ContentHash(ContentHash(header), fragment.contentHash, ContentHash(trailer)),
+      byteCount: header.count + fragment.byteCount - offset + trailer.count, references: fragment.references)
   }
 
   /// Whether the resource names the cluster. O(1) in the size of the resource.
   public func references(_ cluster: String) -> Bool {
     switch body {
-    case .bytes: references.contains(cluster)
+    case .bytes, .element: references.contains(cluster)
     case .fragments(_, let parts): parts.contains { $0.references(cluster) }
     }
   }
 
   /// Visits the body's bytes part by part, in the order of `Body`.
-  public func forEachChunk(_ visit: ([UInt8]) throws -> Void) rethrows {
+  public func forEachChunk(_ visit: (ArraySlice<UInt8>) throws -> Void) rethrows {
     switch body {
-    case .bytes(let bytes): try visit(bytes)
+    case .bytes(let bytes): try visit(bytes[...])
     case .fragments(let header, let parts):
-      try visit(header)
-      for part in parts { try part.tree.forEach { try visit($0.bytes) } }
+      try visit(header[...])
+      for part in parts { try part.tree.forEach { try visit($0.bytes[...]) } }
+    case .element(let header, let fragment, let offset, let trailer):
+      try visit(header[...])
+      try visit(fragment.bytes[offset...])
+      try visit(trailer[...])
     }
   }
 

@@ -25,6 +25,7 @@ struct Mesh {
   /// failed" is said of every request's first attempt. Counters would not do alone: those of a cluster go with it.
   static func with(
     _ protocol: XDSProtocol, namespace: String = "shop", over transport: Transport = .plain,
+    flags: [String] = [],
     _ prepare: (ManifestDirectory) throws -> Void,
     isolation: isolated (any Actor)? = #isolation, _ body: (Mesh) async throws -> Void
   ) async throws {
@@ -34,7 +35,8 @@ struct Mesh {
     try prepare(manifests)
     let way = try await transport.way(in: directory)
     let weir = try await WeirProcess.serve(
-      manifests: [manifests.path], state: directory.path + "/state", listeners: way.listeners, in: directory)
+      manifests: [manifests.path], state: directory.path + "/state", listeners: way.listeners, flags: flags,
+      in: directory)
     do {
       let host = LoopbackAddress.next()
       let bootstrap = try await weir.bootstrap(
@@ -76,7 +78,10 @@ struct Mesh {
 
   /// The virtual host of a service in Envoy's route configuration.
   func virtualHost(_ service: String) async throws -> JSON {
-    let hosts = try await envoy.routeConfiguration("outbound")["virtual_hosts"].array
+    // The table without hosts shows those that came one by one.
+    var table = try await envoy.routeConfiguration("outbound-vhds")
+    if table == .null { table = try await envoy.routeConfiguration("outbound") }
+    let hosts = table["virtual_hosts"].array
     return hosts.first { $0["domains"].array.contains(.string("\(service).shop.svc.cluster.local")) } ?? .null
   }
 
@@ -116,10 +121,23 @@ struct Mesh {
     return Dictionary(pairs) { first, _ in first }
   }
 
+  /// Waits until the only proxy has asked for that many types and has acknowledged all of them.
+  func waitUntilAcknowledged(types count: Int) async throws {
+    try await poll("the proxy has acknowledged \(count) types", within: .seconds(40)) {
+      let proxies = try await weir.json("/v1/proxies")["proxies"].array
+      let types = proxies.first?["types"].array ?? []
+      guard proxies.count == 1, types.count == count else { return false }
+      return types.allSatisfy {
+        $0["inFlight"].bool == false && $0["lag"].integer == 0 && $0["heldBack"].array.isEmpty
+      }
+    }
+  }
+
   /// Resources sent so far, by type, since `weir serve` began.
-  func resourcesSent() async throws -> [String: Int] {
+  func resourcesSent(
+    of types: [String] = ["cluster", "endpoint", "listener", "route"]
+  ) async throws -> [String: Int] {
     let metrics = try await weir.metrics()
-    let types = ["cluster", "endpoint", "listener", "route"]
     #expect(metrics.names.contains("weir_xds_resources_sent_total"), "\(metrics.names.sorted())")
     return Dictionary(
       uniqueKeysWithValues: types.map { ($0, Int(metrics.sum("weir_xds_resources_sent_total", ["type": $0]))) })

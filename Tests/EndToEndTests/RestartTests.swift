@@ -23,7 +23,7 @@ extension EndToEnd {
           try await load.pass(requests: 50)
 
           // First with nothing changed meanwhile.
-          try await end(mesh, ending)
+          try await Self.end(mesh, ending)
           try await load.pass(requests: 100)
           try await mesh.weir.startAgain()
           try await waitForProxy(mesh)
@@ -33,7 +33,7 @@ extension EndToEnd {
           if `protocol` == .delta { #expect(sent.values.allSatisfy { $0 == 0 }, "\(sent)") }
 
           // Then with one endpoint replaced while it was away: exactly that one assignment.
-          try await end(mesh, ending)
+          try await Self.end(mesh, ending)
           let old = catalog.members.removeFirst()
           let new = try await ShopService.member("catalog-new", version: "v1")
           catalog.members.append(new)
@@ -74,7 +74,7 @@ extension EndToEnd {
           try await load.pass(requests: 50)
           // Once to a subset that Envoy has already, then to and fro to one that is as new to it as the route.
           for (old, new) in [("v1", "v2"), ("v2", "v1"), ("v1", "v2")] {
-            try await end(mesh, .killed)
+            try await Self.end(mesh, .killed)
             try reviews.writeWeights([new: 100], into: mesh.manifests)
             try reviews.writeSubsets([new], into: mesh.manifests)
             try await load.pass(requests: 50)
@@ -93,7 +93,7 @@ extension EndToEnd {
       await reviews.stop()
     }
 
-    private func end(_ mesh: Mesh, _ ending: Ending) async throws {
+    static func end(_ mesh: Mesh, _ ending: Ending) async throws {
       switch ending {
       case .killed: #expect(await mesh.weir.kill() == .signal(9))
       case .terminated: #expect(await mesh.weir.terminate() == .code(0))

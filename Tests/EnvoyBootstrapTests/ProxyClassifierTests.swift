@@ -11,6 +11,17 @@ import XDSSnapshot
     #expect(ProxyClassifier.classify(["CLUSTER_ID": .string("x")]) == .init(proxyClass: plain))
   }
 
+  /// What is not known to understand it must not get it.
+  @Test(arguments: [
+    ("envoy", "1.40.0", true), ("envoy", "1.41.2", true), ("envoy", "2.0.0", true), ("envoy", "1.39.9", false),
+    ("envoy", "", false), ("envoy", "1", false), ("envoy", "one.40", false), ("gRPC C-core", "1.60.0", false),
+    ("", "1.40.0", false),
+  ])
+  func portionsAreForEnvoysThatWereMeasured(_ name: String, _ version: String, _ isCapable: Bool) {
+    let node = NodeIdentity(id: "a", userAgentName: name, userAgentVersion: version)
+    #expect(ProxyClassifier.takesPortions(node) == isCapable)
+  }
+
   @Test func theKeysAreRead() {
     let classification = ProxyClassifier.classify([
       "NAMESPACE": .string("shop"), "WEIR_KIND": .string("sidecar"), "WEIR_LISTEN": .string("[::1]:0"),

@@ -215,8 +215,31 @@ import TrafficModel
     #expect(try load(store).classes == [known("a")])
   }
 
-  private func known(_ namespace: String) -> StoredProxyClass {
-    StoredProxyClass(kind: "sidecar", namespace: namespace, listenHost: "127.0.0.1", listenPort: 15_001)
+  @Test func theClassesOfTheSecondSchemaTookNoHostsOneByOne() throws {
+    let directory = Directory()
+    try store(directory, 3)
+    try query(
+      directory.file,
+      """
+      DROP TABLE classes;
+      CREATE TABLE classes (
+        kind TEXT NOT NULL, namespace TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
+        PRIMARY KEY (kind, namespace, host, port));
+      INSERT INTO classes VALUES ('sidecar', 'a', '127.0.0.1', 15001), ('sidecar', 'b', '127.0.0.1', 15001);
+      PRAGMA user_version = 2
+      """)
+    let store = try SQLiteStore(directory: directory.path)
+    #expect(try load(store).objects.count == 3)
+    #expect(try load(store).problems.isEmpty)
+    #expect(try load(store).classes == [known("a"), known("b")])
+    try store.apply(StoreChange(arrived: [known("a", takesVirtualHosts: true)], departed: [known("b")]))
+    #expect(try load(store).classes == [known("a"), known("a", takesVirtualHosts: true)])
+  }
+
+  private func known(_ namespace: String, takesVirtualHosts: Bool = false) -> StoredProxyClass {
+    StoredProxyClass(
+      kind: "sidecar", namespace: namespace, listenHost: "127.0.0.1", listenPort: 15_001,
+      takesVirtualHosts: takesVirtualHosts)
   }
 
   @Test func classesComeAndGo() throws {

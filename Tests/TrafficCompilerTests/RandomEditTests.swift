@@ -168,7 +168,8 @@ struct RandomWorld {
 }
 
 let allClasses: [ProxyClass] = [
-  shopClass, otherClass, ProxyClass(namespace: "svc", listenHost: "127.0.0.3", listenPort: 5432),
+  shopClass, otherClass, ProxyClass(namespace: "svc", listenHost: "127.0.0.3", listenPort: 5432), hostByHostClass,
+  ProxyClass(namespace: "bank", listenHost: "127.0.0.1", listenPort: 15001, takesVirtualHosts: true),
 ]
 
 /// What differs between two generations, in every table of every class, byte by byte.
@@ -209,7 +210,7 @@ struct RandomEditTests {
   func incrementalEqualsFromScratch(seed: UInt64) throws {
     let sizes = [5, 12, 40]
     var world = RandomWorld(seed: seed, services: sizes[Int(seed % 3)])
-    let incremental = TrafficCompiler(checksReads: true)
+    let incremental = TrafficCompiler(loneEndpointsFrom: Self.loneEndpointsFrom(seed), checksReads: true)
     var classes: Set<ProxyClass> = []
     print("random edits: WEIR_SEED=\(seed)")
     var done = 0
@@ -239,18 +240,22 @@ struct RandomEditTests {
         known = Set(problems)
       }
       guard world.chance(5) || done >= Self.edits else { continue }
-      try compare(incremental, &world, classes, "WEIR_SEED=\(seed), after \(done) edits")
+      try compare(incremental, &world, classes, Self.loneEndpointsFrom(seed), "WEIR_SEED=\(seed), after \(done) edits")
     }
     print(
       "WEIR_SEED=\(seed):",
       world.counts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
   }
 
+  /// None, every endpoint, those of clusters with more than two.
+  private static func loneEndpointsFrom(_ seed: UInt64) -> Int { [0, 1, 3][Int(seed / 3 % 3)] }
+
   /// The same objects in another order and other batches, in a new compiler.
   private func compare(
-    _ incremental: TrafficCompiler, _ world: inout RandomWorld, _ classes: Set<ProxyClass>, _ context: Comment
+    _ incremental: TrafficCompiler, _ world: inout RandomWorld, _ classes: Set<ProxyClass>, _ loneEndpointsFrom: Int,
+    _ context: Comment
   ) throws {
-    let scratch = TrafficCompiler(checksReads: true)
+    let scratch = TrafficCompiler(loneEndpointsFrom: loneEndpointsFrom, checksReads: true)
     let early = world.chance(50)
     if early { for proxyClass in classes { scratch.addClass(proxyClass) } }
     let edits = world.objects.sorted { $0.key < $1.key }.map(\.value).shuffled(using: &world.random).map(Edit.upsert)
@@ -260,6 +265,9 @@ struct RandomEditTests {
     try #require(differences(a, b) == [], context)
     try #require(a.clusters.contentHash == b.clusters.contentHash, context)
     try #require(a.endpoints.contentHash == b.endpoints.contentHash, context)
+    try #require(
+      a.loneEndpoints?.assignments.contentHash == b.loneEndpoints?.assignments.contentHash
+        && a.loneEndpoints?.endpoints.contentHash == b.loneEndpoints?.endpoints.contentHash, context)
     try #require(Set(a.classes.keys) == Set(b.classes.keys), context)
     for proxyClass in a.classes.keys {
       for type in ResourceType.allCases {
@@ -269,6 +277,9 @@ struct RandomEditTests {
       }
       let domains = try a.virtualHosts(for: proxyClass).values.flatMap { $0["domains"].texts.map { $0.lowercased() } }
       try #require(Set(domains).count == domains.count, context)
+      guard proxyClass.takesVirtualHosts else { continue }
+      let alone = try a.hostsAlone(for: proxyClass).values.flatMap { $0["domains"].texts.map { $0.lowercased() } }
+      try #require(alone.sorted() == domains.sorted(), context)
     }
     try #require(incremental.problems == scratch.problems, context)
     // All of it again is no change.
@@ -279,7 +290,8 @@ struct RandomEditTests {
       try #require(empty.clusters.count == 0 && empty.endpoints.count == 0, context)
       try #require(scratch.problems == [], context)
       for tables in empty.classes.values {
-        try #require(tables.listeners.count == 1 && tables.routes.count == 1, context)
+        try #require(tables.listeners.count == 1 && tables.routes.count == 2, context)
+        try #require(tables.hostByHost?.virtualHosts.count ?? 0 == 0, context)
       }
     }
   }

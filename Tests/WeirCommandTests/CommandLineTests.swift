@@ -2,6 +2,7 @@ import EnvoyBootstrap
 import Foundation
 import Logging
 import Testing
+import Weir
 
 @testable import WeirCommand
 
@@ -49,6 +50,21 @@ import Testing
             unix: .init(path: "/s", mode: 0o660)),
           admin: HostPort(host: "localhost", port: 1),
           state: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
+  }
+
+  @Test func serveSaysWhoGetsVirtualHostsOneByOne() throws {
+    func virtualHosts(_ arguments: [String]) throws -> ControlPlaneConfiguration.VirtualHosts {
+      try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000)
+        .virtualHosts
+    }
+    #expect(try virtualHosts([]) == .automatic(threshold: 200))
+    #expect(try virtualHosts(["--vhds", "auto", "--vhds-threshold", "7"]) == .automatic(threshold: 7))
+    #expect(try virtualHosts(["--vhds", "on"]) == .always)
+    #expect(try virtualHosts(["--vhds", "off"]) == .never)
+    #expect(
+      complaint(["serve", "--manifests", folder, "--vhds", "on", "--vhds-threshold", "7"])
+        .contains("--vhds-threshold is for --vhds auto"))
+    #expect(complaint(["serve", "--manifests", folder, "--vhds", "maybe"]).contains("maybe"))
   }
 
   /// Plain TCP is there if it is asked for, or if nothing else is.

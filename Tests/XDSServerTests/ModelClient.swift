@@ -36,9 +36,12 @@ final class ModelClient {
     var isErratic = false
     /// Fails to build a bad cluster, keeps it as one that warms, and then says nothing of clusters until it is gone.
     var freezes = false
+    /// Takes its virtual hosts one by one (delta).
+    var takesHostByHost = false
 
     var description: String {
-      "whole \(refusesWhole), routes \(takesRoutes), erratic \(isErratic), freezes \(freezes)"
+      (takesHostByHost ? "host by host, " : "")
+        + "whole \(refusesWhole), routes \(takesRoutes), erratic \(isErratic), freezes \(freezes)"
     }
   }
 
@@ -83,11 +86,13 @@ final class ModelClient {
   private var resubscribed: [ResourceType: Set<String>] = [:]
   /// It uses no routes that came before this.
   private var hasDroppedRoutes = false
-  private var routeNames = [World.routeName]
+  private var routeNames: [String]
+  private var routeName: String { habits.takesHostByHost ? World.hostlessName : World.routeName }
 
   init(_ variant: XDSProtocol, _ habits: Habits) {
     self.variant = variant
     self.habits = habits
+    routeNames = [habits.takesHostByHost ? World.hostlessName : World.routeName]
   }
 
   /// Opens a stream. All subscriptions are made anew at once; a first-time client asks for routes after listeners.
@@ -116,7 +121,9 @@ final class ModelClient {
       if !endpointNames.isEmpty { request(.endpoint, adding: endpointNames.sorted()) }
     }
     request(.listener)
-    if habits.takesRoutes && !held[.listener, default: [:]].isEmpty { request(.route, adding: [World.routeName]) }
+    if habits.takesRoutes && !held[.listener, default: [:]].isEmpty { request(.route, adding: [routeName]) }
+    // Once a client has subscribed to virtual hosts, it does so on every stream.
+    if held[.route]?[World.hostlessName] != nil || !held[.virtualHost, default: [:]].isEmpty { request(.virtualHost) }
   }
 
   // MARK: Oddities
@@ -131,7 +138,7 @@ final class ModelClient {
   func resubscribe(_ type: ResourceType, _ name: String) {
     guard isRequested.contains(type), isAnswered.contains(type) else { return }
     switch type {
-    case .cluster, .listener: return
+    case .cluster, .listener, .virtualHost, .loneEndpoint: return
     case .endpoint:
       guard endpointNames.contains(name) else { return }
       endpointNames.remove(name)
@@ -141,7 +148,7 @@ final class ModelClient {
       hasDroppedRoutes = true
       routeNames = []
       request(type, removing: [name])
-      routeNames = [World.routeName]
+      routeNames = [routeName]
     }
     resubscribed[type, default: []].insert(name)
     // In the state of the world the server may have passed over both, for their stale nonce.
@@ -177,7 +184,7 @@ final class ModelClient {
     case .stateOfTheWorld:
       var request = DiscoveryRequest()
       switch type {
-      case .cluster, .listener: break
+      case .cluster, .listener, .virtualHost, .loneEndpoint: break
       case .endpoint: request.resourceNames = endpointNames.sorted()
       case .route: request.resourceNames = routeNames
       }
@@ -253,9 +260,19 @@ final class ModelClient {
         held[type] = resources
       }
       unknownReferrers.remove(type)
-      if habits.takesRoutes && !isRequested.contains(.route) { request(.route, adding: [World.routeName]) }
+      if habits.takesRoutes && !isRequested.contains(.route) { request(.route, adding: [routeName]) }
+    case .loneEndpoint: complaints.append("\(sent) was not asked for")
+    case .virtualHost: take(hosts: resources, sent)
     case .route:
       if !sent.removed.isEmpty { complaints.append("a route table was removed") }
+      if let hostless = resources[World.hostlessName] {
+        if held[type]?[hostless.name] == nil {
+          // Its hosts come all, whether they are asked for or not.
+          expected[.virtualHost, default: []].formUnion(held[.virtualHost, default: [:]].keys)
+        }
+        held[type, default: [:]][hostless.name] = hostless
+        if !isRequested.contains(.virtualHost) { request(.virtualHost) }
+      }
       if let route = resources[World.routeName] {
         let old = held[type]?[route.name].map(World.hosts) ?? [:]
         for (host, clusters) in World.hosts(in: route) where old[host] != clusters {
@@ -267,6 +284,15 @@ final class ModelClient {
       }
     }
     request(type, nonce: sent.nonce)
+  }
+
+  private func take(hosts: [String: Resource], _ sent: Sent) {
+    if hosts.isEmpty && sent.removed.isEmpty { complaints.append("\(sent) keeps Envoy waiting") }
+    for host in hosts.values where held[.virtualHost]?[host.name]?.references != host.references {
+      for cluster in host.references { checkWarm(cluster, "host \(host.name)", .virtualHost) }
+    }
+    for name in sent.removed { held[.virtualHost]?[name] = nil }
+    held[.virtualHost, default: [:]].merge(hosts) { $1 }
   }
 
   /// The ACK that waits for warming, when it is time or when the client is in start-up.
@@ -312,6 +338,9 @@ final class ModelClient {
         if hosts.values.contains(where: { $0.contains(name) }) { complaints.append("\(name) removed under a route") }
         if held[.listener, default: [:]].values.contains(where: { $0.references.contains(name) }) {
           complaints.append("\(name) removed under a listener")
+        }
+        if held[.virtualHost, default: [:]].values.contains(where: { $0.references.contains(name) }) {
+          complaints.append("\(name) removed under a virtual host")
         }
       }
     }
@@ -364,6 +393,7 @@ final class ModelClient {
 
   static func isBad(_ resource: Resource) -> Bool {
     let text = String(decoding: resource.flattened(), as: UTF8.self)
+    if text.hasPrefix("V") { return isBad(text.split(separator: " ")[3]) }
     guard text.hasPrefix("R") else { return isBad(text.split(separator: " ")[2]) }
     return text.split(separator: ";").dropFirst().contains { isBad($0.split(separator: " ")[1]) }
   }

@@ -9,8 +9,8 @@ import XDSSnapshot
 /// The runs are the same each time. `WEIR_SEED=random` begins elsewhere, `WEIR_SEED=N` at N (a failing run prints its seed),
 /// and `WEIR_RUNS` is how many runs there are: to look for new trouble, `WEIR_SEED=random WEIR_RUNS=2000`.
 @Suite struct ModelTests {
-  @Test(arguments: XDSProtocol.allCases)
-  func aStrictClientAlwaysHoldsAConsistentStateAndEndsWithAllOfIt(_ variant: XDSProtocol) {
+  @Test(arguments: [(XDSProtocol.stateOfTheWorld, false), (.delta, false), (.delta, true)])
+  func aStrictClientAlwaysHoldsAConsistentStateAndEndsWithAllOfIt(_ variant: XDSProtocol, isHostByHost: Bool) {
     let environment = ProcessInfo.processInfo.environment
     let given = environment["WEIR_SEED"]
     let first = given == "random" ? UInt64.random(in: 0...UInt64.max / 2) : given.flatMap(UInt64.init) ?? 1
@@ -18,12 +18,14 @@ import XDSSnapshot
     print("model test: \(runs) runs from seed \(first)")
     var frozen = 0
     for offset in 0..<runs {
-      let (isGood, isFrozen) = Self.run(variant, seed: first + offset, isAlone: runs == 1)
+      let (isGood, isFrozen) = Self.run(
+        variant, seed: first + offset, isHostByHost: isHostByHost, isAlone: runs == 1)
       guard isGood else { return }
       if isFrozen { frozen += 1 }
     }
     print(
-      "model test, \(variant.rawValue): \(runs) runs are good; \(frozen) clients could not be helped out of silence")
+      "model test, \(variant.rawValue)\(isHostByHost ? ", host by host" : ""): \(runs) runs are good; \(frozen) clients could not be helped out of silence"
+    )
   }
 
   /// What failed once.
@@ -39,12 +41,12 @@ import XDSSnapshot
   }
 
   private static func run(
-    _ variant: XDSProtocol, seed: UInt64, habits: ModelClient.Habits? = nil, isAlone: Bool
+    _ variant: XDSProtocol, seed: UInt64, habits: ModelClient.Habits? = nil, isHostByHost: Bool = false, isAlone: Bool
   ) -> (isGood: Bool, isFrozen: Bool) {
-    var run = ModelRun(variant, seed: seed, habits: habits)
+    var run = ModelRun(variant, seed: seed, habits: habits, isHostByHost: isHostByHost)
     let problems = run.go()
     let isGood = problems.isEmpty
-    #expect(isGood, "WEIR_SEED=\(seed) \(variant)")
+    #expect(isGood, "WEIR_SEED=\(seed) \(variant), host by host: \(isHostByHost)")
     if !isGood {
       print("client: \(run.habits)")
       print((problems.prefix(4) + problems.suffix(isAlone ? 1000 : 45)).joined(separator: "\n"))
@@ -72,19 +74,33 @@ private struct ModelRun {
   /// The client says nothing of clusters to the end, because of one of which the server does not know what it held.
   private(set) var hasStayedFrozen = false
 
-  init(_ variant: XDSProtocol, seed: UInt64, habits: ModelClient.Habits? = nil) {
+  init(_ variant: XDSProtocol, seed: UInt64, habits: ModelClient.Habits? = nil, isHostByHost: Bool) {
     random = SeededGenerator(seed: seed)
     oddities = SeededGenerator(seed: ~seed)
-    self.habits = habits ?? .init(using: &oddities)
+    var habits = habits ?? .init(using: &oddities)
+    habits.takesHostByHost = isHostByHost
+    self.habits = habits
     self.variant = variant
     for index in 0..<4 { world.cluster("c\(index)") }
     world.host("h0", ["c0", "c1"])
     world.host("h1", ["c2"])
     current = world.generation()
     client = ModelClient(variant, self.habits)
-    session = ProxySession(variant: variant, proxyClass: World.proxyClass, shared: shared)
+    session = ProxySession(
+      variant: variant, proxyClass: isHostByHost ? World.hostByHostClass : World.proxyClass, shared: shared)
     session.published(current)
     client.connect(serverRestarted: false)
+  }
+
+  private var proxyClass: ProxyClass { habits.takesHostByHost ? World.hostByHostClass : World.proxyClass }
+  private var routeName: String { habits.takesHostByHost ? World.hostlessName : World.routeName }
+
+  /// What the client is to hold in the end.
+  private func wanted(_ type: ResourceType) -> [String: String] {
+    var wanted: [String: String] = [:]
+    if type == .virtualHost && !habits.takesHostByHost { return wanted }
+    session.table(type, current)?.tree.forEach { wanted[$0.name] = $0.version }
+    return type == .route ? wanted.filter { $0.key == routeName } : wanted
   }
 
   /// What the server believes, and what the client has.
@@ -103,7 +119,7 @@ private struct ModelRun {
         lines.append("  blocked \(quarantine.blocked.keys.sorted()), doubtful \(quarantine.doubtful.sorted())")
         lines.append("  groups \(quarantine.groups.map { $0.keys.sorted() }), dropped \(quarantine.dropped.sorted())")
       }
-      if let table = current.table(type, for: World.proxyClass) { lines.append("  is \(names(table))") }
+      if let table = self.session.table(type, current) { lines.append("  is \(names(table))") }
       let held = client.held[type, default: [:]].values.map { String(decoding: $0.flattened(), as: UTF8.self) }
       lines.append("  client \(held.sorted())")
     }
@@ -137,10 +153,9 @@ private struct ModelRun {
     }
     var problems = client.complaints
     for type in ResourceType.allCases {
-      var wanted: [String: String] = [:]
-      world.table(type).tree.forEach { wanted[$0.name] = $0.version }
+      let wanted = wanted(type)
       let held = client.held[type, default: [:]].mapValues(\.version)
-      if held != wanted && (type != .route || habits.takesRoutes) {
+      if held != wanted && (![.route, .virtualHost].contains(type) || habits.takesRoutes) {
         let differing = Set(held.keys).union(wanted.keys).filter { held[$0] != wanted[$0] }
         problems.append("\(type) differs: \(differing.sorted()) held \(session[type].held)")
       }
@@ -209,7 +224,14 @@ private struct ModelRun {
     }
     // A client of unknown state that refuses all listeners without saying why cannot be helped.
     if !session[.listener].holdsUnknown {
-      world.listeners.tree.forEach { if good.isSuperset(of: $0.references) { check($0, .listener) } }
+      (session.table(.listener, current) ?? .init()).tree.forEach {
+        if good.isSuperset(of: $0.references) { check($0, .listener) }
+      }
+    }
+    if habits.takesHostByHost {
+      guard session[.virtualHost].isRequested else { return problems }
+      world.virtualHosts.tree.forEach { if good.isSuperset(of: $0.references) { check($0, .virtualHost) } }
+      return problems
     }
     guard let route = world.routes[World.routeName], !ModelClient.isBad(route), session[.route].isRequested else {
       return problems
@@ -242,7 +264,7 @@ private struct ModelRun {
   private mutating func oddity() {
     switch Int.random(in: 0..<60, using: &oddities) {
     case 0: client.repeatAnswer(ResourceType.allCases.randomElement(using: &oddities)!)
-    case 1: client.resubscribe(.route, World.routeName)
+    case 1: client.resubscribe(.route, routeName)
     case 2: client.resubscribe(.endpoint, "c\(Int.random(in: 0..<8, using: &oddities))")
     default: break
     }
@@ -314,7 +336,7 @@ private struct ModelRun {
         client.remembered = [:]
       }
     }
-    session = ProxySession(variant: variant, proxyClass: World.proxyClass, shared: shared)
+    session = ProxySession(variant: variant, proxyClass: proxyClass, shared: shared)
     if Bool.random(using: &random) { session.published(current) }
     if habits.isErratic {
       for type in ResourceType.allCases where Int.random(in: 0..<4, using: &oddities) == 0 {

@@ -32,9 +32,13 @@ final class TestStream {
   private var now = Duration.zero
   private var accepted: [ResourceType: String] = [:]
 
-  init(_ variant: XDSProtocol, shared: SharedResponses = .forTests(), scope: ProxySession.Scope = .aggregated) {
+  init(
+    _ variant: XDSProtocol, shared: SharedResponses = .forTests(), scope: ProxySession.Scope = .aggregated,
+    proxyClass: ProxyClass = World.proxyClass, delivery: VirtualHostDelivery = .always
+  ) {
     self.variant = variant
-    session = ProxySession(variant: variant, scope: scope, proxyClass: World.proxyClass, shared: shared)
+    session = ProxySession(
+      variant: variant, scope: scope, proxyClass: proxyClass, shared: shared, delivery: delivery)
   }
 
   private func pumped() -> [Sent] { pump(at: now) }
@@ -139,7 +143,7 @@ final class TestStream {
     _ = stream.ack(.listener)
     stream.subscribe(.route, [World.routeName])
     _ = stream.ack(.route)
-    for type in ResourceType.allCases {
+    for type in ResourceType.general {
       #expect(stream.session[type].inFlight == nil)
       #expect(stream.session[type].converged == world.number)
     }

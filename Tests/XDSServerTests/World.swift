@@ -7,6 +7,10 @@ import XDSSnapshot
 struct World {
   static let proxyClass = ProxyClass(namespace: "default", listenHost: "127.0.0.1", listenPort: 15001)
   static let routeName = "outbound"
+  /// Proxies that take virtual hosts one by one, and the route table that they get.
+  static let hostByHostClass = ProxyClass(
+    namespace: "default", listenHost: "127.0.0.1", listenPort: 15001, takesVirtualHosts: true)
+  static let hostlessName = "outbound-vhds"
 
   private(set) var number: UInt64 = 0
   var clusters = ResourceTable()
@@ -67,15 +71,40 @@ struct World {
     case .endpoint: endpoints
     case .listener: listeners
     case .route: routes
+    case .virtualHost: virtualHosts
+    case .loneEndpoint: .init()
     }
+  }
+
+  /// The hosts of the first route table as resources of their own.
+  var virtualHosts: ResourceTable {
+    var table = ResourceTable()
+    hosts(of: Self.routeName).tree.forEach { host in
+      let name = "\(Self.hostlessName)/\(host.key)"
+      table.set(Resource(name: name, header: Array("V \(name) ".utf8), elementOf: host, from: 0))
+    }
+    return table
+  }
+
+  private var hostByHost: Generation.HostByHost {
+    var listeners = listeners
+    if let listener = listeners["http"] {
+      listeners.set(Resource(name: "http", bytes: listener.flattened() + Array(" vhds".utf8)))
+    }
+    return .init(routeTable: Self.hostlessName, listeners: listeners, virtualHosts: virtualHosts)
   }
 
   /// The next generation.
   mutating func generation() -> Generation {
     number += 1
+    var allRoutes = routes
+    allRoutes.set(Resource(name: Self.hostlessName, bytes: Array("R \(Self.hostlessName);".utf8)))
     return Generation(
       number: number, clusters: clusters, endpoints: endpoints,
-      classes: [Self.proxyClass: .init(listeners: listeners, routes: routes)])
+      classes: [
+        Self.proxyClass: .init(listeners: listeners, routes: routes),
+        Self.hostByHostClass: .init(listeners: listeners, routes: allRoutes, hostByHost: hostByHost),
+      ])
   }
 
   /// The virtual hosts in a route table's text, with the clusters that each names.
@@ -88,6 +117,11 @@ struct World {
     }
     return hosts
   }
+}
+
+extension ResourceType {
+  /// The types that are for every client, in both protocols and on services of their own.
+  static let general = allCases.filter { ![.virtualHost, .loneEndpoint].contains($0) }
 }
 
 extension SharedResponses {

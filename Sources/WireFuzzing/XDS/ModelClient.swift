@@ -147,7 +147,7 @@ final class ModelClient: CustomStringConvertible {
 
   /// Asks for everything, as a proxy does that works.
   func subscribeToAll(_ world: ServedWorld) throws {
-    for type in ResourceType.allCases {
+    for type in ResourceType.allCases where ![.virtualHost, .loneEndpoint].contains(type) {
       let state = types[type.rawValue]
       if state.isFullState {
         if !state.isRequested && state.wanted.isEmpty {
@@ -310,6 +310,8 @@ final class ModelClient: CustomStringConvertible {
     case .endpoint: TypeURL.endpoint
     case .listener: TypeURL.listener
     case .route: TypeURL.route
+    case .virtualHost: TypeURL.virtualHost
+    case .loneEndpoint: TypeURL.lbEndpoint
     }
   }
 

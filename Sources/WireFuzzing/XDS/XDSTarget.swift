@@ -78,7 +78,7 @@ private struct XDSRun {
       switch type {
       case .cluster, .endpoint: ServedWorld.clusterNames
       case .listener: ServedWorld.listenerNames
-      case .route: ServedWorld.routeNames
+      case .route, .virtualHost, .loneEndpoint: ServedWorld.routeNames
       }
     let count = 1 + program.below(3)
     return (0..<count).map { _ in

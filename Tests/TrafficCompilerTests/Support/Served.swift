@@ -5,6 +5,9 @@ import TrafficModel
 import XDSSnapshot
 
 let shopClass = ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001)
+/// As `shopClass`, with virtual hosts one by one.
+let hostByHostClass = ProxyClass(
+  namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001, takesVirtualHosts: true)
 let otherClass = ProxyClass(namespace: "bank", listenHost: "127.0.0.1", listenPort: 15001)
 
 /// A message as parsed JSON, read by paths such as `routes.0.route.cluster`.
@@ -39,6 +42,8 @@ extension Generation {
       case .endpoint: TypeURL.endpoint
       case .listener: TypeURL.listener
       case .route: TypeURL.route
+      case .virtualHost: TypeURL.virtualHost
+      case .loneEndpoint: TypeURL.lbEndpoint
       }
     let text = try EnvoyJSON.render(typeURL: url, bytes: resource.flattened())
     return Rendered(value: try JSONSerialization.jsonObject(with: Data(text.utf8)))
@@ -54,6 +59,15 @@ extension Generation {
   func virtualHosts(for proxyClass: ProxyClass = shopClass) throws -> [String: Rendered] {
     let hosts = try rendered(.route, "outbound", for: proxyClass)?["virtualHosts"].list ?? []
     return Dictionary(uniqueKeysWithValues: hosts.map { ($0["name"].text ?? "", $0) })
+  }
+
+  /// The virtual hosts that are resources of their own, by resource name.
+  func hostsAlone(for proxyClass: ProxyClass = hostByHostClass) throws -> [String: Rendered] {
+    var hosts: [String: Rendered] = [:]
+    for name in names(.virtualHost, for: proxyClass) {
+      hosts[name] = try rendered(.virtualHost, name, for: proxyClass)
+    }
+    return hosts
   }
 
   /// `address:port`, with `draining` where it is so, by `region/zone`.

@@ -14,7 +14,7 @@ extension Traps {
       switch type {
       case .cluster, .listener: version = table.contentHash.text
       case .route: version = try #require(table[World.routeName]).version
-      case .endpoint: version = "any"
+      case .endpoint, .virtualHost, .loneEndpoint: version = "any"
       }
       stream.request(type, subscribe: names, version: version, holding: versions(table))
     }
@@ -106,7 +106,7 @@ extension Traps {
     private func moves(
       _ stream: RawStream, holding world: World, endpoints old: World? = nil, route: World? = nil
     ) throws {
-      for type in ResourceType.allCases {
+      for type in ResourceType.general {
         var table = world.table(type)
         if type == .endpoint, let old { table = old.endpoints }
         if type == .route, let route { table = route.routes }

@@ -36,6 +36,7 @@ struct Flow: Sendable, CustomTestStringConvertible {
     case .endpoint: "/envoy.service.endpoint.v3.EndpointDiscoveryService/\(verb)Endpoints"
     case .listener: "/envoy.service.listener.v3.ListenerDiscoveryService/\(verb)Listeners"
     case .route: "/envoy.service.route.v3.RouteDiscoveryService/\(verb)Routes"
+    case .virtualHost, .loneEndpoint: "none"
     }
   }
 
@@ -44,7 +45,7 @@ struct Flow: Sendable, CustomTestStringConvertible {
   var repeatsRefused: Bool { type == .cluster && variant == .delta }
 
   /// CDS, EDS, LDS, RDS × ADS, own service × state of the world, delta.
-  static let all = ResourceType.allCases.flatMap { type in
+  static let all = ResourceType.general.flatMap { type in
     [true, false].flatMap { isAggregated in
       XDSProtocol.allCases.map { Flow(type: type, isAggregated: isAggregated, variant: $0) }
     }
@@ -64,6 +65,8 @@ extension ResourceType {
     case .endpoint: "EDS"
     case .listener: "LDS"
     case .route: "RDS"
+    case .virtualHost: "VHDS"
+    case .loneEndpoint: "LEDS"
     }
   }
 }
@@ -84,6 +87,8 @@ extension World {
     case .endpoint: endpoint(name, version: version)
     case .listener: listener(name, version: version)
     case .route: host("h", version: version, [], in: name)
+    case .virtualHost: host(name, version: version, [])
+    case .loneEndpoint: break
     }
   }
 
@@ -93,6 +98,8 @@ extension World {
     case .endpoint: endpoints.remove(name)
     case .listener: listeners.remove(name)
     case .route: routes.remove(name)
+    case .virtualHost: removeHost(name)
+    case .loneEndpoint: break
     }
   }
 

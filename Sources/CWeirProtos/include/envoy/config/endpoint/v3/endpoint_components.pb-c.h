@@ -16,12 +16,15 @@ PROTOBUF_C__BEGIN_DECLS
 
 #include "envoy/config/core/v3/address.pb-c.h"
 #include "envoy/config/core/v3/base.pb-c.h"
+#include "envoy/config/core/v3/config_source.pb-c.h"
 #include "envoy/config/core/v3/health_check.pb-c.h"
 #include "google/protobuf/wrappers.pb-c.h"
 
 typedef struct Envoy__Config__Endpoint__V3__Endpoint Envoy__Config__Endpoint__V3__Endpoint;
 typedef struct Envoy__Config__Endpoint__V3__LbEndpoint Envoy__Config__Endpoint__V3__LbEndpoint;
+typedef struct Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig;
 typedef struct Envoy__Config__Endpoint__V3__LocalityLbEndpoints Envoy__Config__Endpoint__V3__LocalityLbEndpoints;
+typedef struct Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList;
 
 
 /* --- enums --- */
@@ -64,6 +67,41 @@ struct  Envoy__Config__Endpoint__V3__LbEndpoint
     , ENVOY__CONFIG__CORE__V3__HEALTH_STATUS__UNKNOWN, NULL, NULL, ENVOY__CONFIG__ENDPOINT__V3__LB_ENDPOINT__HOST_IDENTIFIER__NOT_SET, {0} }
 
 
+/*
+ * Endpoints that are resources of their own.
+ */
+struct  Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig
+{
+  ProtobufCMessage base;
+  Envoy__Config__Core__V3__ConfigSource *leds_config;
+  /*
+   * A glob, `xdstp://AUTHORITY/envoy.config.endpoint.v3.LbEndpoint/... *`.
+   */
+  char *leds_collection_name;
+};
+#define ENVOY__CONFIG__ENDPOINT__V3__LEDS_CLUSTER_LOCALITY_CONFIG__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor) \
+    , NULL, (char *)protobuf_c_empty_string }
+
+
+struct  Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList
+{
+  ProtobufCMessage base;
+  size_t n_lb_endpoints;
+  Envoy__Config__Endpoint__V3__LbEndpoint **lb_endpoints;
+};
+#define ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_ENDPOINT_LIST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&envoy__config__endpoint__v3__locality_lb_endpoints__lb_endpoint_list__descriptor) \
+    , 0,NULL }
+
+
+typedef enum {
+  ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG__NOT_SET = 0,
+  ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LOAD_BALANCER_ENDPOINTS = 7,
+  ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LEDS_CLUSTER_LOCALITY_CONFIG = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG__CASE)
+} Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbConfigCase;
+
 struct  Envoy__Config__Endpoint__V3__LocalityLbEndpoints
 {
   ProtobufCMessage base;
@@ -78,10 +116,15 @@ struct  Envoy__Config__Endpoint__V3__LocalityLbEndpoints
    * 0 is the highest.
    */
   uint32_t priority;
+  Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbConfigCase lb_config_case;
+  union {
+    Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList *load_balancer_endpoints;
+    Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *leds_cluster_locality_config;
+  };
 };
 #define ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__endpoint__v3__locality_lb_endpoints__descriptor) \
-    , NULL, 0,NULL, NULL, 0 }
+    , NULL, 0,NULL, NULL, 0, ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG__NOT_SET, {0} }
 
 
 /* Envoy__Config__Endpoint__V3__Endpoint methods */
@@ -122,6 +165,28 @@ Envoy__Config__Endpoint__V3__LbEndpoint *
 void   envoy__config__endpoint__v3__lb_endpoint__free_unpacked
                      (Envoy__Config__Endpoint__V3__LbEndpoint *message,
                       ProtobufCAllocator *allocator);
+/* Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig methods */
+void   envoy__config__endpoint__v3__leds_cluster_locality_config__init
+                     (Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig         *message);
+size_t envoy__config__endpoint__v3__leds_cluster_locality_config__get_packed_size
+                     (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig   *message);
+size_t envoy__config__endpoint__v3__leds_cluster_locality_config__pack
+                     (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig   *message,
+                      uint8_t             *out);
+size_t envoy__config__endpoint__v3__leds_cluster_locality_config__pack_to_buffer
+                     (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig   *message,
+                      ProtobufCBuffer     *buffer);
+Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *
+       envoy__config__endpoint__v3__leds_cluster_locality_config__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   envoy__config__endpoint__v3__leds_cluster_locality_config__free_unpacked
+                     (Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *message,
+                      ProtobufCAllocator *allocator);
+/* Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList methods */
+void   envoy__config__endpoint__v3__locality_lb_endpoints__lb_endpoint_list__init
+                     (Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList         *message);
 /* Envoy__Config__Endpoint__V3__LocalityLbEndpoints methods */
 void   envoy__config__endpoint__v3__locality_lb_endpoints__init
                      (Envoy__Config__Endpoint__V3__LocalityLbEndpoints         *message);
@@ -149,6 +214,12 @@ typedef void (*Envoy__Config__Endpoint__V3__Endpoint_Closure)
 typedef void (*Envoy__Config__Endpoint__V3__LbEndpoint_Closure)
                  (const Envoy__Config__Endpoint__V3__LbEndpoint *message,
                   void *closure_data);
+typedef void (*Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig_Closure)
+                 (const Envoy__Config__Endpoint__V3__LedsClusterLocalityConfig *message,
+                  void *closure_data);
+typedef void (*Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList_Closure)
+                 (const Envoy__Config__Endpoint__V3__LocalityLbEndpoints__LbEndpointList *message,
+                  void *closure_data);
 typedef void (*Envoy__Config__Endpoint__V3__LocalityLbEndpoints_Closure)
                  (const Envoy__Config__Endpoint__V3__LocalityLbEndpoints *message,
                   void *closure_data);
@@ -160,7 +231,9 @@ typedef void (*Envoy__Config__Endpoint__V3__LocalityLbEndpoints_Closure)
 
 extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__endpoint__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__lb_endpoint__descriptor;
+extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__leds_cluster_locality_config__descriptor;
 extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__locality_lb_endpoints__descriptor;
+extern const ProtobufCMessageDescriptor envoy__config__endpoint__v3__locality_lb_endpoints__lb_endpoint_list__descriptor;
 
 PROTOBUF_C__END_DECLS
 
