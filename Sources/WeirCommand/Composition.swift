@@ -13,6 +13,7 @@ enum Composition {
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
+    configuration.fetchesClusters = options.fetchesClusters
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

@@ -63,7 +63,7 @@ struct ServeCommand: AsyncParsableCommand {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
-      loneEndpointsFrom: delivery.ledsThreshold, drainTime: drainTime)
+      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, drainTime: drainTime)
   }
 
   func run() async throws {
