@@ -78,6 +78,7 @@ enum ExtensionTypeURL {
   static let httpConnectionManager =
     prefix + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
   static let tcpProxy = prefix + "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+  static let onDemand = prefix + "envoy.extensions.filters.http.on_demand.v3.OnDemand"
   static let router = prefix + "envoy.extensions.filters.http.router.v3.Router"
   private static let prefix = "type.googleapis.com/"
 }

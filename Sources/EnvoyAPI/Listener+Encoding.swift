@@ -19,10 +19,11 @@ extension Arena {
     let name = string(listener.name)
     let filter =
       switch listener.kind {
-      case .http(let routeConfiguration):
+      case .http(let routeConfiguration, let fetchesClusters):
         networkFilter(
           "envoy.filters.network.http_connection_manager", ExtensionTypeURL.httpConnectionManager,
-          connectionManager(statPrefix: name, routeConfiguration: routeConfiguration))
+          connectionManager(
+            statPrefix: name, routeConfiguration: routeConfiguration, fetchesClusters: fetchesClusters))
       case .tcp(let cluster):
         networkFilter(
           "envoy.filters.network.tcp_proxy", ExtensionTypeURL.tcpProxy, tcpProxy(statPrefix: name, cluster: cluster))
@@ -51,17 +52,19 @@ extension Arena {
   }
 
   private func connectionManager(
-    statPrefix: UnsafeMutablePointer<CChar>, routeConfiguration: String
+    statPrefix: UnsafeMutablePointer<CChar>, routeConfiguration: String, fetchesClusters: Bool
   ) -> UnsafeRawPointer {
     let rds = make(envoy__extensions__filters__network__http_connection_manager__v3__rds__init)
     rds.pointee.config_source = aggregatedConfigSource()
     rds.pointee.route_config_name = string(routeConfiguration)
-    let router = make(envoy__extensions__filters__network__http_connection_manager__v3__http_filter__init)
-    router.pointee.name = string("envoy.filters.http.router")
-    router.pointee.config_type_case =
-      ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_FILTER__CONFIG_TYPE_TYPED_CONFIG
-    router.pointee.typed_config = any(
-      ExtensionTypeURL.router, make(envoy__extensions__filters__http__router__v3__router__init))
+    var filters = [
+      httpFilter(
+        "envoy.filters.http.router", ExtensionTypeURL.router,
+        make(envoy__extensions__filters__http__router__v3__router__init))
+    ]
+    if fetchesClusters {
+      filters.insert(httpFilter("envoy.filters.http.on_demand", ExtensionTypeURL.onDemand, onDemand()), at: 0)
+    }
     let upgrade = make(
       envoy__extensions__filters__network__http_connection_manager__v3__http_connection_manager__upgrade_config__init)
     upgrade.pointee.upgrade_type = string("websocket")
@@ -73,13 +76,33 @@ extension Arena {
     message.pointee.route_specifier_case =
       ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_CONNECTION_MANAGER__ROUTE_SPECIFIER_RDS
     message.pointee.rds = rds
-    message.pointee.n_http_filters = 1
-    message.pointee.http_filters = array(of: router)
+    message.pointee.n_http_filters = filters.count
+    message.pointee.http_filters = array(filters) { $0 }
     message.pointee.n_upgrade_configs = 1
     message.pointee.upgrade_configs = array(of: upgrade)
     message.pointee.stream_idle_timeout = duration(Milliseconds(0))
     message.pointee.normalize_path = wrapped(true)
     message.pointee.strip_trailing_host_dot = 1
+    return UnsafeRawPointer(message)
+  }
+
+  private func httpFilter(
+    _ name: String, _ typeURL: String, _ configuration: UnsafeRawPointer
+  ) -> UnsafeMutablePointer<Envoy__Extensions__Filters__Network__HttpConnectionManager__V3__HttpFilter>? {
+    let message = make(envoy__extensions__filters__network__http_connection_manager__v3__http_filter__init)
+    message.pointee.name = string(name)
+    message.pointee.config_type_case =
+      ENVOY__EXTENSIONS__FILTERS__NETWORK__HTTP_CONNECTION_MANAGER__V3__HTTP_FILTER__CONFIG_TYPE_TYPED_CONFIG
+    message.pointee.typed_config = any(typeURL, configuration)
+    return message
+  }
+
+  private func onDemand() -> UnsafeRawPointer {
+    let clusters = make(envoy__extensions__filters__http__on_demand__v3__on_demand_cds__init)
+    clusters.pointee.source = aggregatedConfigSource()
+    clusters.pointee.timeout = duration(Milliseconds(5000))
+    let message = make(envoy__extensions__filters__http__on_demand__v3__on_demand__init)
+    message.pointee.odcds = clusters
     return UnsafeRawPointer(message)
   }
 

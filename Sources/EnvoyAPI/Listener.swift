@@ -15,7 +15,10 @@ public struct Listener: Sendable, Hashable {
   public enum Kind: Sendable, Hashable {
     /// An HTTP connection manager that takes its routes by RDS over ADS; codec by detection (HTTP/1.1 and h2c), WebSocket
     /// upgrades allowed, and the router as its last filter.
-    case http(routeConfiguration: String)
+    ///
+    /// - Parameter fetchesClusters: a request to a cluster that the proxy does not have waits while it is asked for (ODCDS),
+    ///   over ADS.
+    case http(routeConfiguration: String, fetchesClusters: Bool = false)
     /// A TCP proxy to one cluster.
     case tcp(cluster: String)
   }

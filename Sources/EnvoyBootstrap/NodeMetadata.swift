@@ -9,6 +9,9 @@ public enum NodeMetadata {
   /// Where the outbound HTTP listener listens: `HOST:PORT` with an IP literal.
   public static let listen = "WEIR_LISTEN"
 
+  /// Whether the proxy gets its clusters when it needs them: `true` or `false`.
+  public static let onDemand = "WEIR_ON_DEMAND"
+
   /// What a node without the keys is.
   public static let defaultNamespace = "default"
   public static let defaultListen = HostPort(host: "127.0.0.1", port: 15001)

@@ -51,6 +51,16 @@ public enum ProxyClassifier {
     return (major, minor) >= (1, 40)
   }
 
+  /// Whether a node that can is to get its clusters when it needs them: as it says, else the default.
+  public static func fetchesClusters(_ node: NodeIdentity, default isDefault: Bool) -> Bool {
+    guard takesPortions(node) else { return false }
+    switch node.metadata[NodeMetadata.onDemand] {
+    case .string("true"), .bool(true): return true
+    case .string("false"), .bool(false): return false
+    default: return isDefault
+    }
+  }
+
   private struct Unusable: Error {
     var reason: String
     init(_ reason: String) { self.reason = reason }

@@ -19,6 +19,8 @@ public struct SidecarBootstrap: Sendable, Hashable {
   /// Envoy's own admin server; the host is an IP literal.
   public var admin: HostPort
   public var discoveryProtocol: DiscoveryProtocol
+  /// Clusters come when they are needed; nil leaves it to the control plane.
+  public var onDemand: Bool?
 
   public init(
     nodeID: String, namespace: String = NodeMetadata.defaultNamespace, labels: [String: String] = [:],
@@ -37,17 +39,19 @@ public struct SidecarBootstrap: Sendable, Hashable {
 
   /// The bootstrap as indented JSON with its keys in order, which is YAML as well. Equal values give equal text.
   public func json() -> String {
+    var metadata: [String: JSONText] = [
+      NodeMetadata.namespace: .string(namespace),
+      NodeMetadata.labels: .object(labels.mapValues(JSONText.string)),
+      NodeMetadata.kind: "sidecar",
+      NodeMetadata.listen: .string(listen.description),
+    ]
+    if let onDemand { metadata[NodeMetadata.onDemand] = .string("\(onDemand)") }
     let document: JSONText = [
       "node": [
         "id": .string(nodeID),
         // Istio's "service cluster": the workload, for Envoy's own statistics and traces.
         "cluster": .string("\(labels["app"] ?? "sidecar").\(namespace)"),
-        "metadata": [
-          NodeMetadata.namespace: .string(namespace),
-          NodeMetadata.labels: .object(labels.mapValues(JSONText.string)),
-          NodeMetadata.kind: "sidecar",
-          NodeMetadata.listen: .string(listen.description),
-        ],
+        "metadata": .object(metadata),
       ],
       "admin": ["address": socketAddress(admin)],
       "dynamic_resources": [

@@ -50,10 +50,13 @@ public struct StoredProxyClass: Sendable, Hashable, Comparable {
   public var listenHost: String
   public var listenPort: UInt16
   public var takesVirtualHosts: Bool
+  public var fetchesClusters: Bool
 
   public init(
-    kind: String, namespace: String, listenHost: String, listenPort: UInt16, takesVirtualHosts: Bool = false
+    kind: String, namespace: String, listenHost: String, listenPort: UInt16, takesVirtualHosts: Bool = false,
+    fetchesClusters: Bool = false
   ) {
+    self.fetchesClusters = fetchesClusters
     self.takesVirtualHosts = takesVirtualHosts
     self.kind = kind
     self.namespace = namespace
@@ -62,7 +65,8 @@ public struct StoredProxyClass: Sendable, Hashable, Comparable {
   }
 
   public static func < (a: Self, b: Self) -> Bool {
-    let (first, second) = (a.takesVirtualHosts ? 1 : 0, b.takesVirtualHosts ? 1 : 0)
+    func ways(_ known: Self) -> Int { (known.takesVirtualHosts ? 1 : 0) + (known.fetchesClusters ? 2 : 0) }
+    let (first, second) = (ways(a), ways(b))
     return (a.kind, a.namespace, a.listenHost, a.listenPort, first)
       < (b.kind, b.namespace, b.listenHost, b.listenPort, second)
   }

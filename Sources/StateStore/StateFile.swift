@@ -52,10 +52,12 @@ struct StateFile: Sendable {
             key: "\(row[0] as String) \(id)",
             location: SourceLocation(file: row[3], position: row[4], line: row[5]), text: row[6]))
       }
-      let classes = try Row.fetchAll(database, sql: "SELECT kind, namespace, host, port, hosts FROM classes").map {
-        StoredProxyClass(
-          kind: $0[0], namespace: $0[1], listenHost: $0[2], listenPort: $0[3], takesVirtualHosts: $0[4])
-      }
+      let classes = try Row.fetchAll(database, sql: "SELECT kind, namespace, host, port, hosts, on_demand FROM classes")
+        .map {
+          StoredProxyClass(
+            kind: $0[0], namespace: $0[1], listenHost: $0[2], listenPort: $0[3], takesVirtualHosts: $0[4],
+            fetchesClusters: $0[5])
+        }
       return (rows, classes.sorted())
     }
   }
@@ -84,10 +86,12 @@ struct StateFile: Sendable {
       try delete.execute(arguments: [key.kind.rawValue, key.id.namespace, key.id.name])
     }
     let arrive = try database.cachedStatement(
-      sql: "INSERT OR IGNORE INTO classes (kind, namespace, host, port, hosts) VALUES (?, ?, ?, ?, ?)")
+      sql: "INSERT OR IGNORE INTO classes (kind, namespace, host, port, hosts, on_demand) VALUES (?, ?, ?, ?, ?, ?)")
     for known in change.arrived { try arrive.execute(arguments: known.row) }
     let depart = try database.cachedStatement(
-      sql: "DELETE FROM classes WHERE kind = ? AND namespace = ? AND host = ? AND port = ? AND hosts = ?")
+      sql:
+        "DELETE FROM classes WHERE kind = ? AND namespace = ? AND host = ? AND port = ? AND hosts = ? AND on_demand = ?"
+    )
     for known in change.departed { try depart.execute(arguments: known.row) }
   }
 
@@ -161,7 +165,8 @@ struct StateFile: Sendable {
       sql: """
         CREATE TABLE classes (
           kind TEXT NOT NULL, namespace TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
-          hosts INTEGER NOT NULL, PRIMARY KEY (kind, namespace, host, port, hosts)
+          hosts INTEGER NOT NULL, on_demand INTEGER NOT NULL,
+          PRIMARY KEY (kind, namespace, host, port, hosts, on_demand)
         )
         """)
     try database.execute(sql: "PRAGMA user_version = \(schemaVersion)")
@@ -195,7 +200,7 @@ struct StateFile: Sendable {
           if version == 2 {
             try database.execute(
               sql: """
-                INSERT INTO classes SELECT kind, namespace, host, port, 0 FROM classes2;
+                INSERT INTO classes SELECT kind, namespace, host, port, 0, 0 FROM classes2;
                 DROP TABLE classes2
                 """)
           }
@@ -246,5 +251,7 @@ struct StateFile: Sendable {
 }
 
 extension StoredProxyClass {
-  fileprivate var row: StatementArguments { [kind, namespace, listenHost, listenPort, takesVirtualHosts] }
+  fileprivate var row: StatementArguments {
+    [kind, namespace, listenHost, listenPort, takesVirtualHosts, fetchesClusters]
+  }
 }

@@ -17,9 +17,10 @@ struct ListenAddress: Hashable, Comparable, Sendable {
   /// The listener for HTTP.
   var httpListener: Resource { httpListener(routes: WireName.outbound) }
 
-  func httpListener(routes: String) -> Resource {
+  func httpListener(routes: String, fetchesClusters: Bool = false) -> Resource {
     let listener = Listener(
-      name: WireName.outbound, address: host, port: port, kind: .http(routeConfiguration: routes))
+      name: WireName.outbound, address: host, port: port,
+      kind: .http(routeConfiguration: routes, fetchesClusters: fetchesClusters))
     return Resource(name: listener.name, bytes: listener.encoded())
   }
 }

@@ -122,7 +122,7 @@ struct ServedTables {
       }
       let address = ListenAddress(proxyClass)
       if changedAddresses.contains(address) {
-        let table = listeners[address]?.table ?? .init()
+        let table = listeners(of: proxyClass)
         classes[proxyClass]?.listeners = table
         let hostByHost = hostByHost(table, address)
         classes[proxyClass]?.hostByHost?.listeners = hostByHost
@@ -132,7 +132,7 @@ struct ServedTables {
     for proxyClass in added {
       let address = ListenAddress(proxyClass)
       var tables = Generation.ClassTables(
-        listeners: listeners[address]?.table ?? .init(), routes: routeTable(proxyClass.namespace, &routes))
+        listeners: listeners(of: proxyClass), routes: routeTable(proxyClass.namespace, &routes))
       if proxyClass.takesVirtualHosts {
         tables.hostByHost = .init(
           routeTable: WireName.outboundHostByHost, listeners: hostByHost(tables.listeners, address),
@@ -152,6 +152,15 @@ struct ServedTables {
       if tables[key]?.table.count == 0 { tables[key] = nil }
     }
     return changed
+  }
+
+  private func listeners(of proxyClass: ProxyClass) -> ResourceTable {
+    let address = ListenAddress(proxyClass)
+    var table = listeners[address]?.table ?? .init()
+    if proxyClass.fetchesClusters {
+      table.set(address.httpListener(routes: WireName.outbound, fetchesClusters: true))
+    }
+    return table
   }
 
   /// The listeners with one for HTTP that takes virtual hosts one by one.

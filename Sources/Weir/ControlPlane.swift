@@ -87,7 +87,7 @@ public final class ControlPlane: Sendable {
       takesLoneEndpoints: { [threshold = configuration.loneEndpointsFrom] node in
         threshold > 0 && ProxyClassifier.takesPortions(node)
       },
-      classify: { [virtualHosts = configuration.virtualHosts] node in
+      classify: { [virtualHosts = configuration.virtualHosts, onDemand = configuration.fetchesClusters] node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
           guard let keptBack = nodeLog.take() else { break }
@@ -96,7 +96,10 @@ public final class ControlPlane: Sendable {
             metadata: ["node": "\(node.id.prefix(256))", "note": "\(note)", "lines-kept-back": "\(keptBack)"])
         }
         var proxyClass = classification.proxyClass
-        proxyClass.takesVirtualHosts = virtualHosts != .never && ProxyClassifier.takesPortions(node)
+        proxyClass.fetchesClusters = ProxyClassifier.fetchesClusters(node, default: onDemand)
+        // With both, an Envoy asks for a host that it does not know, and keeps the request until there is one.
+        proxyClass.takesVirtualHosts =
+          virtualHosts != .never && !proxyClass.fetchesClusters && ProxyClassifier.takesPortions(node)
         return proxyClass
       },
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })

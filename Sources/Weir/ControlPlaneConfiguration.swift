@@ -28,6 +28,9 @@ public struct ControlPlaneConfiguration: Sendable {
   /// One by one, a change costs the endpoint that changed. But an endpoint then takes six times the bytes, and a proxy that
   /// comes back cannot say which it has, so it is sent all of them: it pays where thousands of endpoints change often.
   public var loneEndpointsFrom = 0
+  /// Whether Envoys on a delta ADS stream get HTTP clusters only when a request needs them (ODCDS), if they do not say
+  /// themselves. It pays for sidecars that talk to few of many services; the first request to each waits for its cluster.
+  public var fetchesClusters = false
 
   /// Which proxies get virtual hosts one by one (VHDS) instead of in their route table; only Envoys on a delta ADS stream can.
   ///

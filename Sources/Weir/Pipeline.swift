@@ -205,7 +205,8 @@ extension StoredProxyClass {
   fileprivate init(_ proxyClass: ProxyClass) {
     self.init(
       kind: proxyClass.kind.rawValue, namespace: proxyClass.namespace, listenHost: proxyClass.listenHost,
-      listenPort: proxyClass.listenPort, takesVirtualHosts: proxyClass.takesVirtualHosts)
+      listenPort: proxyClass.listenPort, takesVirtualHosts: proxyClass.takesVirtualHosts,
+      fetchesClusters: proxyClass.fetchesClusters)
   }
 }
 
@@ -215,6 +216,6 @@ extension ProxyClass {
     guard let kind = Kind(rawValue: stored.kind) else { return nil }
     self.init(
       kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort,
-      takesVirtualHosts: stored.takesVirtualHosts)
+      takesVirtualHosts: stored.takesVirtualHosts, fetchesClusters: stored.fetchesClusters)
   }
 }

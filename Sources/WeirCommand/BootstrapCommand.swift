@@ -46,7 +46,13 @@ struct BootstrapCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How it asks: delta, or sotw (state of the world).", valueName: "protocol"))
   var `protocol`: SidecarBootstrap.DiscoveryProtocol = .delta
 
+  @Flag(
+    help:
+      "It gets HTTP clusters when a request needs them (ODCDS), with --protocol delta; see `weir serve --on-demand`.")
+  var onDemand = false
+
   func validate() throws {
+    if onDemand && `protocol` != .delta { throw ValidationError("--on-demand is for --protocol delta") }
     var seen: Set<String> = []
     for label in labels where !seen.insert(label.key).inserted {
       throw ValidationError("--label: \(label.key) is given twice")
@@ -54,10 +60,12 @@ struct BootstrapCommand: ParsableCommand {
   }
 
   var bootstrap: SidecarBootstrap {
-    SidecarBootstrap(
+    var bootstrap = SidecarBootstrap(
       nodeID: nodeID, namespace: namespace,
       labels: Dictionary(labels.map { ($0.key, $0.value) }) { first, _ in first }, xds: controlPlane.address,
       listen: listen, admin: admin, discoveryProtocol: `protocol`)
+    if onDemand { bootstrap.onDemand = true }
+    return bootstrap
   }
 
   func run() {

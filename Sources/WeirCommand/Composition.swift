@@ -14,6 +14,7 @@ enum Composition {
     configuration.changes = options.changes
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
+    configuration.fetchesClusters = options.fetchesClusters
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

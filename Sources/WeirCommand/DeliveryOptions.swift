@@ -25,6 +25,12 @@ struct DeliveryOptions: ParsableArguments {
     transform: FlagValue.countOrNone)
   var ledsThreshold = 0
 
+  @Flag(
+    help: ArgumentHelp(
+      "HTTP clusters come when a request needs them (ODCDS), to Envoys on a delta ADS stream that do not say themselves "
+        + "(`weir bootstrap --on-demand`). It pays for sidecars that talk to few of many services."))
+  var onDemand = false
+
   func validate() throws {
     if vhdsThreshold != nil && vhds != .auto { throw ValidationError("--vhds-threshold is for --vhds auto") }
   }

@@ -69,7 +69,8 @@ struct ServeCommand: AsyncParsableCommand {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
-      loneEndpointsFrom: delivery.ledsThreshold, changes: changes, drainTime: drainTime)
+      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
+      drainTime: drainTime)
   }
 
   func run() async throws {

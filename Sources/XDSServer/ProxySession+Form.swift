@@ -18,6 +18,7 @@ extension ProxySession {
     if type == .listener && takesHostByHost, let listeners = generation.classes[proxyClass]?.hostByHost?.listeners {
       return listeners
     }
+    if type == .cluster { return clusters(generation) }
     if type == .endpoint { return assignments(generation) }
     return generation.table(type, for: proxyClass)
   }

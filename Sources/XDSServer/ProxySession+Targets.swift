@@ -86,8 +86,9 @@ extension ProxySession {
     let clusters = types[ResourceType.cluster.rawValue]
     // A client that takes its clusters by name asks for them after the route: a cluster that it has not asked for must
     // not hold the route.
-    guard clusters.isRequested, warm.contentHash != generation.clusters.contentHash else { return .init(table: now) }
-    let change = shared.change(from: warm, to: generation.clusters)
+    let newest = self.clusters(generation)
+    guard clusters.isRequested, warm.contentHash != newest.contentHash else { return .init(table: now) }
+    let change = shared.change(from: warm, to: newest)
     guard change.additions > 0 else { return .init(table: now) }
     let acked = self[type].acked
     let subscription = self[type].subscription
@@ -99,7 +100,7 @@ extension ProxySession {
     for name in refused { refusedNames.add(name) }
     let parts = [
       ContentHash(high: UInt64(type.rawValue), low: holdsUnknown ? 1 : 0), now.contentHash, acked.contentHash,
-      warm.contentHash, generation.clusters.contentHash, clusters.subscription.contentHash, subscription.contentHash,
+      warm.contentHash, newest.contentHash, clusters.subscription.contentHash, subscription.contentHash,
       ContentHash(high: refusedNames.sum, low: refusedNames.mixed),
     ]
     return shared.target(of: parts) {

@@ -170,7 +170,10 @@ final class XDSStream: GRPCCallHandler {
     }
     var proxyClass = server.classify(node)
     // The table of routes and its hosts come in an order that only one stream for both has.
-    if variant != .delta || scope != .aggregated { proxyClass.takesVirtualHosts = false }
+    if variant != .delta || scope != .aggregated {
+      proxyClass.takesVirtualHosts = false
+      proxyClass.fetchesClusters = false
+    }
     guard server.joined(proxyClass) else {
       refuse(
         .classes,

@@ -17,10 +17,14 @@ public struct ProxyClass: Sendable, Hashable {
   public var listenPort: UInt16
   /// Whether the proxies can take virtual hosts one by one (VHDS).
   public var takesVirtualHosts: Bool
+  /// Whether the proxies get HTTP clusters only when they ask for them by name (ODCDS).
+  public var fetchesClusters: Bool
 
   public init(
-    kind: Kind = .sidecar, namespace: String, listenHost: String, listenPort: UInt16, takesVirtualHosts: Bool = false
+    kind: Kind = .sidecar, namespace: String, listenHost: String, listenPort: UInt16, takesVirtualHosts: Bool = false,
+    fetchesClusters: Bool = false
   ) {
+    self.fetchesClusters = fetchesClusters
     self.takesVirtualHosts = takesVirtualHosts
     self.kind = kind
     self.namespace = namespace

@@ -22,6 +22,19 @@ import XDSSnapshot
     #expect(ProxyClassifier.takesPortions(node) == isCapable)
   }
 
+  @Test func clustersOnDemandAreAsTheNodeSays() {
+    var node = NodeIdentity(id: "a", userAgentName: "envoy", userAgentVersion: "1.40.0")
+    #expect(!ProxyClassifier.fetchesClusters(node, default: false))
+    #expect(ProxyClassifier.fetchesClusters(node, default: true))
+    node.metadata = ["WEIR_ON_DEMAND": .string("true")]
+    #expect(ProxyClassifier.fetchesClusters(node, default: false))
+    node.metadata = ["WEIR_ON_DEMAND": .string("false")]
+    #expect(!ProxyClassifier.fetchesClusters(node, default: true))
+    node.metadata = ["WEIR_ON_DEMAND": .string("true")]
+    node.userAgentName = "gRPC"
+    #expect(!ProxyClassifier.fetchesClusters(node, default: true))
+  }
+
   @Test func theKeysAreRead() {
     let classification = ProxyClassifier.classify([
       "NAMESPACE": .string("shop"), "WEIR_KIND": .string("sidecar"), "WEIR_LISTEN": .string("[::1]:0"),

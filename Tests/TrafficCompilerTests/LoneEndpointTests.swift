@@ -8,7 +8,8 @@ import XDSSnapshot
 @Suite struct LoneEndpointTests {
   private static let cluster = "outbound|80||reviews.shop.svc.cluster.local"
 
-  private static func compiled(from threshold: Int, _ addresses: [String], draining: Set<String> = []) -> TrafficCompiler
+  private static func compiled(from threshold: Int, _ addresses: [String], draining: Set<String> = [])
+    -> TrafficCompiler
   {
     let compiler = TrafficCompiler(loneEndpointsFrom: threshold, checksReads: true)
     compiler.addClass(shopClass)
@@ -75,7 +76,9 @@ import XDSSnapshot
   /// The same address in two clusters is two resources.
   @Test func clustersHaveCollectionsOfTheirOwn() throws {
     let compiler = Self.compiled(from: 1, ["10.0.0.1"])
-    compiler.apply([service("shop/other"), slice("shop/other-1", of: "other", [.init(addresses: ["10.0.0.1"], state: .ready)])])
+    compiler.apply([
+      service("shop/other"), slice("shop/other-1", of: "other", [.init(addresses: ["10.0.0.1"], state: .ready)]),
+    ])
     let lone = try #require(compiler.generation.loneEndpoints)
     #expect(lone.endpoints.count == 2)
     compiler.apply([.delete(ObjectKey(.service, id("shop/other")))])

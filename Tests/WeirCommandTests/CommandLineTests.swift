@@ -52,6 +52,22 @@ import Weir
           state: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
   }
 
+  @Test func serveSaysWhatComesInPortions() throws {
+    func options(_ arguments: [String]) throws -> ServeOptions {
+      try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000)
+    }
+    #expect(try options([]).loneEndpointsFrom == 0 && options([]).fetchesClusters == false)
+    #expect(try options(["--leds-threshold", "1000"]).loneEndpointsFrom == 1000)
+    #expect(try options(["--leds-threshold", "0"]).loneEndpointsFrom == 0)
+    #expect(complaint(["serve", "--manifests", folder, "--leds-threshold", "-1"]).contains("--leds-threshold"))
+    #expect(try options(["--on-demand"]).fetchesClusters)
+    let bootstrap = ["bootstrap", "--xds", "127.0.0.1:1", "--node-id", "a"]
+    #expect(try parse(BootstrapCommand.self, bootstrap + ["--on-demand"]).bootstrap.onDemand == true)
+    #expect(try parse(BootstrapCommand.self, bootstrap).bootstrap.onDemand == nil)
+    #expect(
+      complaint(bootstrap + ["--on-demand", "--protocol", "sotw"]).contains("--on-demand is for --protocol delta"))
+  }
+
   @Test func serveSaysWhoGetsVirtualHostsOneByOne() throws {
     func virtualHosts(_ arguments: [String]) throws -> ControlPlaneConfiguration.VirtualHosts {
       try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000)

@@ -8,7 +8,9 @@ import XDSSnapshot
 @Suite struct LoneEndpointTests {
   /// A cluster's collection.
   private static func collection(_ cluster: String) -> String { "xdstp://weir/LbEndpoint/\(cluster)/*" }
-  private static func endpoint(_ cluster: String, _ name: String) -> String { "xdstp://weir/LbEndpoint/\(cluster)/\(name)" }
+  private static func endpoint(_ cluster: String, _ name: String) -> String {
+    "xdstp://weir/LbEndpoint/\(cluster)/\(name)"
+  }
 
   /// Clusters with lone endpoints, and the same as assignments with all of them.
   private struct LoneWorld {
