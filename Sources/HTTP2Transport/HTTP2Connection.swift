@@ -48,7 +48,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
   public let role: HTTP2Role
   var delegate: (any HTTP2ConnectionDelegate)?
   var context: ChannelHandlerContext?
-  var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+  var streams = StreamTable<HTTP2StreamID, HTTP2Stream>()
 
   private var isReading = false
   private var isFlushing = false
@@ -159,6 +159,11 @@ public final class HTTP2Connection: ChannelInboundHandler {
 
   // MARK: Output
 
+  /// Lets what the session has to say leave now, unless the end of the current read does that.
+  func flushNow() {
+    if !isReading { flush() }
+  }
+
   /// Sees to it that what the session has to say leaves: at the end of the current read, or else of the current tick.
   func scheduleFlush() {
     guard !isReading, !isFlushing, !isFlushScheduled, isStarted, !isClosed, let context else { return }
@@ -174,8 +179,11 @@ public final class HTTP2Connection: ChannelInboundHandler {
     isFlushing = true
     do {
       while !isClosed, context.channel.isWritable {
-        let count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
-          context.write(wrapOutboundOut(buffer), promise: nil)
+        var count = 0
+        if session.wantsWrite {
+          count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
+            context.write(wrapOutboundOut(buffer), promise: nil)
+          }
         }
         if count > 0 { context.flush() }
         // Told events can cause more output, also when this round had none.
@@ -234,7 +242,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
     // Events that were parsed but not told are void: every stream ends the same way now.
     let reason = closeError ?? error
     let lost = streams
-    streams = [:]
+    streams = StreamTable()
     context = nil
     for stream in lost.values { stream.closed(.connectionLost(reason)) }
     let last = delegate

@@ -79,7 +79,8 @@ struct ProxySession: Sendable {
   }
 
   subscript(type: ResourceType) -> TypeSession {
-    get { types[type.rawValue] }
+    // Lent, not copied: a copy would retain some twenty objects.
+    _read { yield types[type.rawValue] }
     _modify { yield &types[type.rawValue] }
   }
 

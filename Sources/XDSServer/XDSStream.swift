@@ -290,12 +290,13 @@ final class XDSStream: GRPCCallHandler {
       let plan = response.plan
       guard let message = server.shared.framed(plan, response.nonce) else { return refuseForMemory() }
       let size = message.buffer.readableBytes
-      call.send(framed: message.buffer)
+      call.write(framed: message.buffer)
       let now = NIODeadline.now()
       flights[plan.type.rawValue] = Flight(sentAt: now, message: message)
       if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
       loop.metrics.types[plan.type, default: .init()].sent(plan, byteCount: size)
     }
+    if !responses.isEmpty { call.flush() }
   }
 }
 
