@@ -5,7 +5,10 @@ internal import XDSSnapshot
 final class LoopStreams {
   private(set) var generation: Generation?
   private var streams: [ObjectIdentifier: XDSStream] = [:]
+  /// All but what is counted by type.
   var metrics = XDSMetrics()
+  /// By `ResourceType.rawValue`: counted several times for each push, so without a hash.
+  var counts = [XDSMetrics.TypeCounts](repeating: .init(), count: ResourceType.allCases.count)
 
   func add(_ stream: XDSStream) {
     streams[ObjectIdentifier(stream)] = stream
@@ -23,6 +26,15 @@ final class LoopStreams {
     guard self.generation.map({ $0.number < generation.number }) ?? true else { return }
     self.generation = generation
     for stream in streams.values { stream.published(generation, at: publishedAt) }
+  }
+
+  /// Everything counted so far.
+  var allMetrics: XDSMetrics {
+    var metrics = metrics
+    for type in ResourceType.allCases where counts[type.rawValue] != .init() {
+      metrics.types[type] = counts[type.rawValue]
+    }
+    return metrics
   }
 
   func statuses() -> [ProxyStatus] { streams.values.compactMap { $0.status() } }

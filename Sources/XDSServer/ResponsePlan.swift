@@ -27,6 +27,15 @@ final class ResponsePlan: Sendable {
     var clustersArrived = ContentHash.empty
     var namesArrived = NameSet.Identity()
     var clusterSubscription = Subscription().identity
+
+    /// Of what tells responses apart, enough for a table: all of it is compared.
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(from.low)
+      hasher.combine(to.low)
+      hasher.combine(subscription.names.sum)
+      hasher.combine(clustersFrom.low)
+      hasher.combine(type.rawValue)
+    }
   }
 
   /// What a response of endpoints depends on beside the endpoints.

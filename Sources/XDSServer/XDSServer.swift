@@ -122,7 +122,7 @@ public final class XDSServer: Sendable {
   /// The counts of all loops. O(loops).
   public func metrics() async -> XDSMetrics {
     var sum = XDSMetrics()
-    for part in await gather({ $0.metrics }) { sum += part }
+    for part in await gather({ $0.allMetrics }) { sum += part }
     sum.encodings = shared.encodings
     sum.generation = generation?.number ?? 0
     return sum
