@@ -51,10 +51,16 @@ extension GRPCCall {
   private func yield() {
     guard deframer.bufferedBytes > 0 else { return }
     isYielding = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().execute { [self] in
-      isYielding = false
-      if !isPaused { deliver() }
+    if let turns {
+      turns.enqueue(WaitingMessages(of: self))
+    } else {
+      eventLoop.assumeIsolatedUnsafeUnchecked().execute { [self] in goOn() }
     }
+  }
+
+  fileprivate func goOn() {
+    isYielding = false
+    if !isPaused { deliver() }
   }
 
   /// Charges what waits here, and ends the call if there is no room for it.
@@ -110,6 +116,21 @@ extension GRPCCall {
     handler = nil
     last?.closed(reason)
   }
+}
+
+/// The messages of a call that wait for a later turn. It is apart from `GRPCCall`, whose public face is not to show it.
+private final class WaitingMessages: LoopTurns.Work {
+  private let call: GRPCCall
+
+  init(of call: GRPCCall) { self.call = call }
+
+  /// Hands over as many as a turn takes; if there are more, the call puts itself in line again.
+  func takeSlice() -> Bool {
+    call.goOn()
+    return false
+  }
+
+  func endSlices() {}
 }
 
 /// Joins a stream to its call. It is apart from `GRPCCall` so that the call's public face does not show what only the

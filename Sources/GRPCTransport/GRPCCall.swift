@@ -37,6 +37,8 @@ public final class GRPCCall {
   var isYielding = false
   /// Messages that are handed over in one turn of the event loop.
   var messagesPerTurn = Int.max
+  /// Whose line the rest of the messages waits in (server).
+  var turns: LoopTurns?
   /// For the bytes that wait here (server).
   var charge: BufferCharge?
   /// What the call ends with, once known: sent (server), received or concluded (client).

@@ -85,7 +85,7 @@ public final class GRPCServer: Sendable {
 
   /// Serves a channel that somebody else has made, on its event loop: connections in memory, for fuzzing.
   package func serve(_ channel: any Channel) throws {
-    try core.initialize(channel)
+    try core.initialize(channel, sharesTurns: false)
   }
 
   /// Ends the server: stops listening, sends GOAWAY, tells every call (``GRPCCallHandler/shutdownRequested()``), waits

@@ -6,10 +6,12 @@ internal import NIOCore
 final class GRPCServerConnection: HTTP2ConnectionDelegate {
   private let server: GRPCServerCore
   private let channel: any Channel
+  private let turns: LoopTurns?
 
-  init(server: GRPCServerCore, channel: any Channel) {
+  init(server: GRPCServerCore, channel: any Channel, turns: LoopTurns?) {
     self.server = server
     self.channel = channel
+    self.turns = turns
   }
 
   func connectionReady(_ connection: HTTP2Connection) {}
@@ -55,6 +57,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.handler = handler
     server.callOpened()
     call.server = server
+    call.turns = turns
     call.messagesPerTurn = server.configuration.messagesPerTurn
     call.charge = BufferCharge(server.configuration.memory)
     if let timeout { call.startDeadline(timeout) }

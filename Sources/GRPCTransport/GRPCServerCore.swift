@@ -11,6 +11,7 @@ final class GRPCServerCore: Sendable {
     var listeners: [(any Channel, UnixSocketFile?)] = []
     var connections: [ObjectIdentifier: NIOLoopBound<HTTP2Connection>] = [:]
     var channels: [ObjectIdentifier: any Channel] = [:]
+    var turns: [ObjectIdentifier: NIOLoopBound<LoopTurns>] = [:]
     var isShuttingDown = false
   }
 
@@ -46,8 +47,12 @@ final class GRPCServerCore: Sendable {
 
   /// Sets up an accepted channel, on its event loop.
   ///
-  /// - Parameter prepare: adds handlers before HTTP/2, such as TLS.
-  func initialize(_ channel: any Channel, prepare: ((any Channel) throws -> Void)? = nil) throws {
+  /// - Parameters:
+  ///   - sharesTurns: the connection shares its loop's time with others. Not for channels in memory, whose clock stands still.
+  ///   - prepare: adds handlers before HTTP/2, such as TLS.
+  func initialize(
+    _ channel: any Channel, sharesTurns: Bool = true, prepare: ((any Channel) throws -> Void)? = nil
+  ) throws {
     if let refusal = admit() {
       connectionRefused(refusal)
       try refuse(channel, refusal, isPlain: prepare == nil)
@@ -55,7 +60,7 @@ final class GRPCServerCore: Sendable {
     }
     do {
       try prepare?(channel)
-      try serve(channel)
+      try serve(channel, turns: sharesTurns ? turns(of: channel.eventLoop) : nil)
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
       throw error
@@ -93,9 +98,20 @@ final class GRPCServerCore: Sendable {
 
   // MARK: Connections
 
-  private func serve(_ channel: any Channel) throws {
-    let user = GRPCServerConnection(server: self, channel: channel)
-    let connection = try HTTP2Connection(role: .server, configuration: configuration.connection, delegate: user)
+  private func turns(of eventLoop: any EventLoop) -> LoopTurns {
+    state.withLock { state in
+      let key = ObjectIdentifier(eventLoop)
+      if let known = state.turns[key] { return known }
+      let new = NIOLoopBound(LoopTurns(eventLoop: eventLoop), eventLoop: eventLoop)
+      state.turns[key] = new
+      return new
+    }.value
+  }
+
+  private func serve(_ channel: any Channel, turns: LoopTurns?) throws {
+    let user = GRPCServerConnection(server: self, channel: channel, turns: turns)
+    let connection = try HTTP2Connection(
+      role: .server, configuration: configuration.connection, delegate: user, turns: turns)
     try channel.pipeline.syncOperations.addHandler(connection)
     // From here on the connection's end is told, so what is counted in here is counted out.
     let key = ObjectIdentifier(channel)

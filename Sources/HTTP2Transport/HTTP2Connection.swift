@@ -39,8 +39,9 @@ public enum HTTP2StreamLimit: Sendable, Hashable {
 /// is handled, leaves with one flush, which NIO turns into one `writev`.
 ///
 /// Confined to its channel's event loop.
-public final class HTTP2Connection: ChannelInboundHandler {
+public final class HTTP2Connection: ChannelDuplexHandler {
   public typealias InboundIn = ByteBuffer
+  public typealias OutboundIn = ByteBuffer
   public typealias OutboundOut = ByteBuffer
 
   let session: HTTP2Session
@@ -50,6 +51,14 @@ public final class HTTP2Connection: ChannelInboundHandler {
   var context: ChannelHandlerContext?
   var streams = StreamTable<HTTP2StreamID, HTTP2Stream>()
 
+  /// Shares the loop's time with its other connections; nil handles what is received at once.
+  private let turns: LoopTurns?
+  /// What was received and is not handled yet.
+  private var inbound = ByteBuffer()
+  /// The channel would like to read, and may when `inbound` is handled.
+  private var isReadWithheld = false
+  /// `turns` will ask for the next slice.
+  private var isWaitingForTurn = false
   private var isReading = false
   private var isFlushing = false
   private var isFlushScheduled = false
@@ -75,9 +84,11 @@ public final class HTTP2Connection: ChannelInboundHandler {
 
   /// - Throws: ``HTTP2SessionError`` when libnghttp2 cannot allocate.
   public init(
-    role: HTTP2Role, configuration: HTTP2ConnectionConfiguration, delegate: any HTTP2ConnectionDelegate
+    role: HTTP2Role, configuration: HTTP2ConnectionConfiguration, delegate: any HTTP2ConnectionDelegate,
+    turns: LoopTurns? = nil
   ) throws {
     self.role = role
+    self.turns = turns
     self.configuration = configuration
     self.session = try HTTP2Session(role: role, configuration: configuration.session)
     self.delegate = delegate
@@ -113,10 +124,32 @@ public final class HTTP2Connection: ChannelInboundHandler {
     isReading = true
     heardSinceProbe = true
     guard !isClosing else { return }
+    let bytes = unwrapInboundIn(data)
+    guard turns != nil else { return receive(bytes) }
+    if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeImmutableBuffer(bytes) }
+  }
+
+  public func channelReadComplete(context: ChannelHandlerContext) {
+    isReading = false
+    if inbound.readableBytes == 0 {
+      flush()
+    } else if !isWaitingForTurn {
+      isWaitingForTurn = true
+      turns?.begin(self)
+    }
+    context.fireChannelReadComplete()
+  }
+
+  /// Nothing more is read before what was read has been handled.
+  public func read(context: ChannelHandlerContext) {
+    if inbound.readableBytes > 0 { isReadWithheld = true } else { context.read() }
+  }
+
+  private func receive(_ bytes: ByteBuffer) {
     do {
-      try session.receive(unwrapInboundIn(data))
+      try session.receive(bytes)
       drainEvents()
-      if role == .server, !frameBudget.spend(session.takeFrameTally(), now: { context.eventLoop.now }) {
+      if role == .server, let context, !frameBudget.spend(session.takeFrameTally(), now: { context.eventLoop.now }) {
         fail(
           HTTP2ConnectionError(
             .flood, "the peer sends more than \(configuration.framesPerSecond) frames a second",
@@ -127,12 +160,6 @@ public final class HTTP2Connection: ChannelInboundHandler {
       drainEvents()
       fail(connectionError(error), goAway: error.goAwayCode)
     }
-  }
-
-  public func channelReadComplete(context: ChannelHandlerContext) {
-    isReading = false
-    flush()
-    context.fireChannelReadComplete()
   }
 
   public func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -238,6 +265,7 @@ public final class HTTP2Connection: ChannelInboundHandler {
   private func tearDown(_ error: HTTP2ConnectionError) {
     guard !isClosed else { return }
     isClosed = true
+    isClosing = true
     cancelTimers()
     // Events that were parsed but not told are void: every stream ends the same way now.
     let reason = closeError ?? error
@@ -263,4 +291,29 @@ public final class HTTP2Connection: ChannelInboundHandler {
   func note(_ error: HTTP2ConnectionError) {
     closeError = closeError ?? error
   }
+}
+
+extension HTTP2Connection: LoopTurns.Work {
+  /// Handles some of what was received.
+  public func takeSlice() -> Bool {
+    isReading = true
+    let count = min(LoopTurns.sliceSize, inbound.readableBytes)
+    if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
+    return hasMoreToReceive
+  }
+
+  /// What the slices have caused leaves, and if they were the last, the channel may read again.
+  public func endSlices() {
+    isReading = false
+    flush()
+    isWaitingForTurn = hasMoreToReceive
+    guard !isWaitingForTurn else { return }
+    inbound = ByteBuffer()
+    if isReadWithheld {
+      isReadWithheld = false
+      context?.read()
+    }
+  }
+
+  private var hasMoreToReceive: Bool { !isClosing && inbound.readableBytes > 0 }
 }

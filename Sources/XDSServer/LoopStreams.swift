@@ -3,8 +3,15 @@ internal import XDSSnapshot
 
 /// The streams of one event loop, and what they count. Confined to that loop.
 final class LoopStreams {
+  private struct Members {
+    var generation: Generation?
+    var streams: [ObjectIdentifier: XDSStream] = [:]
+  }
+
   private(set) var generation: Generation?
   private var streams: [ObjectIdentifier: XDSStream] = [:]
+  /// The streams whose clients have said who they are, and the generation that they were last told of.
+  private var classes: [ProxyClass: Members] = [:]
   /// All but what is counted by type.
   var metrics = XDSMetrics()
   /// By `ResourceType.rawValue`: counted several times for each push, so without a hash.
@@ -16,16 +23,30 @@ final class LoopStreams {
     metrics.streamsOpened += 1
   }
 
-  func remove(_ stream: XDSStream) {
-    guard streams.removeValue(forKey: ObjectIdentifier(stream)) != nil else { return }
-    metrics.streams[stream.variant, default: 0] -= 1
+  /// A stream of the loop turns out to be of a class.
+  func identified(_ stream: XDSStream, as proxyClass: ProxyClass) {
+    classes[proxyClass, default: Members(generation: generation)].streams[ObjectIdentifier(stream)] = stream
   }
 
-  /// Gives the newest generation to every stream. O(streams), each O(1) where streams are in the same state.
+  func remove(_ stream: XDSStream, of proxyClass: ProxyClass?) {
+    let id = ObjectIdentifier(stream)
+    guard streams.removeValue(forKey: id) != nil else { return }
+    metrics.streams[stream.variant, default: 0] -= 1
+    guard let proxyClass else { return }
+    classes[proxyClass]?.streams[id] = nil
+    if classes[proxyClass]?.streams.isEmpty ?? false { classes[proxyClass] = nil }
+  }
+
+  /// Gives the newest generation to every stream for whose class it is news; the others come upon it when they have something
+  /// to do. O(classes + streams of these), each O(1) where streams are in the same state.
   func deliver(_ generation: Generation, publishedAt: NIODeadline) {
     guard self.generation.map({ $0.number < generation.number }) ?? true else { return }
     self.generation = generation
-    for stream in streams.values { stream.published(generation, at: publishedAt) }
+    for (proxyClass, members) in classes {
+      if let old = members.generation, generation.isSame(as: old, for: proxyClass) { continue }
+      classes[proxyClass]?.generation = generation
+      for stream in members.streams.values { stream.published(generation, at: publishedAt) }
+    }
   }
 
   /// Everything counted so far.

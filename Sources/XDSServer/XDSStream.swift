@@ -121,7 +121,7 @@ final class XDSStream: GRPCCallHandler {
   }
 
   func closed(_ reason: GRPCCloseReason) {
-    loop.remove(self)
+    loop.remove(self, of: peer?.proxyClass)
     resumption?.cancel()
     resumption = nil
     letGo()
@@ -138,7 +138,14 @@ final class XDSStream: GRPCCallHandler {
     if session?.published(generation) ?? false { pump(publishedAt: publishedAt) }
   }
 
+  /// Takes note of a newer generation that says the same to this proxy, of which it was not told therefore.
+  private func catchUp() {
+    guard let newest = loop.generation, session?.generation?.number != newest.number else { return }
+    session?.published(newest)
+  }
+
   func status() -> ProxyStatus? {
+    catchUp()
     guard let peer, let session else { return nil }
     let now = NIODeadline.now()
     var onlyType: ResourceType?
@@ -178,6 +185,7 @@ final class XDSStream: GRPCCallHandler {
       variant: variant, scope: scope, proxyClass: proxyClass, shared: server.shared, patience: server.patience)
     if let generation = loop.generation { session.published(generation) }
     self.session = session
+    loop.identified(self, as: proxyClass)
     server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])
     return true
   }
@@ -286,6 +294,7 @@ final class XDSStream: GRPCCallHandler {
   /// Writes what is due, if the client has read what it was sent before: of what it misses meanwhile, only the newest
   /// matters.
   private func pump(publishedAt: NIODeadline?) {
+    catchUp()
     guard call.isWritable, let responses = session?.pump(at: sinceOpened) else { return }
     schedule()
     for response in responses {
