@@ -145,6 +145,7 @@ public final class ControlPlane: Sendable {
       var heap = HeapReturn()
       // Ends with its cancellation, which is no failure.
       while (try? await Task.sleep(for: HeapReturn.interval)) != nil {
+        xds.forgetUnused()
         if heap.hasDropped(connections: grpc.connectionCount, bytes: transport.memory.bytes) { HeapReturn.trim() }
       }
     }

@@ -14,7 +14,7 @@ struct HeapReturn {
   /// Connections, or bytes held for clients, below which a drop is not worth a trim.
   static let fewConnections = 100
   static let fewBytes = 8 << 20
-  static let interval = Duration.seconds(5)
+  static let interval = Duration.seconds(3)
 
   private var peak = (connections: 0, bytes: 0)
 

@@ -150,7 +150,7 @@ final class SharedResponses: Sendable {
     state.withLock { $0.sentTables[version] ?? $0.rememberedTables[version] }
   }
 
-  /// A generation was published: what belongs to the one before the last may go.
+  /// A generation was published, or time has passed: what belongs to before the last such time may go.
   func age() {
     let dropped = state.withLock { state in
       state.changes.age()

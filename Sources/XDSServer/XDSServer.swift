@@ -102,6 +102,10 @@ public final class XDSServer: Sendable {
   /// routes are kept.
   public func remember(_ generation: Generation) { shared.remember(generation) }
 
+  /// Forgets differences, tables and encoded responses that no stream has needed since the call before the last: while nothing
+  /// changes, no publication does that. To be called every few seconds, from any thread; what is needed after all is made anew.
+  public func forgetUnused() { shared.age() }
+
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
     let latest = state.withLock { state in
       state.hopping.remove(ObjectIdentifier(streams.eventLoop))
