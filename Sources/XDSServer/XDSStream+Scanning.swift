@@ -73,7 +73,11 @@ extension XDSStream {
   /// The set of the request's names, if there is one. O(names), some 25 ns each.
   private func knownNames(_ scan: RequestScan) -> NameSet? {
     var identity = NameSet.Identity()
-    guard scan.forEachName({ identity.add(NameHash.of($0)); return true }) else { return nil }
+    guard
+      scan.forEachName({
+        identity.add(NameHash.of($0)); return true
+      })
+    else { return nil }
     return server.shared.names.known(identity)
   }
 }
