@@ -123,7 +123,7 @@ private final class EchoRun {
 
   /// What the echo handler must have answered.
   private func check(_ body: [UInt8]) throws {
-    let framing = ReferenceFraming(body, maximum: 32 << 20)
+    let framing = ReferenceFraming(body, maximum: GRPCServerConfiguration().maxMessageSize)
     var expected: [[UInt8]] = []
     var code: Int?
     commands: for message in framing.messages {
