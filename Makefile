@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit-test end-to-end-test build-tests fuzz asan tsan bench hostile format lint protos clean
+.PHONY: help install run test unit-test random-edit-test end-to-end-test build-tests fuzz asan tsan bench hostile format lint protos clean
 
 # Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
 STRICT := WEIR_STRICT=1
@@ -38,9 +38,15 @@ end-to-end-test: build-tests ## weir serve with real Envoys under load, and what
 	@echo "test: end to end (real Envoys under load)"
 	@scripts/run-tests --no-parallel --filter '$(LOADING)'
 
+random-edit-test: install ## 100,000 random edits in an optimised build with checks on, against builds from scratch; EDITS=, SEED=
+	@echo "test: building the random edits for release"
+	@$(STRICT) swift build -c release --product RandomEdits
+	@.build/release/RandomEdits --edits $(or $(EDITS),100000) $(if $(SEED),--seed $(SEED)) $(if $(SERVICES),--services $(SERVICES))
+
 test: ## all tests; prints how many ran
 	@rm -f .build/test-counts
 	@$(MAKE) --no-print-directory unit-test
+	@$(MAKE) --no-print-directory random-edit-test
 	@$(MAKE) --no-print-directory end-to-end-test
 	@scripts/run-tests --total
 

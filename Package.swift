@@ -132,7 +132,14 @@ let package = Package(
       "HostileBenchmark", path: "benchmarks/Hostile",
       ["EnvoyAPI", "EnvoyHarness", "GRPCTransport", nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix")],
       exclude: ["README.md"]),
-    program("CompileBenchmark", path: "benchmarks/compile", ["TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
+    .target(name: "CBarePacking", dependencies: ["CWeirProtos"], path: "benchmarks/CBarePacking"),
+    .target(name: "CAllocationCounts", path: "benchmarks/CAllocationCounts"),
+    program(
+      "CompileBenchmark", path: "benchmarks/Compile",
+      [
+        "CAllocationCounts", "CBarePacking", "TrafficCompiler", "TrafficModel", "XDSSnapshot",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     // Hostile bytes for the wire, made and fed; not part of a product.
     library(
@@ -144,6 +151,10 @@ let package = Package(
     program(
       "WeirFuzz", path: "fuzz/WeirFuzz",
       ["WireFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+    // Random edits of the core, in an optimised build with its checks on; not part of a product.
+    program(
+      "RandomEdits", path: "fuzz/RandomEdits", ["Admission", "TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
     tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
     tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),

@@ -17,15 +17,20 @@ public struct AdminClient: Sendable {
   }
 
   /// `GET /v1/proxies`.
-  public func proxies() async throws -> [ProxyReport] {
-    let response = try await send("GET", "/v1/proxies")
+  public func proxies() async throws -> [ProxyReport] { try await get("/v1/proxies", as: ProxyList.self).proxies }
+
+  /// `GET /v1/changes`.
+  public func changes() async throws -> ChangeList { try await get("/v1/changes", as: ChangeList.self) }
+
+  private func get<Answer: Decodable>(_ path: String, as _: Answer.Type) async throws -> Answer {
+    let response = try await send("GET", path)
     guard response.status == 200 else {
       let report = try? AdminJSON.decode(ErrorReport.self, from: response.body)
       throw AdminError(
         .badResponse, "\(name) answered \(response.status)\(report.map { ": \($0.error.message)" } ?? "")")
     }
     do {
-      return try AdminJSON.decode(ProxyList.self, from: response.body).proxies
+      return try AdminJSON.decode(Answer.self, from: response.body)
     } catch {
       throw AdminError(.badResponse, "\(name) does not answer as an admin server of Weir", cause: error)
     }

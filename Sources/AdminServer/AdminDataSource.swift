@@ -12,12 +12,16 @@ public protocol AdminDataSource: Sendable {
 
   func proxies() async -> [ProxyReport]
   func problems() async -> [Problem]
+  /// The last changes, the newest first.
+  func changes() async -> ChangeList
   /// The resources that match, as they are served. A thrown `AdminError` becomes its HTTP status; anything else is a 500.
   func resources(_ query: ResourceQuery) async throws -> [ResourceReport]
 }
 
 extension AdminDataSource {
   public func prepareMetrics() async {}
+
+  public func changes() async -> ChangeList { ChangeList(kept: 0, changes: []) }
 
   public var notReadyReason: String { "the sources have not been read yet" }
 }

@@ -21,12 +21,13 @@ struct AdminRoutes {
                                          what is served; type is cluster, endpoint, listener, route, virtual_host,
                                          lb_endpoint or a type URL
       GET /v1/problems                   what is wrong with the input
+      GET /v1/changes                    the last changes: which edits came in, what ran and why, what came of it
 
     """
 
   func router() -> Router<Context> {
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
-    let paths = ["/", "/ready", "/live", "/metrics", "/v1/proxies", "/v1/resources", "/v1/problems"]
+    let paths = ["/", "/ready", "/live", "/metrics", "/v1/proxies", "/v1/resources", "/v1/problems", "/v1/changes"]
     router.add(middleware: JSONErrors(paths: paths))
     router.get("/") { request, _ in
       try checkQuery(of: request)
@@ -50,6 +51,10 @@ struct AdminRoutes {
     router.get("/v1/problems") { [source] request, _ in
       try checkQuery(of: request)
       return try json(ProblemList(problems: await source.problems().map(ProblemReport.init)))
+    }
+    router.get("/v1/changes") { [source] request, _ in
+      try checkQuery(of: request)
+      return try json(await source.changes())
     }
     router.get("/v1/resources") { [source] request, _ in
       let query = try resourceQuery(of: request)

@@ -49,12 +49,83 @@ extension LocalityEndpoints {
   }
 }
 
+/// Endpoints that are encoded once, for every locality and assignment that they are in.
+public struct EncodedEndpoints: Sendable {
+  /// Each endpoint as an element of `LocalityLbEndpoints.lb_endpoints`.
+  private var bytes: [UInt8] = []
+  /// Where each begins, and where the last one ends.
+  private var starts: [Int32] = [0]
+
+  private static let endpointsField: UInt32 = 2
+
+  public init() {}
+
+  public var count: Int { starts.count - 1 }
+
+  public mutating func reserveCapacity(_ count: Int) {
+    starts.reserveCapacity(count + 1)
+    bytes.reserveCapacity(count * 40)
+  }
+
+  public mutating func append(_ endpoint: LbEndpoint) {
+    Arena.withScratch { arena in
+      Packing.appendField(Self.endpointsField, arena.endpoint(endpoint), to: &bytes)
+    }
+    starts.append(Int32(bytes.count))
+  }
+
+  /// Appends one that another list has already.
+  public mutating func append(_ index: Int, of other: EncodedEndpoints) {
+    bytes.append(contentsOf: other.bytes[Int(other.starts[index])..<Int(other.starts[index + 1])])
+    starts.append(Int32(bytes.count))
+  }
+
+  /// What `LocalityEndpoints.encodedFragment` makes of some of the endpoints, from the bytes that are there.
+  ///
+  /// - Parameters:
+  ///   - positions: one for each endpoint of the locality.
+  ///   - index: the endpoint at a position.
+  public func localityFragment(
+    region: String, zone: String, endpoints positions: Range<Int>, at index: (Int) -> Int
+  ) -> [UInt8] {
+    Arena.withScratch { arena in
+      let place = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+      place.pointee.locality = arena.place(region: region, zone: zone)
+      let weight = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+      weight.pointee.load_balancing_weight = arena.wrapped(UInt32(clamping: positions.count))
+      // In the order of the fields' numbers: the endpoints stand between these two.
+      let before = Packing.packed(place, in: arena)
+      let after = Packing.packed(weight, in: arena)
+      var count = before.count + after.count
+      for position in positions { count += Int(starts[index(position) + 1] - starts[index(position)]) }
+      return bytes.withUnsafeBufferPointer { encoded in
+        Packing.field(ClusterLoadAssignment.endpointsField, byteCount: count) { body in
+          body.append(UnsafeBufferPointer(before))
+          var position = positions.lowerBound
+          while position < positions.upperBound {
+            // Neighbours are copied together.
+            let first = index(position)
+            var last = first
+            while position + 1 < positions.upperBound, index(position + 1) == last + 1 {
+              position += 1
+              last += 1
+            }
+            position += 1
+            body.append(UnsafeBufferPointer(rebasing: encoded[Int(starts[first])..<Int(starts[last + 1])]))
+          }
+          body.append(UnsafeBufferPointer(after))
+        }
+      }
+    }
+  }
+}
+
 extension LbEndpoint {
   /// The bytes of an endpoint that is a resource of its own; nil if its address is none. Envoy refuses an assignment with such
   /// an address, but one in an endpoint alone it does not survive (`std::terminate`, 1.40).
   public func encodedAlone() -> [UInt8]? {
     guard address.isIPAddress else { return nil }
-    return Arena.withScratch { arena in arena.endpoint(self).map { Packing.packed($0) } }
+    return Arena.withScratch { arena in Packing.packed(arena.endpoint(self)) }
   }
 }
 
@@ -81,13 +152,13 @@ extension Arena {
     message.pointee.locality = place(region: locality.region, zone: locality.zone)
     message.pointee.load_balancing_weight = wrapped(UInt32(clamping: locality.endpoints.count))
     message.pointee.n_lb_endpoints = locality.endpoints.count
-    message.pointee.lb_endpoints = array(locality.endpoints) { endpoint($0) }
+    message.pointee.lb_endpoints = array(locality.endpoints) { Optional(endpoint($0)) }
     return message
   }
 
   fileprivate func endpoint(
     _ endpoint: LbEndpoint
-  ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LbEndpoint>? {
+  ) -> UnsafeMutablePointer<Envoy__Config__Endpoint__V3__LbEndpoint> {
     let host = make(envoy__config__endpoint__v3__endpoint__init)
     host.pointee.address = socketAddress(endpoint.address, port: endpoint.port)
     let message = make(envoy__config__endpoint__v3__lb_endpoint__init)

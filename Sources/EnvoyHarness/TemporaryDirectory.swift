@@ -13,8 +13,11 @@ public struct TemporaryDirectory: Sendable {
     return directory
   }()
 
-  public init(prefix: String) {
-    let base = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+  /// - Parameter inMemory: where the system has a file system in memory, there: what is measured is then not the disk.
+  public init(prefix: String, inMemory: Bool = false) {
+    let memory = "/dev/shm"
+    let base =
+      inMemory && access(memory, W_OK) == 0 ? memory : ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
     path = "\(base)/\(prefix)-\(getpid())-\(UUID().uuidString.prefix(8))"
     // A directory that cannot be made shows at the first file written into it, with its name.
     try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

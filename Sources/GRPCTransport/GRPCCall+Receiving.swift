@@ -124,6 +124,8 @@ private final class WaitingMessages: LoopTurns.Work {
 
   init(of call: GRPCCall) { self.call = call }
 
+  var isDistrusted: Bool { call.stream?.connection?.isDistrusted ?? false }
+
   /// Hands over as many as a turn takes; if there are more, the call puts itself in line again.
   func takeSlice() -> Bool {
     call.goOn()

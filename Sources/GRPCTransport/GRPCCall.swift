@@ -99,6 +99,7 @@ public final class GRPCCall {
     }
     hasEnded = true
     self.status = status
+    if status.code == .invalidArgument || status.code == .resourceExhausted { distrust() }
     var trailers = [HTTP2Header("grpc-status", "\(status.code.rawValue)")]
     if !status.message.isEmpty {
       trailers.append(HTTP2Header("grpc-message", StatusMessageCoding.encode(status.message)))
@@ -111,6 +112,14 @@ public final class GRPCCall {
       stream.respond(Self.responseHead + trailers, endStream: true)
     }
     discardInbound()
+  }
+
+  /// The client asks for more than its share, or for what it may not: what it sends, and what others send from its address,
+  /// waits behind what the rest sends for a while. A status of INVALID_ARGUMENT or RESOURCE_EXHAUSTED does so by itself.
+  public func distrust() {
+    guard let connection = stream?.connection, let server else { return }
+    connection.distrust()
+    server.offenders.note(remoteAddress, at: .now())
   }
 
   /// Ends the client's side after all queued messages. No effect on a server.

@@ -20,9 +20,17 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
 
   func connection(_ connection: HTTP2Connection, reached limit: HTTP2StreamLimit) {
     switch limit {
-    case .headerListSize: server.counts.limitedStreams.add(.headerSize)
+    case .headerListSize:
+      offended(connection)
+      server.counts.limitedStreams.add(.headerSize)
     case .writeStall: server.counts.limitedStreams.add(.writeStall)
     }
+  }
+
+  /// The client has done what it may not, and is served after others from now on.
+  private func offended(_ connection: HTTP2Connection) {
+    connection.distrust()
+    server.offenders.note(channel.remoteAddress, at: .now())
   }
 
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
@@ -33,9 +41,11 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
   ) -> (any HTTP2StreamDelegate)? {
     guard head.first(named: ":method") == "POST" else {
+      offended(connection)
       return answer(stream, [HTTP2Header(":status", "405"), HTTP2Header("allow", "POST")])
     }
     guard isGRPC(contentType: head.first(named: "content-type")) else {
+      offended(connection)
       return answer(stream, [HTTP2Header(":status", "415")])
     }
     let method = head.first(named: ":path") ?? ""
@@ -52,6 +62,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.stream = stream
     guard let handler = server.accept(call) else {
       call.stream = nil
+      offended(connection)
       return refuse(stream, GRPCStatus(.unimplemented, "unknown method \(method)"))
     }
     call.handler = handler

@@ -20,6 +20,7 @@ final class GRPCServerCore: Sendable {
   let accept: @Sendable (GRPCCall) -> (any GRPCCallHandler)?
   let state = Mutex(State())
   let counts = GRPCServerCounts()
+  let offenders = Offenders()
   let connectionCount = Atomic<Int>(0)
   /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
   let lingeringCount = Atomic<Int>(0)
@@ -112,6 +113,7 @@ final class GRPCServerCore: Sendable {
     let user = GRPCServerConnection(server: self, channel: channel, turns: turns)
     let connection = try HTTP2Connection(
       role: .server, configuration: configuration.connection, delegate: user, turns: turns)
+    if offenders.contains(channel.remoteAddress, at: .now()) { connection.distrust() }
     try channel.pipeline.syncOperations.addHandler(connection)
     // From here on the connection's end is told, so what is counted in here is counted out.
     let key = ObjectIdentifier(channel)
@@ -132,6 +134,7 @@ final class GRPCServerCore: Sendable {
       state.channels[key] = nil
     }
     connectionCount.subtract(1, ordering: .relaxed)
+    if error.code == .flood || error.code == .protocolViolation { offenders.note(channel.remoteAddress, at: .now()) }
     counts.closedConnections.add(error.code)
     logger.debug("connection closed", metadata: ["reason": "\(error)"])
   }

@@ -66,6 +66,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var isClosing = false
   public private(set) var isClosed = false
   public internal(set) var isDraining = false
+  /// The peer has broken rules, or is suspected of it: what it sends waits behind what others send (``LoopTurns``).
+  public private(set) var isDistrusted = false
   public internal(set) var isPeerGoingAway = false
   /// The first reason to close is the one that is told.
   private var closeError: HTTP2ConnectionError?
@@ -94,6 +96,9 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     self.delegate = delegate
     self.frameBudget = FrameBudget(burst: configuration.frameBurst, perSecond: configuration.framesPerSecond)
   }
+
+  /// From now on what the peer sends waits behind what others send. It goes on as before otherwise.
+  public func distrust() { isDistrusted = true }
 
   /// The number of open streams.
   public var streamCount: Int { streams.count }

@@ -9,6 +9,11 @@ public import NIOCore
 /// its turn, those that have waited longest go on, a slice each.
 ///
 ///     read ──▶ slice, slice, … ── share used up ──▶ line ──(tasks, sockets)──▶ slice each, for another share ──▶ line …
+///     read, of a client that is not trusted ──▶ slow line ──(every two milliseconds)──▶ slices, for a twentieth of the time
+///
+/// Clients that have broken rules, or come from where rules were just broken, wait in a line of their own, which gets no more
+/// than a twentieth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
+/// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
 /// What is received is never lost, and in a calm hour nothing ever waits: a read costs two looks at the clock more.
 ///
@@ -16,6 +21,8 @@ public import NIOCore
 public final class LoopTurns {
   /// Something that is done in slices.
   public protocol Work: AnyObject {
+    /// Whether it waits among those that are not trusted.
+    var isDistrusted: Bool { get }
     /// Does a slice. Returns whether there is more, which is then asked for later.
     func takeSlice() -> Bool
     /// No slice follows for now.
@@ -26,57 +33,80 @@ public final class LoopTurns {
   /// fraction of the share.
   static let sliceSize = 2048
 
+  /// How long what is received may hold up the rest in one turn of the loop.
+  public struct Shares: Sendable {
+    public var trusted = TimeAmount.microseconds(500)
+    /// In each `interval`.
+    public var distrusted = TimeAmount.microseconds(100)
+    public var interval = TimeAmount.milliseconds(2)
+    public init() {}
+  }
+
   private let eventLoop: any EventLoop
-  private let share: TimeAmount
+  private let shares: Shares
   private let now: () -> NIODeadline
-  private var line = CircularBuffer<any Work>()
+  private var line = Line(pause: .microseconds(20))
+  private var slowLine: Line
+  /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
-  private var isServiceScheduled = false
 
-  /// - Parameters:
-  ///   - share: how long what is received may hold up the rest in one turn of the loop.
-  ///   - now: the clock.
+  private struct Line {
+    var waiting = CircularBuffer<any Work>()
+    /// Between two services, so that the loop comes to its sockets: a task that comes again at once would keep it from them.
+    let pause: TimeAmount
+    var isServiceScheduled = false
+
+    init(pause: TimeAmount) { self.pause = pause }
+  }
+
+  /// - Parameter now: the clock.
   public init(
-    eventLoop: any EventLoop, share: TimeAmount = .microseconds(500), now: @escaping () -> NIODeadline = { .now() }
+    eventLoop: any EventLoop, shares: Shares = Shares(), now: @escaping () -> NIODeadline = { .now() }
   ) {
     self.eventLoop = eventLoop
-    self.share = share
+    self.shares = shares
     self.now = now
+    slowLine = Line(pause: shares.interval)
   }
 
   /// How many wait for their next slice.
-  public var waitingCount: Int { line.count }
+  public var waitingCount: (trusted: Int, distrusted: Int) { (line.waiting.count, slowLine.waiting.count) }
 
-  /// Begins with the work at once, if the turn has time left and nobody waits.
+  /// Begins with the work at once, if it is trusted, the turn has time left and nobody waits.
   ///
   /// - Parameter work: is not in line.
   func begin(_ work: any Work) {
     openTurn()
-    if line.isEmpty && used < share {
-      guard slices(of: work, while: { used < share }) else { return }
+    if !work.isDistrusted && line.waiting.isEmpty && used < shares.trusted {
+      var spent = used
+      let hasMore = slices(of: work, spending: &spent, while: { $0 < shares.trusted })
+      used = spent
+      guard hasMore else { return }
     }
     enqueue(work)
   }
 
   /// Puts work in line that is not there.
   public func enqueue(_ work: any Work) {
-    line.append(work)
-    scheduleService()
+    let path = work.isDistrusted ? \LoopTurns.slowLine : \LoopTurns.line
+    self[keyPath: path].waiting.append(work)
+    schedule(path)
   }
 
-  /// Does a slice, and more as long as `goesOn`. Returns whether there is more.
-  private func slices(of work: any Work, while goesOn: () -> Bool) -> Bool {
-    let before = used
+  /// Does a slice, and more as long as `goesOn` with what has been spent. Returns whether there is more.
+  private func slices(
+    of work: any Work, spending spent: inout TimeAmount, while goesOn: (TimeAmount) -> Bool
+  ) -> Bool {
+    let before = spent
     let start = now()
-    func account() { used = before + (now() - start) }
     var hasMore: Bool
     repeat {
       hasMore = work.takeSlice()
-      account()
-    } while hasMore && goesOn()
+      spent = before + (now() - start)
+    } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
-    account()
+    spent = before + (now() - start)
     return hasMore
   }
 
@@ -88,22 +118,22 @@ public final class LoopTurns {
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
-  /// In a moment, not at once: a task that comes again at once would keep the loop from its sockets.
-  private func scheduleService() {
-    guard !isServiceScheduled else { return }
-    isServiceScheduled = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: .microseconds(20)) { [self] in
-      isServiceScheduled = false
-      serve()
+  private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
+    guard !self[keyPath: path].isServiceScheduled else { return }
+    self[keyPath: path].isServiceScheduled = true
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: self[keyPath: path].pause) { [self] in
+      self[keyPath: path].isServiceScheduled = false
+      serve(path)
     }
   }
 
-  private func serve() {
-    isTurnOpen = false
-    openTurn()
-    while used < share, let work = line.popFirst() {
-      if slices(of: work, while: { false }) { line.append(work) }
+  /// A slice for each that waits, in turn, until the share is used up.
+  private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
+    let share = path == \LoopTurns.line ? shares.trusted : shares.distrusted
+    var spent = TimeAmount.zero
+    while spent < share, let work = self[keyPath: path].waiting.popFirst() {
+      if slices(of: work, spending: &spent, while: { _ in false }) { enqueue(work) }
     }
-    if !line.isEmpty { scheduleService() }
+    if !self[keyPath: path].waiting.isEmpty { schedule(path) }
   }
 }

@@ -1,8 +1,7 @@
 /// A keyed collection of the graph: an input, or derived from others.
 public class Collection<Key: Hashable, Value: Equatable>: Node {
   @usableFromInline let index: KeyIndex<Key>
-  /// By slot; as long as the highest slot in use demands.
-  @usableFromInline @exclusivity(unchecked) final var values: [Value?] = []
+  @usableFromInline @exclusivity(unchecked) final var values = SlotArray<Value?>()
   @usableFromInline @exclusivity(unchecked) final var changes: [Change] = []
   @usableFromInline final var observers: [(_ key: Key, _ old: Value?, _ new: Value?) -> Void] = []
 
@@ -15,7 +14,7 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
     /// Written more than once, so that it may have come back to where it was.
     @usableFromInline var isRewritten = false
 
-    @inlinable init(slot: Int32, old: Value?) {
+    @inlinable init(slot: Int32, old: consuming Value?) {
       self.slot = slot
       self.old = old
     }
@@ -34,6 +33,11 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
     return index.slot(of: key).flatMap { value(at: $0) }
   }
 
+  /// The position in the graph's log of the event that gave a key its value in the running transaction, for an observer.
+  public final func event(thatChanged key: Key) -> Int? {
+    index.slot(of: key).flatMap { graph.events.event(thatChanged: CellID(node: id, slot: $0)) }
+  }
+
   @inlinable final func trackedRead(_ key: Key) -> Value? {
     let slot = index.intern(key, guess: graph.expectedSlot(in: self))
     graph.noteRead(self, slot: slot)
@@ -41,7 +45,7 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
   }
 
   @inlinable final func value(at slot: Int32) -> Value? {
-    Int(slot) < values.count ? values[Int(slot)] : nil
+    values.has(slot) ? values[slot] : nil
   }
 
   /// Calls the closure for each change, once in a transaction, when the collection has settled. Declared before there are
@@ -54,32 +58,27 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
 
   /// Puts a value in place, or takes it away. Returns whether it differs from what was there.
   @inlinable @discardableResult
-  final func write(_ value: Value?, at slot: Int32) -> Bool {
-    let old = self.value(at: slot)
-    if old == value { return false }
-    noteChange(at: slot, old: old)
+  final func write(_ value: consuming Value?, at slot: Int32) -> Bool {
+    values.reserve(slot, nil)
+    if values[slot] == value { return false }
     store(value, at: slot)
     return true
   }
 
   /// Changes a value in place. What is changed must be persistent: its old state is kept until the transaction ends.
   @inlinable final func update(at slot: Int32, _ body: (inout Value?) -> Void) {
-    let old = value(at: slot)
+    values.reserve(slot, nil)
+    let old = values[slot]
     var value = old
     body(&value)
     if value == old { return }
-    noteChange(at: slot, old: old)
     store(value, at: slot)
     if graph.recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
   }
 
-  @inlinable final func store(_ value: Value?, at slot: Int32) {
+  @inlinable final func store(_ value: consuming Value?, at slot: Int32) {
     setHasValue(value != nil, slot)
-    while values.count <= Int(slot) { values.append(nil) }
-    values[Int(slot)] = value
-  }
-
-  @inlinable final func noteChange(at slot: Int32, old: Value?) {
+    let old = values.exchange(slot, value)
     let change = beginChange(slot, next: changes.count)
     if change == -1 {
       changes.append(Change(slot: slot, old: old))
@@ -91,14 +90,14 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
   /// Tells everybody who depends on what changed.
   @inlinable final func announceChanges() {
     guard !changes.isEmpty else { return }
-    for change in changes {
-      let slot = change.slot
+    for index in changes.indices {
+      let slot = changes[index].slot
       endChange(slot)
-      let new = value(at: slot)
-      if change.isRewritten, change.old == new { continue }
+      if changes[index].isRewritten, changes[index].old == values[slot] { continue }
       announce(slot)
-      if !observers.isEmpty, let key = index.key(slot) {
-        for observer in observers { observer(key, change.old, new) }
+      if !observers.isEmpty, let key = self.index.key(slot) {
+        let (old, new) = (changes[index].old, values[slot])
+        for observer in observers { observer(key, old, new) }
       }
     }
     changes.removeAll(keepingCapacity: changes.count < 1024)
@@ -112,7 +111,7 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
 extension Node {
   @usableFromInline func checkOutsideRead() {
     if graph.checksReads, graph.run.isActive {
-      graph.onViolation(.readAroundReader(of: name, in: graph.nodes[graph.run.node].name))
+      graph.onViolation(.readAroundReader(of: name, in: graph.name(of: graph.run.node)))
     }
   }
 }

@@ -2,7 +2,7 @@
 ///
 /// A cell's edges form a doubly linked list (any of them leaves in O(1)); a unit's edges form a singly linked list in the
 /// order of its reads, against which the next run compares its own.
-struct EdgePool {
+struct EdgePool: ~Copyable {
   struct Edge {
     var readerNode: UInt16
     var sourceNode: UInt16
@@ -14,21 +14,21 @@ struct EdgePool {
     var nextOfUnit: Int32
   }
 
-  private var edges: [Edge] = []
+  private var edges = SlotArray<Edge>()
   private var firstFree: Int32 = -1
   private(set) var count = 0
 
   subscript(edge: Int32) -> Edge {
-    _read { yield edges[Int(edge)] }
-    _modify { yield &edges[Int(edge)] }
+    _read { yield edges[edge] }
+    _modify { yield &edges[edge] }
   }
 
   mutating func add(_ edge: Edge) -> Int32 {
     count += 1
     if firstFree != -1 {
       let reused = firstFree
-      firstFree = edges[Int(reused)].nextOfCell
-      edges[Int(reused)] = edge
+      firstFree = edges[reused].nextOfCell
+      edges[reused] = edge
       return reused
     }
     edges.append(edge)
@@ -37,12 +37,17 @@ struct EdgePool {
 
   mutating func remove(_ edge: Int32) {
     count -= 1
-    edges[Int(edge)].nextOfCell = firstFree
+    edges[edge].nextOfCell = firstFree
     firstFree = edge
   }
 }
 
 extension Graph {
+  /// Lends a node without counting a reference to it: the graph owns its nodes.
+  @inline(__always) private func node(_ id: UInt16, _ body: (Node) -> Void) {
+    Unmanaged<Node>.fromOpaque(nodePointers[Int32(id)])._withUnsafeGuaranteedRef(body)
+  }
+
   /// Starts a unit's run; `firstEdge` are its reads of the last run.
   @usableFromInline func beginRun(_ node: Node, slot: Int32, firstEdge: Int32) {
     if run.id == .max {
@@ -67,22 +72,21 @@ extension Graph {
       onViolation(.undeclaredRead(of: node.name, in: nodes[run.node].name))
     }
     node.reserveCell(slot)
-    let cell = Int(slot)
-    guard node.cells[cell].lastRead != run.id else { return }
-    node.cells[cell].lastRead = run.id
+    guard node.cells[slot].lastRead != run.id else { return }
+    node.cells[slot].lastRead = run.id
     let next = run.next
     if next != -1, edges[next].sourceSlot == slot, edges[next].sourceNode == UInt16(node.id) {
       run.last = next
       run.next = edges[next].nextOfUnit
       return
     }
-    let firstReader = node.cells[cell].firstReader
+    let firstReader = node.cells[slot].firstReader
     let edge = edges.add(
       .init(
         readerNode: UInt16(run.node), sourceNode: UInt16(node.id), readerSlot: run.slot, sourceSlot: slot,
         previousOfCell: -1, nextOfCell: firstReader, nextOfUnit: next))
     if firstReader != -1 { edges[firstReader].previousOfCell = edge }
-    node.cells[cell].firstReader = edge
+    node.cells[slot].firstReader = edge
     if run.last == -1 { run.first = edge } else { edges[run.last].nextOfUnit = edge }
     run.last = edge
   }
@@ -106,7 +110,7 @@ extension Graph {
       if edge.previousOfCell != -1 {
         edges[edge.previousOfCell].nextOfCell = edge.nextOfCell
       } else {
-        nodes[Int(edge.sourceNode)].setFirstReader(edge.nextOfCell, of: edge.sourceSlot)
+        node(edge.sourceNode) { $0.setFirstReader(edge.nextOfCell, of: edge.sourceSlot) }
       }
       edges.remove(current)
       current = edge.nextOfUnit
@@ -118,7 +122,7 @@ extension Graph {
     var current = first
     while current != -1 {
       let edge = edges[current]
-      nodes[Int(edge.readerNode)].mark(edge.readerSlot)
+      node(edge.readerNode) { $0.mark(edge.readerSlot) }
       current = edge.nextOfCell
     }
   }

@@ -25,6 +25,10 @@ public struct EventLog: Sendable {
   }
 
   public private(set) var events: [Event] = []
+  /// How many events are kept until the log is cleared; what happens after that is only counted.
+  public internal(set) var limit = Int.max
+  /// The events that were not kept.
+  public private(set) var omitted = 0
   private var transaction: UInt64 = 0
   /// The event that changed a cell, and the event that marked a unit, in this transaction.
   private var causeOfCell: [CellID: Int] = [:]
@@ -34,7 +38,13 @@ public struct EventLog: Sendable {
   init() {}
 
   /// Forgets all events.
-  public mutating func clear() { self = EventLog() }
+  public mutating func clear() {
+    let limit = limit
+    self = EventLog()
+    self.limit = limit
+  }
+
+  private var isFull: Bool { events.count >= limit }
 
   /// From an event down to the edit of an input that caused it.
   public func chain(of event: Event) -> [Event] {
@@ -52,6 +62,7 @@ public struct EventLog: Sendable {
   }
 
   mutating func record(_ kind: Kind, _ node: Node, _ slot: Int32, changed: Bool, cell: CellID?) {
+    guard !isFull else { return omitted += 1 }
     let unit = CellID(node: node.id, slot: slot)
     let cause: Int? =
       switch kind {
@@ -67,12 +78,19 @@ public struct EventLog: Sendable {
   }
 
   /// The event just recorded changed this cell.
-  mutating func attribute(_ cell: CellID) { causeOfCell[cell] = events.count - 1 }
+  mutating func attribute(_ cell: CellID) {
+    if omitted == 0 { causeOfCell[cell] = events.count - 1 }
+  }
+
+  /// The event that changed a cell in this transaction.
+  func event(thatChanged cell: CellID) -> Int? { causeOfCell[cell] }
 
   /// What happens next happens because this cell changed.
   mutating func setCause(_ cell: CellID) { current = causeOfCell[cell] }
 
-  mutating func noteCause(of unit: CellID) { causeOfUnit[unit] = current }
+  mutating func noteCause(of unit: CellID) {
+    if !isFull { causeOfUnit[unit] = current }
+  }
 }
 
 struct CellID: Sendable, Hashable {

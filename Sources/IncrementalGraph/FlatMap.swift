@@ -7,6 +7,7 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
   public typealias Compute = (_ key: SourceKey, _ value: SourceValue, _ read: Reader, _ emit: Emit) -> Void
   @usableFromInline let source: Collection<SourceKey, SourceValue>
   @usableFromInline let compute: Compute
+  @usableFromInline @exclusivity(unchecked) var scratch: [Int32] = []
 
   @usableFromInline init(
     name: String, graph: Graph, source: Collection<SourceKey, SourceValue>, reading: [Node],
@@ -29,8 +30,16 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
   }
 
   @inlinable func run(_ unit: Int32, _ units: UnitTable) {
-    var outputs: [Int32] = []
+    // Lent by the last run, so that there is nothing to allocate.
+    var outputs = scratch
+    scratch = []
+    var hasChanged = false
     var changed: [Int32] = []
+    func put(_ value: consuming Value?, at slot: Int32) {
+      guard write(value, at: slot) else { return }
+      hasChanged = true
+      if graph.recordsEvents { changed.append(slot) }
+    }
     let value = source.value(at: unit)
     if let value, let key = source.index.key(unit) {
       graph.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit))
@@ -38,7 +47,7 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
         let slot = index.intern(key, guess: units.output(unit, number: outputs.count))
         claim(slot, key, unit, units)
         outputs.append(slot)
-        if write(value, at: slot) { changed.append(slot) }
+        put(value, at: slot)
       }
       units.setFirstEdge(graph.endRun(), unit)
     } else {
@@ -50,11 +59,13 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
     units.outputs(unit) { slot in
       guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { return }
       setOwner(-1, slot)
-      if write(nil, at: slot) { changed.append(slot) }
+      put(nil, at: slot)
     }
     units.setOutputs(outputs, unit)
+    outputs.removeAll(keepingCapacity: outputs.count < 1024)
+    scratch = outputs
     if graph.recordsEvents {
-      record(value == nil ? .removed : .ran, unit, changed: !changed.isEmpty, changesCell: false)
+      record(value == nil ? .removed : .ran, unit, changed: hasChanged, changesCell: false)
       for slot in changed { attribute(slot) }
     }
   }

@@ -49,12 +49,20 @@ public final class Graph {
   }
   @exclusivity(unchecked) var events = EventLog()
 
-  /// Off unless set; each run then costs a few allocations.
+  /// How many events the log keeps until it is cleared.
+  public var maximumEvents: Int {
+    get { events.limit }
+    set { events.limit = newValue }
+  }
+
+  /// Off unless set; each run then costs a few allocations, until the log is full.
   @exclusivity(unchecked) public var recordsEvents = false
 
   @exclusivity(unchecked) public internal(set) var statistics = Statistics()
 
-  @exclusivity(unchecked) var nodes: [Node] = []
+  @exclusivity(unchecked) private(set) var nodes: [Node] = []
+  /// The same, to be lent.
+  @exclusivity(unchecked) var nodePointers = SlotArray<UnsafeMutableRawPointer>()
   @exclusivity(unchecked) private var slotTables: [SlotTable] = []
   @exclusivity(unchecked) var edges = EdgePool()
   @exclusivity(unchecked) var run = Run()
@@ -109,10 +117,26 @@ public final class Graph {
   /// Forgets the events so far.
   public func clearLog() { events.clear() }
 
+  /// That units of one collection may read another, for all of them.
+  public var declaredReads: [(reader: String, source: String)] {
+    nodes.flatMap { reader in
+      nodes.filter { reader.mayRead($0.id) }.map { (reader.name, $0.name) }
+    }
+  }
+
+  /// Takes back a declaration, to show that the checks see the read which it covered.
+  public func withdraw(_ read: (reader: String, source: String)) {
+    guard let source = nodes.first(where: { $0.name == read.source }) else { return }
+    for reader in nodes where reader.name == read.reader { reader.withdrawRead(of: source.id) }
+  }
+
   func add(_ node: Node) {
     precondition(!isInTransaction, "collections are declared before the first transaction")
     nodes.append(node)
+    nodePointers.append(Unmanaged.passUnretained(node).toOpaque())
   }
+
+  func name(of node: Int) -> String { nodes[node].name }
 
   func add(_ table: SlotTable) { slotTables.append(table) }
 }

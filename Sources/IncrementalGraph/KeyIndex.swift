@@ -42,8 +42,8 @@ protocol SlotColumn: AnyObject {
 
 /// The keys of one or more collections, each with a slot: a small number that stays while it is in use.
 @usableFromInline final class KeyIndex<Key: Hashable> {
-  @usableFromInline @exclusivity(unchecked) var slotOfKey: [Key: Int32] = [:]
-  @usableFromInline @exclusivity(unchecked) var keys: [Key?] = []
+  @usableFromInline @exclusivity(unchecked) var table = HashedSlots()
+  @usableFromInline @exclusivity(unchecked) var keys = SlotArray<Key?>()
   @usableFromInline let slots = SlotTable()
 
   @usableFromInline init(graph: Graph) {
@@ -51,29 +51,123 @@ protocol SlotColumn: AnyObject {
     slots.forgetKey = { [unowned self] in forget($0) }
   }
 
-  @inlinable func slot(of key: Key) -> Int32? { slotOfKey[key] }
+  @inlinable func slot(of key: Key) -> Int32? {
+    let slot = table.find(Self.hash(key)) { keys[$0] == key }
+    return slot == -1 ? nil : slot
+  }
 
-  @inlinable func key(_ slot: Int32) -> Key? { Int(slot) < keys.count ? keys[Int(slot)] : nil }
+  @inlinable func key(_ slot: Int32) -> Key? { keys.has(slot) ? keys[slot] : nil }
 
   /// The key's slot; a new one if it has none.
   ///
   /// - Parameter guess: where the key may be; -1 for no idea.
   @inlinable func intern(_ key: Key, guess: Int32) -> Int32 {
-    if guess != -1, keys[Int(guess)] == key { return guess }
+    if guess != -1, keys[guess] == key { return guess }
     return intern(key)
   }
 
   /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
-    if let slot = slotOfKey[key] { return slot }
+    let hash = Self.hash(key)
+    let present = table.find(hash) { keys[$0] == key }
+    if present != -1 { return present }
     let slot = slots.take()
-    if Int(slot) == keys.count { keys.append(key) } else { keys[Int(slot)] = key }
-    slotOfKey[key] = slot
+    keys.reserve(slot, nil)
+    keys[slot] = key
+    table.insert(slot, hash)
     return slot
   }
 
+  @inlinable static func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.hashValue) }
+
   private func forget(_ slot: Int32) {
-    if let key = keys[Int(slot)] { slotOfKey[key] = nil }
-    keys[Int(slot)] = nil
+    if let key = keys[slot] { table.remove(slot, Self.hash(key)) }
+    keys[slot] = nil
+  }
+}
+
+/// Slots by the hash of their key: open addressing, the next place if one is taken. The hashes are kept, so that most keys
+/// that differ are not looked at, and none when the table grows.
+@frozen @usableFromInline struct HashedSlots: ~Copyable {
+  @frozen @usableFromInline struct Entry {
+    @usableFromInline var hash: UInt32
+    /// -1 in an empty place.
+    @usableFromInline var slot: Int32
+
+    @inlinable init(hash: UInt32, slot: Int32) {
+      self.hash = hash
+      self.slot = slot
+    }
+  }
+
+  @usableFromInline var entries: UnsafeMutablePointer<Entry>
+  @usableFromInline var mask: UInt32
+  @usableFromInline var count: UInt32 = 0
+
+  @usableFromInline init() {
+    mask = 15
+    entries = Self.empty(16)
+  }
+
+  @inlinable deinit { entries.deallocate() }
+
+  private static func empty(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
+    let entries = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
+    entries.initialize(repeating: Entry(hash: 0, slot: -1), count: capacity)
+    return entries
+  }
+
+  /// The slot with this hash whose key is the one looked for; -1 if there is none.
+  @inlinable @inline(__always) func find(_ hash: UInt32, _ isKey: (Int32) -> Bool) -> Int32 {
+    var place = hash & mask
+    while true {
+      let entry = entries[Int(place)]
+      if entry.slot == -1 { return -1 }
+      if entry.hash == hash, isKey(entry.slot) { return entry.slot }
+      place = (place &+ 1) & mask
+    }
+  }
+
+  /// - Parameter slot: one that is not there.
+  @usableFromInline mutating func insert(_ slot: Int32, _ hash: UInt32) {
+    // At most three places in five are taken.
+    if UInt64(count + 1) * 5 > UInt64(mask) * 3 { grow() }
+    place(Entry(hash: hash, slot: slot))
+    count += 1
+  }
+
+  private func place(_ entry: Entry) {
+    var place = entry.hash & mask
+    while entries[Int(place)].slot != -1 { place = (place &+ 1) & mask }
+    entries[Int(place)] = entry
+  }
+
+  private mutating func grow() {
+    let (former, capacity) = (entries, Int(mask) + 1)
+    mask = mask * 2 + 1
+    entries = Self.empty(capacity * 2)
+    for index in 0..<capacity where former[index].slot != -1 { place(former[index]) }
+    former.deallocate()
+  }
+
+  /// - Parameter slot: one that is there, with this hash.
+  mutating func remove(_ slot: Int32, _ hash: UInt32) {
+    var hole = hash & mask
+    while entries[Int(hole)].slot != slot { hole = (hole &+ 1) & mask }
+    count -= 1
+    // Whoever comes after and could stand in the hole moves there, so that nobody's search ends too early.
+    var next = hole
+    while true {
+      next = (next &+ 1) & mask
+      let entry = entries[Int(next)]
+      if entry.slot == -1 { break }
+      let distanceToHole = (hole &- entry.hash) & mask
+      let distanceToPlace = (next &- entry.hash) & mask
+      if distanceToHole < distanceToPlace {
+        entries[Int(hole)] = entry
+        hole = next
+      }
+    }
+    entries[Int(hole)].slot = -1
   }
 }

@@ -12,14 +12,13 @@ public class Node {
   /// Whether a unit is marked or a value changed in this transaction.
   @usableFromInline @exclusivity(unchecked) var hasWork = false
 
-  /// By slot; as long as the highest slot in use demands.
-  @exclusivity(unchecked) var cells: [Cell] = []
+  @exclusivity(unchecked) var cells = SlotArray<Cell>()
   /// The slots of the cells.
   @usableFromInline let slots: SlotTable
   /// In a derived collection: a unit for each slot of its source.
   @usableFromInline let units: UnitTable?
   /// Derived collections with a unit for each key of this one.
-  @exclusivity(unchecked) private var derived: [Node] = []
+  @exclusivity(unchecked) private var derived: [Unmanaged<Node>] = []
 
   @exclusivity(unchecked) private(set) var valueCount = 0
 
@@ -52,7 +51,11 @@ public class Node {
 
   func mayRead(_ node: Int) -> Bool { node < declaredReads.count && declaredReads[node] }
 
-  func addDerived(_ node: Node) { derived.append(node) }
+  func withdrawRead(of node: Int) {
+    if node < declaredReads.count { declaredReads[node] = false }
+  }
+
+  func addDerived(_ node: Node) { derived.append(.passUnretained(node)) }
 
   /// A unit of this collection must run in this transaction.
   func mark(_ slot: Int32) {
@@ -65,14 +68,14 @@ public class Node {
   @usableFromInline func announce(_ slot: Int32) {
     graph.statistics.changes += 1
     if graph.recordsEvents { graph.events.setCause(CellID(node: id, slot: slot)) }
-    for node in derived { node.mark(slot) }
-    graph.markReaders(from: cells[Int(slot)].firstReader)
+    for node in derived { node._withUnsafeGuaranteedRef { $0.mark(slot) } }
+    graph.markReaders(from: cells[slot].firstReader)
   }
 
   // MARK: Cells
 
   @usableFromInline func reserveCell(_ slot: Int32) {
-    while cells.count <= Int(slot) { cells.append(Cell()) }
+    cells.reserve(slot, Cell())
   }
 
   /// Notes that the cell changes. Returns the position of its change in this transaction, or -1 if this is the first and
@@ -80,37 +83,38 @@ public class Node {
   @usableFromInline func beginChange(_ slot: Int32, next: Int) -> Int32 {
     reserveCell(slot)
     hasWork = true
-    let change = cells[Int(slot)].change
-    if change == -1 { cells[Int(slot)].change = Int32(next) }
+    let change = cells[slot].change
+    if change == -1 { cells[slot].change = Int32(next) }
     return change
   }
 
   /// The change is about to be told of.
   @usableFromInline func endChange(_ slot: Int32) {
-    cells[Int(slot)].change = -1
-    if !cells[Int(slot)].hasValue { slots.mayRelease(slot) }
+    cells[slot].change = -1
+    if !cells[slot].hasValue { slots.mayRelease(slot) }
   }
 
   @usableFromInline func setHasValue(_ hasValue: Bool, _ slot: Int32) {
-    guard cells[Int(slot)].hasValue != hasValue else { return }
-    cells[Int(slot)].hasValue = hasValue
+    reserveCell(slot)
+    guard cells[slot].hasValue != hasValue else { return }
+    cells[slot].hasValue = hasValue
     valueCount += hasValue ? 1 : -1
   }
 
-  @usableFromInline func owner(_ slot: Int32) -> Int32 { Int(slot) < cells.count ? cells[Int(slot)].owner : -1 }
+  @usableFromInline func owner(_ slot: Int32) -> Int32 { cells.has(slot) ? cells[slot].owner : -1 }
 
   @usableFromInline func setOwner(_ owner: Int32, _ slot: Int32) {
     reserveCell(slot)
-    cells[Int(slot)].owner = owner
+    cells[slot].owner = owner
   }
 
   func setFirstReader(_ edge: Int32, of slot: Int32) {
-    cells[Int(slot)].firstReader = edge
-    if edge == -1, !cells[Int(slot)].hasValue { slots.mayRelease(slot) }
+    cells[slot].firstReader = edge
+    if edge == -1, !cells[slot].hasValue { slots.mayRelease(slot) }
   }
 
   func forgetStamps() {
-    for position in cells.indices { cells[position].lastRead = 0 }
+    for slot in 0..<Int32(cells.count) { cells[slot].lastRead = 0 }
   }
 
   // MARK: Events
@@ -129,7 +133,7 @@ public class Node {
 
 extension Node: SlotColumn {
   func isVacant(_ slot: Int32) -> Bool {
-    guard Int(slot) < cells.count else { return true }
-    return !cells[Int(slot)].hasValue && cells[Int(slot)].firstReader == -1
+    guard cells.has(slot) else { return true }
+    return !cells[slot].hasValue && cells[slot].firstReader == -1
   }
 }

@@ -1,6 +1,6 @@
 /// The units of a derived collection, by the slot of their source's key.
 @usableFromInline final class UnitTable: SlotColumn {
-  @exclusivity(unchecked) private var units: [Unit] = []
+  @exclusivity(unchecked) private var units = SlotArray<Unit>()
   @usableFromInline @exclusivity(unchecked) private(set) var marked: [Int32] = []
   /// The outputs of units with more than one.
   @exclusivity(unchecked) private var manyOutputs: [Int32: [Int32]] = [:]
@@ -18,24 +18,24 @@
 
   /// Returns whether the unit was not marked before.
   func mark(_ slot: Int32) -> Bool {
-    while units.count <= Int(slot) { units.append(Unit()) }
-    guard !units[Int(slot)].isMarked else { return false }
-    units[Int(slot)].isMarked = true
+    units.reserve(slot, Unit())
+    guard !units[slot].isMarked else { return false }
+    units[slot].isMarked = true
     marked.append(slot)
     return true
   }
 
   @usableFromInline func isMarked(_ slot: Int32) -> Bool {
-    Int(slot) < units.count && units[Int(slot)].isMarked
+    units.has(slot) && units[slot].isMarked
   }
-  @usableFromInline func unmark(_ slot: Int32) { units[Int(slot)].isMarked = false }
+  @usableFromInline func unmark(_ slot: Int32) { units[slot].isMarked = false }
   @usableFromInline func unmarkedAll() { marked.removeAll(keepingCapacity: marked.count < 1024) }
 
-  @usableFromInline func firstEdge(_ slot: Int32) -> Int32 { units[Int(slot)].firstEdge }
-  @usableFromInline func setFirstEdge(_ edge: Int32, _ slot: Int32) { units[Int(slot)].firstEdge = edge }
+  @usableFromInline func firstEdge(_ slot: Int32) -> Int32 { units[slot].firstEdge }
+  @usableFromInline func setFirstEdge(_ edge: Int32, _ slot: Int32) { units[slot].firstEdge = edge }
 
   @usableFromInline func outputs(_ slot: Int32, _ body: (Int32) -> Void) {
-    switch units[Int(slot)].output {
+    switch units[slot].output {
     case Unit.none: break
     case Unit.many: manyOutputs[slot]?.forEach(body)
     case let only: body(only)
@@ -44,7 +44,7 @@
 
   /// The output of this number in the unit's last run; -1 if there was none.
   @usableFromInline func output(_ slot: Int32, number: Int) -> Int32 {
-    switch units[Int(slot)].output {
+    switch units[slot].output {
     case Unit.none: return -1
     case Unit.many:
       guard let outputs = manyOutputs[slot], number < outputs.count else { return -1 }
@@ -54,22 +54,22 @@
   }
 
   @usableFromInline func setOutputs(_ outputs: [Int32], _ slot: Int32) {
-    if units[Int(slot)].output == Unit.many {
+    if units[slot].output == Unit.many {
       if manyOutputs[slot] == outputs { return }
       manyOutputs[slot] = nil
     }
     switch outputs.count {
-    case 0: units[Int(slot)].output = Unit.none
-    case 1: units[Int(slot)].output = outputs[0]
+    case 0: units[slot].output = Unit.none
+    case 1: units[slot].output = outputs[0]
     default:
-      units[Int(slot)].output = Unit.many
+      units[slot].output = Unit.many
       manyOutputs[slot] = outputs
     }
   }
 
   func isVacant(_ slot: Int32) -> Bool {
-    guard Int(slot) < units.count else { return true }
-    let unit = units[Int(slot)]
+    guard units.has(slot) else { return true }
+    let unit = units[slot]
     return unit.firstEdge == -1 && unit.output == Unit.none && !unit.isMarked
   }
 }

@@ -27,6 +27,49 @@ public enum Packing {
     }
   }
 
+  /// Appends the message as an element of a field of another message.
+  public static func appendField(_ number: UInt32, _ message: UnsafeRawPointer, to bytes: inout [UInt8]) {
+    let message = message.assumingMemoryBound(to: ProtobufCMessage.self)
+    let count = protobuf_c_message_get_packed_size(message)
+    WireFormat.appendLengthPrefix(field: number, byteCount: count, to: &bytes)
+    guard count > 0 else { return }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { packed in
+      let written = protobuf_c_message_pack(message, packed.baseAddress)
+      precondition(written == count, "a message of \(count) bytes was packed into \(written)")
+      bytes.append(contentsOf: UnsafeBufferPointer(start: packed.baseAddress, count: written))
+    }
+  }
+
+  /// A field of another message from parts that are encoded already.
+  ///
+  /// - Parameter fill: appends `byteCount` bytes in all.
+  public static func field(_ number: UInt32, byteCount: Int, _ fill: (inout Parts) -> Void) -> [UInt8] {
+    let prefix = WireFormat.byteCountOfLengthPrefix(field: number, byteCount: byteCount)
+    return [UInt8](unsafeUninitializedCapacity: prefix + byteCount) { buffer, initialised in
+      var next = buffer.baseAddress!
+      next = WireFormat.writeVarint(UInt64(number) << 3 | WireFormat.lengthDelimited, to: next)
+      next = WireFormat.writeVarint(UInt64(byteCount), to: next)
+      var parts = Parts(next: next, remaining: byteCount)
+      fill(&parts)
+      precondition(parts.remaining == 0, "\(parts.remaining) of \(byteCount) announced bytes are missing")
+      initialised = prefix + byteCount
+    }
+  }
+
+  /// Where the parts of a field go.
+  public struct Parts: ~Copyable {
+    fileprivate var next: UnsafeMutablePointer<UInt8>
+    fileprivate var remaining: Int
+
+    public mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+      guard let source = bytes.baseAddress else { return }
+      precondition(bytes.count <= remaining, "more bytes than announced")
+      next.update(from: source, count: bytes.count)
+      next += bytes.count
+      remaining -= bytes.count
+    }
+  }
+
   /// The message's bytes in the arena, for a `bytes` field such as that of an `Any`.
   public static func packed(_ message: UnsafeRawPointer, in arena: Arena) -> UnsafeMutableBufferPointer<UInt8> {
     let message = message.assumingMemoryBound(to: ProtobufCMessage.self)

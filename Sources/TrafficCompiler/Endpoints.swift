@@ -2,65 +2,29 @@ import EnvoyAPI
 import TrafficModel
 import XDSSnapshot
 
-/// The endpoints of one locality that share a port.
-///
-/// A list of localities is canonical if it is in the order of region and zone, each locality's endpoints are in the order of
-/// their addresses, none is empty, and no address is there twice: the better state (ready before draining) stays, and then
-/// the lower locality.
-struct Locality: Equatable, Sendable {
-  var region: String
-  var zone: String
-  var endpoints: [Endpoint]
-
-  struct Endpoint: Equatable, Sendable {
-    var address: String
-    var isDraining: Bool
-  }
-
-  /// Takes out what is there twice in different localities.
-  static func distinct(_ localities: [Locality]) -> [Locality] {
-    var best: [String: (locality: Int, isDraining: Bool)] = [:]
-    var count = 0
-    for (index, locality) in localities.enumerated() {
-      count += locality.endpoints.count
-      for endpoint in locality.endpoints {
-        if let present = best[endpoint.address], !present.isDraining || endpoint.isDraining { continue }
-        best[endpoint.address] = (index, endpoint.isDraining)
-      }
-    }
-    if best.count == count { return localities }
-    var distinct = localities
-    for index in localities.indices {
-      distinct[index].endpoints.removeAll { best[$0.address]?.locality != index }
-    }
-    return distinct.filter { !$0.endpoints.isEmpty }
-  }
-}
-
 extension LocalityEndpoints {
   /// What several slices give to one assignment, by region and zone, then by address and port. Of one address and port the
   /// better state stays, and then the lower locality.
   static func merged(_ parts: [SlicePart]) -> [LocalityEndpoints] {
-    if parts.count == 1 { return parts[0].localities.map { LocalityEndpoints($0, port: parts[0].port) } }
+    if parts.count == 1 { return parts[0].endpoints() }
     struct Placed {
-      var locality: Locality
+      var region: String
+      var zone: String
       var endpoint: LbEndpoint
     }
     var all: [Placed] = []
     for part in parts {
-      for locality in part.localities {
-        let place = Locality(region: locality.region, zone: locality.zone, endpoints: [])
-        for endpoint in LocalityEndpoints(locality, port: part.port).endpoints {
-          all.append(Placed(locality: place, endpoint: endpoint))
+      for locality in part.endpoints() {
+        for endpoint in locality.endpoints {
+          all.append(Placed(region: locality.region, zone: locality.zone, endpoint: endpoint))
         }
       }
     }
-    func isLower(_ a: Locality, _ b: Locality) -> Bool { (a.region, a.zone) < (b.region, b.zone) }
     all.sort { a, b in
       if a.endpoint.address != b.endpoint.address { return a.endpoint.address < b.endpoint.address }
       if a.endpoint.port != b.endpoint.port { return a.endpoint.port < b.endpoint.port }
       if a.endpoint.health != b.endpoint.health { return a.endpoint.health == .healthy }
-      return isLower(a.locality, b.locality)
+      return (a.region, a.zone) < (b.region, b.zone)
     }
     var distinct: [Placed] = []
     for placed in all {
@@ -72,19 +36,23 @@ extension LocalityEndpoints {
     }
     // The order by address stays within each locality.
     var merged: [LocalityEndpoints] = []
-    for (locality, members) in Dictionary(grouping: distinct, by: { [$0.locality.region, $0.locality.zone] }) {
+    for (locality, members) in Dictionary(grouping: distinct, by: { [$0.region, $0.zone] }) {
       merged.append(
         LocalityEndpoints(region: locality[0], zone: locality[1], endpoints: members.map(\.endpoint)))
     }
     return merged.sorted { ($0.region, $0.zone) < ($1.region, $1.zone) }
   }
+}
 
-  private init(_ locality: Locality, port: UInt16) {
-    self.init(
-      region: locality.region, zone: locality.zone,
-      endpoints: locality.endpoints.map {
-        LbEndpoint(address: $0.address, port: port, health: $0.isDraining ? .draining : .healthy)
-      })
+extension LocalityEndpoints {
+  /// As `merged`, those that drain as healthy if none is ready.
+  fileprivate static func served(_ parts: [SlicePart]) -> [LocalityEndpoints] {
+    var localities = merged(parts)
+    if parts.contains(where: \.hasReady) { return localities }
+    for place in localities.indices {
+      for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
+    }
+    return localities
   }
 }
 
@@ -99,25 +67,27 @@ struct Assignment: Equatable, Sendable {
   /// If no endpoint is ready, those that drain are served as healthy: Kubernetes falls back so, and Envoy would spread over
   /// them in panic anyway.
   ///
+  /// Cost: of one part the fragments are taken as they are; several are merged and encoded, O(n log n) for n endpoints.
+  ///
   /// - Parameter threshold: from how many endpoints on they are resources of their own; 0 for never.
   init(cluster: String, spec: ClusterSpec, parts: [SlicePart], loneFrom threshold: Int = 0) {
-    var localities = LocalityEndpoints.merged(parts)
-    let hasReady = localities.contains { $0.endpoints.contains { $0.health == .healthy } }
     var fragments = ReferencedTree<Fragment>()
-    for place in localities.indices {
-      if !hasReady {
-        for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
-      }
-      let locality = localities[place]
-      fragments.set(Fragment(key: "\(locality.region)\0\(locality.zone)", bytes: locality.encodedFragment()))
+    if parts.count == 1, parts[0].hasReady {
+      for fragment in parts[0].localities { fragments.set(fragment) }
+    } else {
+      for locality in LocalityEndpoints.served(parts) { fragments.set(Fragment(locality)) }
     }
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
-    if threshold > 0, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
-      lone = LoneEndpoints(cluster: cluster, localities: localities)
+    // What is there twice is not counted twice, but to merge the many small ones just to see would cost them all.
+    if threshold > 0, parts.reduce(0, { $0 + $1.endpointCount }) >= threshold {
+      let localities = LocalityEndpoints.served(parts)
+      if localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
+        lone = LoneEndpoints(cluster: cluster, localities: localities)
+      }
     }
     problems = []
-    if localities.isEmpty {
+    if fragments.count == 0 {
       let whose = spec.subset.isEmpty ? "" : "subset \(spec.subset): "
       problems = [
         Problem(

@@ -1,38 +1,18 @@
+import EnvoyAPI
 import TrafficModel
-
-/// What of a pod decides about its endpoints.
-struct PodFacts: Equatable, Sendable {
-  /// In the order of their names. A list: pods have few labels, and to hash one name costs more than to look at all.
-  var labels: [Label]
-  var nodeName: String?
-
-  struct Label: Equatable, Sendable {
-    var name: String
-    var value: String
-  }
-
-  init(_ pod: Pod) {
-    labels = pod.labels.map { Label(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
-    nodeName = pod.nodeName
-  }
-}
-
-/// Where a node's endpoints are.
-struct NodeFacts: Equatable, Sendable {
-  var region: String
-  var zone: String
-
-  init(_ node: KubernetesNode) {
-    region = node.region
-    zone = node.zone
-  }
-}
+import XDSSnapshot
 
 /// The endpoints that a slice gives to one port and subset of its service.
-struct SlicePart: Equatable, Sendable {
-  var port: UInt16
-  /// Canonical, see `Locality`.
-  var localities: [Locality]
+struct SlicePart: Sendable {
+  /// Encoded, one fragment for each locality that has endpoints here, by region and zone.
+  var localities: [Fragment]
+  /// Whether any of them is ready.
+  var hasReady: Bool
+  /// What the fragments were made from, for assignments that take more than this part or serve it otherwise.
+  fileprivate var slice: PlacedSlice
+  fileprivate var port: UInt16
+  /// Indices into the slice's endpoints; nil for all.
+  fileprivate var selection: [Int32]?
 
   struct Key: Hashable, Sendable {
     var slice: NamespacedName
@@ -40,112 +20,199 @@ struct SlicePart: Equatable, Sendable {
     /// Empty for the whole service.
     var subset: String
   }
+
+  /// How many endpoints it has, those that are there twice too. O(1).
+  var endpointCount: Int { selection?.count ?? slice.endpoints.count }
+
+  /// Not decoded again: the endpoints behind the fragments.
+  func endpoints() -> [LocalityEndpoints] { slice.endpoints(selection, port: port) }
 }
 
-extension EndpointSlice {
+/// Equal fragments: they say all of a part, by hash.
+extension SlicePart: Equatable {
+  static func == (a: Self, b: Self) -> Bool { a.localities == b.localities }
+}
+
+extension SliceFacts {
   /// The slice's share of each port and subset of its service; parts without endpoints are left out.
   ///
   /// An endpoint's zone is its own or else its node's, its region the node's; the node is its own or else its pod's. Every
   /// address of an endpoint counts. Its labels are its pod's; one without a known pod is in no subset that asks for labels.
   ///
-  /// Cost: O(n log n) for n endpoints, and O(n) for each port and subset.
+  /// Cost: O(n log n) for n endpoints, and O(n) for each port and subset. An endpoint is encoded once for each port.
   func parts(
-    subsets: [DestinationRule.Subset], pod: (NamespacedName) -> PodFacts?, node: (String) -> NodeFacts?,
-    _ emit: (SlicePart.Key, SlicePart) -> Void
+    _ id: NamespacedName, subsets: [DestinationRule.Subset], pod: (NamespacedName) -> PodFacts?,
+    node: (String) -> NodeFacts?, _ emit: (SlicePart.Key, SlicePart) -> Void
   ) {
-    var places = Places()
-    var placed: [Placed] = []
-    placed.reserveCapacity(endpoints.count)
-    for endpoint in endpoints where endpoint.state != .notReady {
+    guard !endpoints.isEmpty else { return }
+    let slice = PlacedSlice(self, pod: pod, node: node)
+    let selections = subsets.map { slice.selection($0) }
+    for (number, port) in ports.enumerated() {
+      func emitPart(_ subset: String, _ selection: [Int32]?) {
+        let localities =
+          slice.hasDuplicates
+          ? slice.endpoints(selection, port: port.port).map { Fragment($0) }
+          : slice.fragments(selection, encoded[number])
+        emit(
+          SlicePart.Key(slice: id, portName: port.name, subset: subset),
+          SlicePart(
+            localities: localities, hasReady: slice.hasReady(selection), slice: slice, port: port.port,
+            selection: selection))
+      }
+      emitPart("", nil)
+      for (index, subset) in subsets.enumerated() where !selections[index].isEmpty {
+        emitPart(subset.name, selections[index])
+      }
+    }
+  }
+}
+
+/// The endpoints of a slice, each in its place.
+private final class PlacedSlice: Sendable {
+  /// By place, then by address, ready before draining.
+  let endpoints: [Endpoint]
+  /// By region and zone.
+  let places: [Place]
+  /// Whether an address occurs twice.
+  let hasDuplicates: Bool
+  private let labelLists: [[PodFacts.Label]?]
+
+  struct Endpoint: Sendable {
+    var address: String
+    /// An index into the endpoints of the facts.
+    var origin: Int32
+    /// An index into `places`.
+    var place: Int32
+    /// An index into `labelLists`.
+    var labels: Int32
+    var isDraining: Bool
+  }
+
+  struct Place: Sendable {
+    var region: String
+    var zone: String
+    /// Of its fragments.
+    var key: String
+  }
+
+  init(_ slice: SliceFacts, pod: (NamespacedName) -> PodFacts?, node: (String) -> NodeFacts?) {
+    var places: [Place] = []
+    var labelLists: [[PodFacts.Label]?] = []
+    var endpoints: [Endpoint] = []
+    endpoints.reserveCapacity(slice.endpoints.count)
+    for (origin, endpoint) in slice.endpoints.enumerated() {
       let pod = endpoint.pod.flatMap(pod)
       let node = (endpoint.nodeName ?? pod?.nodeName).flatMap(node)
-      let place = places.index(region: node?.region ?? "", zone: endpoint.zone ?? node?.zone ?? "")
-      for address in endpoint.addresses {
-        placed.append(
-          Placed(address: address, place: place, isDraining: endpoint.state == .draining, labels: pod?.labels))
-      }
+      endpoints.append(
+        Endpoint(
+          address: endpoint.address, origin: Int32(origin),
+          place: Self.place(region: node?.region ?? "", zone: endpoint.zone ?? node?.zone ?? "", &places),
+          labels: Self.labels(pod?.labels, &labelLists), isDraining: endpoint.isDraining))
     }
-    guard !placed.isEmpty else { return }
-    places.sort(&placed)
-    var names: [String] = []
-    for port in ports where !names.contains(port.name) {
-      names.append(port.name)
-      emit(
-        SlicePart.Key(slice: id, portName: port.name, subset: ""),
-        SlicePart(port: port.port, localities: places.localities(placed) { _ in true }))
-      for subset in subsets {
-        let localities = places.localities(placed) { endpoint in
-          subset.labels.isEmpty || endpoint.labels.map(subset.selects) ?? false
-        }
-        guard !localities.isEmpty else { continue }
-        emit(
-          SlicePart.Key(slice: id, portName: port.name, subset: subset.name),
-          SlicePart(port: port.port, localities: localities))
-      }
-    }
-  }
-}
-
-/// An endpoint while a slice is taken apart.
-private struct Placed {
-  var address: String
-  /// An index into `Places`.
-  var place: Int
-  var isDraining: Bool
-  var labels: [PodFacts.Label]?
-}
-
-/// The localities of a slice.
-private struct Places {
-  private var places: [Locality] = []
-  /// Whether an address occurs twice.
-  private var hasDuplicates = false
-
-  mutating func index(region: String, zone: String) -> Int {
-    if let index = places.firstIndex(where: { $0.zone == zone && $0.region == region }) { return index }
-    places.append(Locality(region: region, zone: zone, endpoints: []))
-    return places.count - 1
-  }
-
-  /// By locality, then by address, ready before draining.
-  mutating func sort(_ placed: inout [Placed]) {
     if places.count > 1 {
       let order = places.indices.sorted { (places[$0].region, places[$0].zone) < (places[$1].region, places[$1].zone) }
-      var rank = Array(repeating: 0, count: order.count)
-      for (position, index) in order.enumerated() { rank[index] = position }
+      var rank = Array(repeating: Int32(0), count: order.count)
+      for (position, index) in order.enumerated() { rank[index] = Int32(position) }
       places = order.map { places[$0] }
-      for index in placed.indices { placed[index].place = rank[placed[index].place] }
+      // Stable: within a place the order by address stays.
+      var sorted: [Endpoint] = []
+      sorted.reserveCapacity(endpoints.count)
+      for index in order {
+        for endpoint in endpoints where endpoint.place == index {
+          sorted.append(endpoint)
+          sorted[sorted.count - 1].place = rank[index]
+        }
+      }
+      endpoints = sorted
     }
-    placed.sort { a, b in a.address != b.address ? a.address < b.address : !a.isDraining && b.isDraining }
-    for index in placed.indices.dropFirst() where placed[index].address == placed[index - 1].address {
-      hasDuplicates = true
-    }
-    // The sort is stable: within a locality the order stays.
-    if places.count > 1 { placed.sort { $0.place < $1.place } }
+    self.endpoints = endpoints
+    self.places = places
+    self.labelLists = labelLists
+    hasDuplicates = slice.hasDuplicates
   }
 
-  /// - Parameter placed: in order.
-  func localities(_ placed: [Placed], where isIncluded: (Placed) -> Bool) -> [Locality] {
-    var localities: [Locality] = []
+  private static func place(region: String, zone: String, _ places: inout [Place]) -> Int32 {
+    if let index = places.firstIndex(where: { $0.zone == zone && $0.region == region }) { return Int32(index) }
+    places.append(Place(region: region, zone: zone, key: "\(region)\0\(zone)"))
+    return Int32(places.count - 1)
+  }
+
+  /// Looks at the last few only: a list that is there twice costs a comparison more and nothing else.
+  private static func labels(_ labels: [PodFacts.Label]?, _ lists: inout [[PodFacts.Label]?]) -> Int32 {
+    for index in lists.indices.suffix(4) where lists[index] == labels { return Int32(index) }
+    lists.append(labels)
+    return Int32(lists.count - 1)
+  }
+
+  /// The endpoints of a subset.
+  func selection(_ subset: DestinationRule.Subset) -> [Int32] {
+    if subset.labels.isEmpty { return endpoints.indices.map { Int32($0) } }
+    let isSelected = labelLists.map { $0.map(subset.selects) ?? false }
+    var selection: [Int32] = []
+    for (index, endpoint) in endpoints.enumerated() where isSelected[Int(endpoint.labels)] {
+      if selection.isEmpty { selection.reserveCapacity(endpoints.count - index) }
+      selection.append(Int32(index))
+    }
+    return selection
+  }
+
+  func hasReady(_ selection: [Int32]?) -> Bool {
+    selection?.contains { !endpoints[Int($0)].isDraining } ?? endpoints.contains { !$0.isDraining }
+  }
+
+  /// A fragment for each place that has selected endpoints. The slice has no address twice.
+  func fragments(_ selection: [Int32]?, _ encoded: EncodedEndpoints) -> [Fragment] {
+    var fragments: [Fragment] = []
+    fragments.reserveCapacity(places.count)
+    let count = selection?.count ?? endpoints.count
+    func index(_ position: Int) -> Int { selection.map { Int($0[position]) } ?? position }
     var start = 0
-    while start < placed.count {
-      let place = placed[start].place
-      var end = start
-      var endpoints: [Locality.Endpoint] = []
-      while end < placed.count, placed[end].place == place {
-        // Ready comes before draining, so of duplicates in a locality the better one is here already.
-        if isIncluded(placed[end]), !hasDuplicates || endpoints.last?.address != placed[end].address {
-          if endpoints.isEmpty { endpoints.reserveCapacity(placed.count - start) }
-          endpoints.append(Locality.Endpoint(address: placed[end].address, isDraining: placed[end].isDraining))
-        }
-        end += 1
-      }
-      if !endpoints.isEmpty {
-        localities.append(Locality(region: places[place].region, zone: places[place].zone, endpoints: endpoints))
-      }
+    while start < count {
+      let place = endpoints[index(start)].place
+      var end = start + 1
+      while end < count, endpoints[index(end)].place == place { end += 1 }
+      let locality = places[Int(place)]
+      let bytes = encoded.localityFragment(
+        region: locality.region, zone: locality.zone, endpoints: start..<end
+      ) { Int(endpoints[index($0)].origin) }
+      fragments.append(Fragment(key: locality.key, bytes: bytes))
       start = end
     }
-    return hasDuplicates ? Locality.distinct(localities) : localities
+    return fragments
+  }
+
+  /// What is selected, by place; of one address the better state counts (ready before draining), and then the lower place.
+  func endpoints(_ selection: [Int32]?, port: UInt16) -> [LocalityEndpoints] {
+    var best: [String: (index: Int, isDraining: Bool)] = [:]
+    let indices = selection?.map(Int.init) ?? Array(endpoints.indices)
+    if hasDuplicates {
+      for index in indices {
+        let endpoint = endpoints[index]
+        if let present = best[endpoint.address], !present.isDraining || endpoint.isDraining { continue }
+        best[endpoint.address] = (index, endpoint.isDraining)
+      }
+    }
+    var localities: [LocalityEndpoints] = []
+    var place: Int32 = -1
+    for index in indices {
+      let endpoint = endpoints[index]
+      if hasDuplicates, best[endpoint.address]?.index != index { continue }
+      if place != endpoint.place {
+        place = endpoint.place
+        localities.append(
+          LocalityEndpoints(region: places[Int(place)].region, zone: places[Int(place)].zone, endpoints: []))
+      }
+      localities[localities.count - 1].endpoints.append(
+        LbEndpoint(address: endpoint.address, port: port, health: endpoint.isDraining ? .draining : .healthy))
+    }
+    return localities
+  }
+}
+
+extension Fragment {
+  /// A locality, keyed by region and zone.
+  init(_ locality: LocalityEndpoints) {
+    self.init(key: "\(locality.region)\0\(locality.zone)", bytes: locality.encodedFragment())
   }
 }
 

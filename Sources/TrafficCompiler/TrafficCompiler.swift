@@ -16,6 +16,9 @@ public final class TrafficCompiler {
   private let graph: TrafficGraph
   private var tables = ServedTables()
   private var problemTable = ProblemTable()
+  private var labels = LabelLists()
+  /// While changes are recorded: what the running transaction has changed in what is served.
+  private var changedParts: [CompiledChange.Part] = []
 
   /// What is served now.
   public private(set) var generation: Generation
@@ -106,18 +109,55 @@ public final class TrafficCompiler {
     set { graph.graph.recordsEvents = newValue }
   }
 
+  /// How many steps of a change are recorded; what came after them is counted. 0 records nothing and is the default.
+  ///
+  /// Recording costs some allocations for each step. `takeChange` is to be called after each change then.
+  public var recordedSteps: Int {
+    get { graph.graph.recordsEvents && graph.graph.maximumEvents < .max ? graph.graph.maximumEvents : 0 }
+    set {
+      graph.graph.recordsEvents = newValue > 0
+      graph.graph.maximumEvents = newValue > 0 ? newValue : .max
+    }
+  }
+
+  /// What has been recorded since the last call: which edits came in, what ran and why, what came of it. Nil if nothing was.
+  public func takeChange() -> CompiledChange? {
+    guard recordedSteps > 0, !log.events.isEmpty else { return nil }
+    defer {
+      clearLog()
+      changedParts = []
+    }
+    return CompiledChange(generation: generation.number, log: log, parts: changedParts)
+  }
+
   /// What ran while `recordsEvents` was on. It grows until it is cleared.
   public var log: EventLog { graph.graph.log }
 
   public func clearLog() { graph.graph.clearLog() }
+
+  // MARK: Checks
+
+  /// That units of one collection may read another.
+  package typealias DeclaredRead = (reader: String, source: String)
+  package typealias LawViolation = Violation
+
+  /// All that the compiler declares.
+  package var declaredReads: [DeclaredRead] { graph.graph.declaredReads }
+
+  /// Takes back a declaration, to show that the checks see the read which it covered.
+  package func withdraw(_ read: DeclaredRead) { graph.graph.withdraw(read) }
+
+  /// Takes violations of the graph's laws, which trap otherwise.
+  package func onViolation(_ handler: @escaping (LawViolation) -> Void) { graph.graph.onViolation = handler }
 
   // MARK: Parts
 
   private func apply(_ edit: Edit) {
     switch edit {
     case .upsert(.service(let object)): graph.services.set(object, for: object.id)
-    case .upsert(.endpointSlice(let object)): graph.slices.set(object, for: object.id)
-    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object), for: object.id)
+    case .upsert(.endpointSlice(let object)):
+      graph.slices.set(SliceFacts(object, former: graph.slices[object.id]), for: object.id)
+    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object, labels: labels.list(object.labels)), for: object.id)
     case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
     case .upsert(.destinationRule(let object)): graph.destinationRules.set(object, for: object.id)
     case .upsert(.virtualService(let object)): graph.virtualServices.set(object, for: object.id)
@@ -142,6 +182,12 @@ public final class TrafficCompiler {
 
   /// What settles in the graph goes to the tables.
   private func observeResources() {
+    record(graph.clusters, .cluster) { [$0] }
+    record(graph.assignments, .endpoint) { [$0.resource] }
+    record(graph.serviceHosts, .route) { $0.shared + $0.short }
+    record(graph.ownHosts, .route) { $0 }
+    record(graph.httpListeners, .listener) { [$0] }
+    record(graph.portListeners, .listener) { Array($0.resources.values) }
     graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
     graph.assignments.onChange { [unowned self] _, old, new in tables.note(old, new) }
     graph.serviceHosts.onChange { [unowned self] id, old, new in
@@ -163,6 +209,19 @@ public final class TrafficCompiler {
       for (address, resource) in new where old[address] != resource {
         tables.listeners[address, default: .init()].note(old[address], resource)
       }
+    }
+  }
+
+  /// While changes are recorded: which parts of what is served became others, and which step made them so.
+  private func record<Key, Value, Element: ReferencingElement & Equatable>(
+    _ collection: Collection<Key, Value>, _ type: ResourceType, _ elements: @escaping (Value) -> [Element]
+  ) {
+    collection.onChange { [unowned self] key, old, new in
+      guard graph.graph.recordsEvents, changedParts.count < recordedSteps else { return }
+      let (before, after) = (old.map(elements) ?? [], new.map(elements) ?? [])
+      let step = collection.event(thatChanged: key)
+      let names = Set((before.filter { !after.contains($0) } + after.filter { !before.contains($0) }).map(\.key))
+      for name in names.sorted() { changedParts.append(.init(type: type, name: name, step: step)) }
     }
   }
 

@@ -20,7 +20,7 @@ final class TrafficGraph {
   let graph: Graph
 
   let services: Input<NamespacedName, KubernetesService>
-  let slices: Input<NamespacedName, EndpointSlice>
+  let slices: Input<NamespacedName, SliceFacts>
   let pods: Input<NamespacedName, PodFacts>
   let nodes: Input<String, NodeFacts>
   let destinationRules: Input<NamespacedName, DestinationRule>
@@ -47,7 +47,7 @@ final class TrafficGraph {
     let graph = Graph(checksReads: checksReads)
     self.graph = graph
     let services = graph.input("services", NamespacedName.self, KubernetesService.self)
-    let slices = graph.input("slices", NamespacedName.self, EndpointSlice.self)
+    let slices = graph.input("slices", NamespacedName.self, SliceFacts.self)
     let pods = graph.input("pods", NamespacedName.self, PodFacts.self)
     let nodes = graph.input("nodes", String.self, NodeFacts.self)
     let destinationRules = graph.input("destinationRules", NamespacedName.self, DestinationRule.self)
@@ -78,7 +78,7 @@ final class TrafficGraph {
       id, slice, read, emit in
       let service = NamespacedName(namespace: id.namespace, name: slice.service)
       slice.parts(
-        subsets: read(policies, service)?.subsets ?? [], pod: { read(pods, $0) }, node: { read(nodes, $0) }, emit)
+        id, subsets: read(policies, service)?.subsets ?? [], pod: { read(pods, $0) }, node: { read(nodes, $0) }, emit)
     }
     let assignments = graph.map("assignments", from: clusterSpecs, reading: [slicesByService, sliceParts]) {
       name, spec, read in

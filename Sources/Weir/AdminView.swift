@@ -28,6 +28,8 @@ struct AdminView: AdminDataSource {
       }
   }
 
+  func changes() async -> ChangeList { await pipeline.changes }
+
   func proxies() async -> [ProxyReport] {
     let now = Date()
     let newest = xds.generation?.number ?? 0

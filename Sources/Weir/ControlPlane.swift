@@ -105,8 +105,7 @@ public final class ControlPlane: Sendable {
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
-      stored: stored, server: xds,
-      metrics: PipelineMetrics(registry), logger: logger)
+      stored: stored, server: xds, metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 

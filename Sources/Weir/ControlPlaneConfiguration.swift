@@ -19,6 +19,8 @@ public struct ControlPlaneConfiguration: Sendable {
   public var certificateTiming = ServerCertificates.Timing()
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
+  /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.
+  public var changes = 100
   /// Which proxies get virtual hosts one by one.
   public var virtualHosts = VirtualHosts.automatic()
   /// From how many endpoints of a cluster on they come one by one (LEDS), to Envoys on a delta ADS stream; 0 for never.

@@ -1,4 +1,6 @@
+internal import AdminServer
 internal import Admission
+internal import Foundation
 internal import Logging
 internal import ManifestSource
 internal import StateStore
@@ -22,6 +24,7 @@ actor Pipeline {
 
   private var gate: AdmissionGate
   private let compiler: TrafficCompiler
+  private var journal: ChangeJournal
   private var keeper: Keeper?
   private let server: XDSServer
   private let metrics: PipelineMetrics
@@ -37,16 +40,18 @@ actor Pipeline {
 
   /// - Parameters:
   ///   - stored: what the store had kept; it is admitted until the sources say otherwise.
+  ///   - changes: how many of the last changes are kept for those who ask why.
   ///   - sleep: the clock.
   init(
     clusterDomain: String, loneEndpointsFrom: Int = 0, store: (any AdmittedStore)?, stored: StoredObjects,
-    server: XDSServer,
-    metrics: PipelineMetrics, logger: Logger,
+    server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
     compiler = TrafficCompiler(clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom)
+    journal = ChangeJournal(kept: changes)
+    compiler.recordedSteps = changes > 0 ? ChangeJournal.stepsOfAChange : 0
     keeper = store.map(Keeper.init)
     loadProblems = stored.problems
     self.server = server
@@ -60,6 +65,8 @@ actor Pipeline {
       for proxyClass in expected { compiler.addClass(proxyClass) }
       server.remember(compiler.apply(stored.objects.map { .upsert($0.object) }))
     }
+    // Of what was restored nobody asks why.
+    _ = compiler.takeChange()
   }
 
   /// Takes in a batch. After the first complete scan, and never before, the result is served.
@@ -75,6 +82,7 @@ actor Pipeline {
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
     serve(generation)
+    noteChange()
     if batch.isInitialScan {
       for proxyClass in expected { remove(proxyClass) }
     }
@@ -88,6 +96,7 @@ actor Pipeline {
     leaving.removeValue(forKey: proxyClass)?.cancel()
     if expected.remove(proxyClass) == nil { keep(StoreChange(arrived: [StoredProxyClass(proxyClass)])) }
     serve(compiler.addClass(proxyClass))
+    noteChange()
   }
 
   /// Forgets, after a grace, a class that no proxy belongs to any longer.
@@ -105,6 +114,18 @@ actor Pipeline {
     expected.remove(proxyClass)
     keep(StoreChange(departed: [StoredProxyClass(proxyClass)]))
     serve(compiler.removeClass(proxyClass))
+    noteChange()
+  }
+
+  /// The last changes, the newest first.
+  var changes: ChangeList { journal.list }
+
+  /// After the change is on its way.
+  private func noteChange() {
+    guard let change = compiler.takeChange() else { return }
+    journal.add(change, at: Date()) { key in
+      gate.admitted(key).map { "\($0.location.file):\($0.location.line)" }
+    }
   }
 
   /// Everything that is wrong now: with the input, with the admitted objects taken together, with the state directory.

@@ -14,6 +14,7 @@ enum Composition {
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
     configuration.fetchesClusters = options.fetchesClusters
+    configuration.changes = options.changes
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

@@ -13,6 +13,14 @@ extension FlagValue {
     return count
   }
 
+  /// As `count`, or 0, up to ten thousand: what is counted is kept in memory.
+  @Sendable static func countOrNone(_ text: String) throws -> Int {
+    guard let count = wholeNumber(text[...]), (0...10_000).contains(count) else {
+      throw ValidationError("a count is a whole number from 0 to 10000")
+    }
+    return count
+  }
+
   private static let sizes = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)]
 
   /// Bytes: a whole number with KiB, MiB, GiB or TiB, or without a unit.

@@ -76,7 +76,7 @@ struct ProxyTable {
   }
 
   /// A proxy chooses its names and its words: nothing of them may steer the terminal.
-  private static func printable(_ text: String) -> String {
+  static func printable(_ text: String) -> String {
     String(
       String.UnicodeScalarView(
         text.unicodeScalars.map { scalar in

@@ -16,7 +16,7 @@ struct RootCommand: AsyncParsableCommand {
       Errors go to stderr; the exit code is 0 or 1.
       """,
     version: version,
-    subcommands: [ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self])
+    subcommands: [ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self])
 
   /// As `AsyncParsableCommand.main()`, but whatever goes wrong exits with 1, wrong usage too: scripts know one failure.
   static func main() async {

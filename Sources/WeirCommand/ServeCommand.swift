@@ -37,6 +37,12 @@ struct ServeCommand: AsyncParsableCommand {
     completion: .directory, transform: FlagValue.nonEmpty)
   var state: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "How many of the last changes are kept for `weir why`; 0 records none. (default: 100)", valueName: "count"),
+    transform: FlagValue.countOrNone)
+  var changes = 100
+
   @Option(help: ArgumentHelp("The least of what is logged.", valueName: "level"))
   var logLevel: Logger.Level = .info
 
@@ -62,7 +68,7 @@ struct ServeCommand: AsyncParsableCommand {
   func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
-      limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
+      limits: limits.limits(descriptors: descriptors), changes: changes, virtualHosts: delivery.virtualHosts,
       loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, drainTime: drainTime)
   }
 

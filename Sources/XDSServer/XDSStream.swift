@@ -105,6 +105,7 @@ final class XDSStream: GRPCCallHandler {
   private func charge(byteCount: Int) {
     guard session != nil, let wait = budget.spend(byteCount: byteCount, now: { call.eventLoop.now }) else { return }
     loop.metrics.throttledRequests += 1
+    call.distrust()
     call.pauseReading()
     // Cancelled when the call closes.
     resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in

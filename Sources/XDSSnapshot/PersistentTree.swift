@@ -32,6 +32,19 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
     case branch(Branch)
   }
 
+  /// What a branch needs to know of a subtree.
+  @frozen @usableFromInline struct Summary {
+    @usableFromInline let contentHash: ContentHash
+    @usableFromInline let byteCount: Int
+    @usableFromInline let count: Int32
+
+    @inlinable init(_ subtree: Subtree) {
+      contentHash = subtree.contentHash
+      byteCount = subtree.byteCount
+      count = subtree.count
+    }
+  }
+
   @usableFromInline final class Branch: Sendable {
     // First what a walk and an edit of the other side read.
     @usableFromInline let contentHash: ContentHash
@@ -43,6 +56,25 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
     @usableFromInline let right: Subtree
     /// Of some element below; all share its bits before `bit`.
     @usableFromInline let position: ContentHash
+
+    /// A copy of a branch with another subtree on one side.
+    ///
+    /// - Parameter other: what the subtree on the other side says of itself.
+    @inlinable init(copying branch: Branch, _ subtree: Subtree, onTheRight isRight: Bool, beside other: Summary) {
+      bit = branch.bit
+      position = branch.position
+      byteCount = subtree.byteCount + other.byteCount
+      count = subtree.count + other.count
+      if isRight {
+        contentHash = ContentHash(other.contentHash, subtree.contentHash)
+        left = branch.left
+        right = subtree
+      } else {
+        contentHash = ContentHash(subtree.contentHash, other.contentHash)
+        left = subtree
+        right = branch.right
+      }
+    }
 
     @inlinable init(bit: Int32, position: ContentHash, left: Subtree, right: Subtree) {
       contentHash = ContentHash(left.contentHash, right.contentHash)
@@ -96,12 +128,13 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
       return nil
     }
     let position = ContentHash(text: element.key)
+    var old: Element?
+    if let replaced = root.replacing(with: element, position, &old) {
+      if let old, old.contentHash != element.contentHash { self.root = replaced }
+      return old
+    }
     let nearest = root.nearest(to: position)
     let bit = position.firstDifference(from: ContentHash(text: nearest.key))
-    if bit == ContentHash.bitCount {
-      if nearest.contentHash != element.contentHash { self.root = root.inserting(element, position, at: bit) }
-      return nearest
-    }
     self.root = root.inserting(element, position, at: bit)
     return nil
   }
@@ -144,16 +177,34 @@ extension PersistentTree.Subtree {
 
   /// The only element that can be at this position.
   @inlinable func nearest(to position: ContentHash) -> Element {
-    var current = self
-    while true {
-      switch current {
-      case .leaf(let element): return element
-      case .branch(let branch): current = position[branch.bit] ? branch.right : branch.left
-      }
+    switch self {
+    case .leaf(let element): element
+    case .branch(let branch):
+      position[branch.bit] ? branch.right.nearest(to: position) : branch.left.nearest(to: position)
     }
   }
 
-  /// - Parameter bit: the first bit in which the position differs from the nearest one; `bitCount` replaces that one.
+  /// With the element in the place of the one with its key, which becomes `old`; nil if there is none.
+  @inlinable func replacing(with element: Element, _ position: ContentHash, _ old: inout Element?) -> Self? {
+    switch self {
+    case .leaf(let present):
+      guard present.key == element.key else { return nil }
+      old = present
+      return .leaf(element)
+    case .branch(let branch):
+      // What the other side says is asked for on the way down: where it is in memory nothing waits for it until the way up.
+      if position[branch.bit] {
+        let other = PersistentTree.Summary(branch.left)
+        guard let subtree = branch.right.replacing(with: element, position, &old) else { return nil }
+        return .branch(.init(copying: branch, subtree, onTheRight: true, beside: other))
+      }
+      let other = PersistentTree.Summary(branch.right)
+      guard let subtree = branch.left.replacing(with: element, position, &old) else { return nil }
+      return .branch(.init(copying: branch, subtree, onTheRight: false, beside: other))
+    }
+  }
+
+  /// - Parameter bit: the first bit in which the position differs from the nearest one.
   @inlinable func inserting(_ element: Element, _ position: ContentHash, at bit: Int32) -> Self {
     if case .branch(let branch) = self, branch.bit < bit {
       if position[branch.bit] {
@@ -163,7 +214,6 @@ extension PersistentTree.Subtree {
       let left = branch.left.inserting(element, position, at: bit)
       return .branch(.init(bit: branch.bit, position: branch.position, left: left, right: branch.right))
     }
-    if bit == ContentHash.bitCount { return .leaf(element) }
     return .joined(self, .leaf(element), position, at: bit)
   }
 

@@ -32,6 +32,28 @@ import TrafficModel
     #expect(response.text.contains("weir_pushes_total{type=\"route\"} 5\n"))
   }
 
+  @Test func changesSayWhy() async throws {
+    let source = FakeSource()
+    let list = ChangeList(
+      kept: 5,
+      changes: [
+        ChangeReport(
+          at: Date(timeIntervalSince1970: 1_700_000_000), generation: 3,
+          steps: [
+            .init(
+              kind: .edited, unit: "nodes[n]", changed: true, because: nil, object: "Node n", place: "nodes.yaml:1"),
+            .init(kind: .ran, unit: "sliceParts[shop/a]", changed: false, because: 0, object: nil, place: nil),
+          ], changed: [], omittedSteps: 0)
+      ])
+    source.state.withLock { $0.changes = list }
+    try await withServer(source) { client, _ in
+      #expect(try await client.changes() == list)
+      let text = try await client.send("GET", "/v1/changes").text
+      #expect(text.contains("\"because\":0"))
+      #expect(try await client.send("GET", "/v1/changes?x=1").status == 400)
+    }
+  }
+
   @Test func proxiesAreStableJSON() async throws {
     let source = FakeSource()
     let at = Date(timeIntervalSince1970: 1_700_000_000.25)

@@ -15,6 +15,7 @@ final class FakeSource: AdminDataSource {
     var problems: [Problem] = []
     var resources: [ResourceReport] = []
     var queries: [ResourceQuery] = []
+    var changes = ChangeList(kept: 0, changes: [])
     var resourcesError: (any Error)?
   }
 
@@ -32,6 +33,8 @@ final class FakeSource: AdminDataSource {
   }
 
   func problems() async -> [Problem] { state.withLock { $0.problems } }
+
+  func changes() async -> ChangeList { state.withLock { $0.changes } }
 
   func resources(_ query: ResourceQuery) async throws -> [ResourceReport] {
     try state.withLock {

@@ -58,6 +58,25 @@ import Testing
     #expect(try RealProtobuf.decode(Self.type, bytes) == #"{"clusterName": "c"}"#)
   }
 
+  @Test func endpointsEncodedOnceMakeTheSameLocalities() {
+    let all = (0..<40).map {
+      LbEndpoint(address: "10.0.0.\($0)", port: UInt16($0 * 1000), health: $0 % 3 == 0 ? .draining : .healthy)
+    }
+    var encoded = EncodedEndpoints()
+    for endpoint in all { encoded.append(endpoint) }
+    var again = EncodedEndpoints()
+    for index in all.indices.reversed() { again.append(index, of: encoded) }
+    #expect((encoded.count, again.count) == (40, 40))
+    for selection in [Array(0..<40), [0], [1, 2, 3, 9, 10, 39], [5, 4, 3], []] {
+      let expected = LocalityEndpoints(region: "r", zone: "", endpoints: selection.map { all[$0] }).encodedFragment()
+      let positions = 0..<selection.count
+      #expect(
+        encoded.localityFragment(region: "r", zone: "", endpoints: positions) { selection[$0] } == expected)
+      #expect(
+        again.localityFragment(region: "r", zone: "", endpoints: positions) { 39 - selection[$0] } == expected)
+    }
+  }
+
   @Test func aLocalityLargerThanTheArenaKeeps() throws {
     let endpoints = (0..<20_000).map {
       LbEndpoint(address: "10.\($0 >> 16 & 255).\($0 >> 8 & 255).\($0 & 255)", port: 80, health: .healthy)

@@ -57,7 +57,7 @@ struct Bench {
   let clock = ManualSleep()
   let registry = MetricsRegistry()
 
-  init(restoring objects: [AdmittedObject] = [], classes: [StoredProxyClass] = []) {
+  init(restoring objects: [AdmittedObject] = [], classes: [StoredProxyClass] = [], changes: Int = 0) {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     server = XDSServer(
       logger: logger,
@@ -65,7 +65,7 @@ struct Bench {
     pipeline = Pipeline(
       clusterDomain: "cluster.local", store: store, stored: StoredObjects(objects: objects, classes: classes),
       server: server,
-      metrics: PipelineMetrics(registry), logger: logger, sleep: clock.sleep)
+      metrics: PipelineMetrics(registry), logger: logger, changes: changes, sleep: clock.sleep)
   }
 
   func take(_ yaml: String, file: String = "a.yaml", isInitialScan: Bool = false) async {
@@ -96,6 +96,20 @@ let catalog = """
     #expect(bench.server.generation == nil)
     await bench.take(catalog, isInitialScan: true)
     #expect(bench.server.generation?.clusters["outbound|80||catalog.shop.svc.cluster.local"] != nil)
+  }
+
+  @Test func theLastChangesAreKeptWithTheirReasons() async throws {
+    let bench = Bench(changes: 2)
+    await bench.take(catalog, isInitialScan: true)
+    for port in [81, 82, 83] { await bench.take(catalog.replacing("port: 80", with: "port: \(port)")) }
+    let list = await bench.pipeline.changes
+    #expect(list.kept == 2)
+    #expect(list.changes.map(\.generation) == [4, 3])
+    let change = try #require(list.changes.first)
+    let cluster = try #require(change.changed.first { $0.type == .cluster && $0.name.contains("|83|") })
+    let edit = try #require(change.chain(of: cluster).last)
+    #expect((edit.kind, edit.object, edit.place) == (.edited, "Service shop/catalog", "a.yaml:1"))
+    #expect(await Bench().pipeline.changes.kept == 0)
   }
 
   @Test func aProblemIsCountedAndGoesAgain() async {

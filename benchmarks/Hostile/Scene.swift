@@ -28,7 +28,7 @@ actor Scene {
   }
 
   static func start(_ options: Options) async throws -> Scene {
-    let directory = TemporaryDirectory(prefix: "weir-hostile")
+    let directory = TemporaryDirectory(prefix: "weir-hostile", inMemory: true)
     let manifests = try ManifestDirectory(in: directory)
     for index in 0..<services {
       try manifests.write("s\(index).yaml", [ServiceManifest("s\(index)", namespace: "shop")])

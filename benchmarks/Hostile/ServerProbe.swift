@@ -7,6 +7,14 @@ struct ServerProbe: Sendable {
   let processID: Int32
   let logPath: String
 
+  /// In bytes. What is not its own is the program and its libraries, as far as they were touched.
+  struct Memory {
+    var resident: Int
+    var anonymous: Int
+  }
+
+  var memory: Memory { Memory(resident: residentMemory, anonymous: status("RssAnon:") * 1024) }
+
   /// Resident memory in bytes.
   var residentMemory: Int { status("VmRSS:") * 1024 }
   var peakMemory: Int { status("VmHWM:") * 1024 }

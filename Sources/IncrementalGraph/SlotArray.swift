@@ -1,0 +1,60 @@
+/// Elements by slot, in memory of its own: as long as the highest slot in use demands, never shared, never copied.
+///
+/// An array would do, but each access in a class costs a check that nobody shares it, and reading an element a copy.
+@frozen @usableFromInline struct SlotArray<Element>: ~Copyable {
+  @usableFromInline var base: UnsafeMutablePointer<Element>
+  @usableFromInline var count: Int
+  @usableFromInline var capacity: Int
+
+  @inlinable init() {
+    capacity = 16
+    count = 0
+    base = .allocate(capacity: 16)
+  }
+
+  @inlinable deinit {
+    base.deinitialize(count: count)
+    base.deallocate()
+  }
+
+  /// - Parameter slot: one that is there.
+  @inlinable subscript(slot: Int32) -> Element {
+    @inline(__always) _read {
+      assert(slot >= 0 && Int(slot) < count)
+      yield base[Int(slot)]
+    }
+    @inline(__always) _modify {
+      assert(slot >= 0 && Int(slot) < count)
+      yield &base[Int(slot)]
+    }
+  }
+
+  @inlinable func has(_ slot: Int32) -> Bool { Int(slot) < count }
+
+  /// Puts an element in place and gives back what was there. Nothing is retained or released.
+  @inlinable mutating func exchange(_ slot: Int32, _ element: consuming Element) -> Element {
+    let place = base + Int(slot)
+    let old = place.move()
+    place.initialize(to: element)
+    return old
+  }
+
+  @inlinable mutating func append(_ element: consuming Element) {
+    if count == capacity { grow() }
+    (base + count).initialize(to: element)
+    count += 1
+  }
+
+  /// Makes the slot exist, and all below it.
+  @inlinable @inline(__always) mutating func reserve(_ slot: Int32, _ filling: @autoclosure () -> Element) {
+    while count <= Int(slot) { append(filling()) }
+  }
+
+  @inlinable @inline(never) mutating func grow() {
+    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
+    larger.moveInitialize(from: base, count: count)
+    base.deallocate()
+    base = larger
+    capacity *= 2
+  }
+}
