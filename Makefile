@@ -7,7 +7,6 @@ SHELL := /bin/sh
 # Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
 STRICT := WEIR_STRICT=1
 SWIFT_FOLDERS := Package.swift $(wildcard Sources Tests examples benchmarks fuzz)
-BENCHMARKS := CompileBenchmark EndToEndBenchmark
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -59,14 +58,9 @@ asan: install ## the server's tests under the address sanitizer, with a search f
 tsan: install ## the server's tests under the thread sanitizer
 	@scripts/run-sanitized thread
 
-bench: install ## the benchmarks, built for release
-	@echo "bench: building for release"
-	@swift build -c release --product weir
-	@for benchmark in $(BENCHMARKS); do \
-	  swift build -c release --product $$benchmark || exit 1; \
-	  echo "bench: $$benchmark"; \
-	  .build/release/$$benchmark || exit 1; \
-	done
+bench: install ## the whole suite, under 40 minutes; QUICK=1: under 6. Results in benchmarks/results; exits 1 if a bar is missed
+	@scripts/install-bench
+	@benchmarks/run $(if $(filter-out 0,$(QUICK)),--quick)
 
 hostile: install ## 2,000 hostile connections beside a well-behaved proxy: about three minutes, on a machine that does nothing else
 	@echo "hostile: building for release"

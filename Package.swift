@@ -132,6 +132,11 @@ let package = Package(
       "HostileBenchmark", path: "benchmarks/Hostile",
       ["EnvoyAPI", "EnvoyHarness", "GRPCTransport", nio("NIOConcurrencyHelpers"), nio("NIOCore"), nio("NIOPosix")],
       exclude: ["README.md"]),
+    // The suite of `make bench`, and the bare program that its fan-out figures are compared with.
+    program(
+      "WeirBenchmarks", path: "benchmarks/Suite",
+      ["EnvoyHarness", nio("NIOCore"), .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .executableTarget(name: "LimitLine", path: "benchmarks/Limit"),
     .target(name: "CBarePacking", dependencies: ["CWeirProtos"], path: "benchmarks/CBarePacking"),
     .target(name: "CAllocationCounts", path: "benchmarks/CAllocationCounts"),
     program(
@@ -203,6 +208,7 @@ let package = Package(
       of: "WeirLoad",
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
+    tests(of: "WeirBenchmarks", ["EnvoyHarness"]),
     tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "HTTP2ConformanceTests",

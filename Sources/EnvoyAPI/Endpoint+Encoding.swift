@@ -28,27 +28,6 @@ extension LocalityEndpoints {
   }
 }
 
-extension LocalityEndpoints {
-  /// As `encodedFragment`, of a locality whose endpoints are resources of their own (LEDS), taken from the stream that the
-  /// assignment came on. It has no weight: no load balancer that Weir configures reads it, and the number of endpoints would
-  /// make each that comes or goes change the assignment.
-  ///
-  /// - Parameter collection: the endpoints, as a glob.
-  public static func encodedFragment(region: String, zone: String, collection: String) -> [UInt8] {
-    Arena.withScratch { arena in
-      let leds = arena.make(envoy__config__endpoint__v3__leds_cluster_locality_config__init)
-      leds.pointee.leds_config = arena.aggregatedConfigSource()
-      leds.pointee.leds_collection_name = arena.string(collection)
-      let message = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
-      message.pointee.locality = arena.place(region: region, zone: zone)
-      message.pointee.lb_config_case =
-        ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LEDS_CLUSTER_LOCALITY_CONFIG
-      message.pointee.leds_cluster_locality_config = leds
-      return Packing.packedField(ClusterLoadAssignment.endpointsField, message)
-    }
-  }
-}
-
 /// Endpoints that are encoded once, for every locality and assignment that they are in.
 public struct EncodedEndpoints: Sendable {
   /// Each endpoint as an element of `LocalityLbEndpoints.lb_endpoints`.
@@ -116,6 +95,27 @@ public struct EncodedEndpoints: Sendable {
           body.append(UnsafeBufferPointer(after))
         }
       }
+    }
+  }
+}
+
+extension LocalityEndpoints {
+  /// As `encodedFragment`, of a locality whose endpoints are resources of their own (LEDS), taken from the stream that the
+  /// assignment came on. It has no weight: no load balancer that Weir configures reads it, and the number of endpoints would
+  /// make each that comes or goes change the assignment.
+  ///
+  /// - Parameter collection: the endpoints, as a glob.
+  public static func encodedFragment(region: String, zone: String, collection: String) -> [UInt8] {
+    Arena.withScratch { arena in
+      let leds = arena.make(envoy__config__endpoint__v3__leds_cluster_locality_config__init)
+      leds.pointee.leds_config = arena.aggregatedConfigSource()
+      leds.pointee.leds_collection_name = arena.string(collection)
+      let message = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+      message.pointee.locality = arena.place(region: region, zone: zone)
+      message.pointee.lb_config_case =
+        ENVOY__CONFIG__ENDPOINT__V3__LOCALITY_LB_ENDPOINTS__LB_CONFIG_LEDS_CLUSTER_LOCALITY_CONFIG
+      message.pointee.leds_cluster_locality_config = leds
+      return Packing.packedField(ClusterLoadAssignment.endpointsField, message)
     }
   }
 }

@@ -47,28 +47,31 @@ public actor WeirProcess {
 
   /// Starts `weir serve` and waits for the line that says where it serves.
   ///
-  /// - Parameter flags: further ones, as they are.
+  /// - Parameters:
+  ///   - flags: further ones, as they are.
+  ///   - limit: how long it may take to read the manifests.
   /// - Throws: ``HarnessError`` `exited` with what it wrote, or `timeout`.
   public static func serve(
     manifests: [String], state: String? = nil, listeners: WeirListeners = .init(plain: "127.0.0.1:0"),
-    admin: String = "127.0.0.1:0", flags: [String] = [], in directory: TemporaryDirectory = .shared
+    admin: String = "127.0.0.1:0", flags: [String] = [], in directory: TemporaryDirectory = .shared,
+    within limit: Duration = .seconds(30)
   ) async throws -> WeirProcess {
     var arguments = ["serve", "--manifests"] + manifests
     if let state { arguments += ["--state", state] }
     let (process, addresses) = try await launch(
-      arguments + flags + listeners.arguments() + ["--admin", admin], directory: directory)
+      arguments + flags + listeners.arguments() + ["--admin", admin], directory: directory, within: limit)
     return WeirProcess(
       addresses: addresses, process: process, arguments: arguments, flags: flags, listeners: listeners,
       directory: directory)
   }
 
   private static func launch(
-    _ arguments: [String], directory: TemporaryDirectory
+    _ arguments: [String], directory: TemporaryDirectory, within limit: Duration = .seconds(30)
   ) async throws -> (ChildProcess, Addresses) {
     let process = try await ChildProcess.spawn(
       binary(), arguments, logPath: directory.path + "/weir.log", readsLines: true)
     do {
-      let addresses = try await within(.seconds(30), "weir serve ready") { () -> Addresses in
+      let addresses = try await within(limit, "weir serve ready") { () -> Addresses in
         for await line in process.lines {
           guard let json = try? JSON(parsing: line), json["ready"].bool == true, let admin = json["admin"].string
           else { continue }

@@ -44,18 +44,6 @@ extension LocalityEndpoints {
   }
 }
 
-extension LocalityEndpoints {
-  /// As `merged`, those that drain as healthy if none is ready.
-  fileprivate static func served(_ parts: [SlicePart]) -> [LocalityEndpoints] {
-    var localities = merged(parts)
-    if parts.contains(where: \.hasReady) { return localities }
-    for place in localities.indices {
-      for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
-    }
-    return localities
-  }
-}
-
 /// A `ClusterLoadAssignment`, a fragment for each locality.
 struct Assignment: Equatable, Sendable {
   var resource: Resource
@@ -72,19 +60,23 @@ struct Assignment: Equatable, Sendable {
   /// - Parameter threshold: from how many endpoints on they are resources of their own; 0 for never.
   init(cluster: String, spec: ClusterSpec, parts: [SlicePart], loneFrom threshold: Int = 0) {
     var fragments = ReferencedTree<Fragment>()
-    if parts.count == 1, parts[0].hasReady {
+    let hasReady = parts.contains(where: \.hasReady)
+    let isOnePart = parts.count == 1 && hasReady
+    var localities = isOnePart && threshold == 0 ? [] : LocalityEndpoints.merged(parts)
+    if !hasReady {
+      for place in localities.indices {
+        for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
+      }
+    }
+    if isOnePart {
       for fragment in parts[0].localities { fragments.set(fragment) }
     } else {
-      for locality in LocalityEndpoints.served(parts) { fragments.set(Fragment(locality)) }
+      for locality in localities { fragments.set(Fragment(locality)) }
     }
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
-    // What is there twice is not counted twice, but to merge the many small ones just to see would cost them all.
-    if threshold > 0, parts.reduce(0, { $0 + $1.endpointCount }) >= threshold {
-      let localities = LocalityEndpoints.served(parts)
-      if localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
-        lone = LoneEndpoints(cluster: cluster, localities: localities)
-      }
+    if threshold > 0, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
+      lone = LoneEndpoints(cluster: cluster, localities: localities)
     }
     problems = []
     if fragments.count == 0 {

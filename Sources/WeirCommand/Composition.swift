@@ -11,10 +11,10 @@ enum Composition {
     var configuration = ControlPlaneConfiguration(
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
+    configuration.changes = options.changes
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
     configuration.fetchesClusters = options.fetchesClusters
-    configuration.changes = options.changes
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 

@@ -68,8 +68,9 @@ struct ServeCommand: AsyncParsableCommand {
   func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
-      limits: limits.limits(descriptors: descriptors), changes: changes, virtualHosts: delivery.virtualHosts,
-      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, drainTime: drainTime)
+      limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
+      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
+      drainTime: drainTime)
   }
 
   func run() async throws {

@@ -13,14 +13,14 @@ struct ServeOptions: Sendable, Hashable {
   var logLevel: Logger.Level
   /// What clients may ask for.
   var limits = Limits()
-  /// How many of the last changes are kept for `weir why`.
-  var changes = 100
   /// Which proxies get virtual hosts one by one.
   var virtualHosts = ControlPlaneConfiguration.VirtualHosts.automatic()
   /// From how many endpoints of a cluster on they come one by one; 0 for never.
   var loneEndpointsFrom = 0
   /// Whether proxies get their clusters when they need them.
   var fetchesClusters = false
+  /// How many of the last changes are kept for `weir why`.
+  var changes = 100
   /// How long streams and requests under way may take after SIGTERM.
   var drainTime: Duration
 }

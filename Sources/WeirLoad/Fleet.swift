@@ -17,6 +17,8 @@ final class Fleet: Sendable {
     var keepsVersions = false
     var metadata: [String: MetadataValue] = [:]
     var nodePrefix = "weir-load"
+    /// What the proxies say that they are.
+    var userAgent = (name: "weir-load", version: "")
     var threads = 1
     /// Connections that are opened at the same time.
     var connectConcurrency = 64
@@ -55,8 +57,8 @@ final class Fleet: Sendable {
             variant: plan.variant,
             node: NodeIdentity(
               id: "\(plan.nodePrefix)-\(number)", cluster: plan.nodePrefix, metadata: plan.metadata,
-              userAgentName: "weir-load"),
-            keepsVersions: plan.keepsVersions),
+              userAgentName: plan.userAgent.name, userAgentVersion: plan.userAgent.version),
+            keepsVersions: plan.keepsVersions, firstClaim: number &* 7919),
           isSlow: isSlow)
       }.get()
       seats.append(Seat(loop: loop, index: index, isSlow: isSlow))
@@ -80,6 +82,7 @@ final class Fleet: Sendable {
     var configuration = GRPCClientConfiguration()
     // A full table of thousands of clusters is one message.
     configuration.maxMessageSize = 1 << 30
+    configuration.prepareChannel = { seat.loop.value.connecting(seat.index, $0) }
     let client = try await GRPCClient.connect(
       to: plan.target, group: seat.loop.eventLoop, configuration: configuration)
     clients.withLock { $0.append(client) }
@@ -124,6 +127,19 @@ final class Fleet: Sendable {
     try await all { $0.whenRoundEnds(within: limit) }
     let parts = try await gather { $0.roundResult() }
     return RoundResult(samples: parts.flatMap(\.samples), missing: parts.reduce(0) { $0 + $1.missing })
+  }
+
+  /// So many proxies stop reading their sockets, or read again.
+  func setStalled(_ isStalled: Bool, count: Int) async throws {
+    var rest = count
+    for loop in loops.dropLast() {
+      let share = rest / loops.count
+      try await loop.eventLoop.flatSubmit { loop.value.setStalled(isStalled, first: share) }.get()
+      rest -= share
+    }
+    guard let loop = loops.last else { return }
+    let share = rest
+    try await loop.eventLoop.flatSubmit { loop.value.setStalled(isStalled, first: share) }.get()
   }
 
   func totals() async throws -> LoopFleet.Totals {

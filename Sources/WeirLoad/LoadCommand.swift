@@ -18,8 +18,9 @@ struct LoadCommand: AsyncParsableCommand {
         weir-load --xds 127.0.0.1:15010 --proxies 1000 --updates 100 --pid $(pidof weir) \\
           --trigger-file manifests/slice.yaml --trigger-template slice.yaml.template
 
-      Progress goes to stderr, the result to stdout. In the trigger {n} is the number of the change and {octet} a number \
-      from 1 to 250. Exits 1 if a proxy could not connect, did not sync in time, or lost its stream.
+      Progress goes to stderr, the result to stdout. In the trigger {n} is the number of the change, {octet} a number \
+      from 1 to 250, {percent} and {rest} two weights of 100 in all. Several pairs of file and template are several kinds \
+      of change, each told by itself. Exits 1 if a proxy could not connect, did not sync in time, or lost its stream.
       """)
 
   @Option(help: ArgumentHelp("Where the server speaks xDS: HOST:PORT, or unix:PATH.", valueName: "address"))
@@ -37,12 +38,27 @@ struct LoadCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long a slow reader rests after each message, in seconds.", valueName: "seconds"))
   var slowPause = 1.0
 
-  @Option(help: ArgumentHelp("How many changes to trigger, one after the other.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Before the look at the server's memory in the synced state, in seconds.", valueName: "seconds"))
+  var settle = 0.0
+
+  @Option(help: ArgumentHelp("How many changes to trigger of each kind, one after the other.", valueName: "n"))
   var updates = 0
 
   @Option(
     help: ArgumentHelp("Between one change's last arrival and the next change, in seconds.", valueName: "seconds"))
   var interval = 0.05
+
+  @Option(
+    help: ArgumentHelp(
+      "Pairs of stretches of changes: all read; then some leave their sockets unread.", valueName: "n"))
+  var stalls = 0
+
+  @Option(help: ArgumentHelp("How many do not read in a stretch.", valueName: "n"))
+  var stalledReaders = 1
+
+  @Option(help: ArgumentHelp("How long a stretch is, in seconds.", valueName: "seconds"))
+  var stallTime = 60.0
 
   @Option(help: ArgumentHelp("How often all proxies lose their connections and come back.", valueName: "n"))
   var storms = 0
@@ -57,10 +73,10 @@ struct LoadCommand: AsyncParsableCommand {
   var triggerBody: String?
 
   @Option(help: ArgumentHelp("Triggers a change by writing this file.", valueName: "path"), completion: .file())
-  var triggerFile: String?
+  var triggerFile: [String] = []
 
   @Option(help: ArgumentHelp("What is written to it.", valueName: "path"), completion: .file())
-  var triggerTemplate: String?
+  var triggerTemplate: [String] = []
 
   @Option(help: ArgumentHelp("Triggers a change by a command of the shell.", valueName: "command"))
   var triggerCommand: String?
@@ -72,6 +88,12 @@ struct LoadCommand: AsyncParsableCommand {
     name: .customLong("metadata"),
     help: ArgumentHelp("A text of the node's metadata; may be repeated.", valueName: "k=v"))
   var metadata: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "What the proxies say that they are: a server may serve VHDS and LEDS to envoy/1.40.0 only.",
+      valueName: "name/version"))
+  var userAgent = "weir-load"
 
   @Option(help: ArgumentHelp("Event loops.", valueName: "n"))
   var threads = 1
@@ -86,19 +108,27 @@ struct LoadCommand: AsyncParsableCommand {
     guard proxies > 0 else { throw ValidationError("--proxies: at least 1") }
     guard (0...proxies).contains(slowReaders) else { throw ValidationError("--slow-readers: from 0 to --proxies") }
     guard threads > 0 else { throw ValidationError("--threads: at least 1") }
-    guard updates >= 0, storms >= 0 else { throw ValidationError("--updates and --storms are not negative") }
-    for (name, value) in [("--slow-pause", slowPause), ("--interval", interval), ("--limit", limit)] {
+    guard updates >= 0, storms >= 0, stalls >= 0 else {
+      throw ValidationError("--updates, --storms and --stalls are not negative")
+    }
+    guard (0...proxies).contains(stalledReaders) else {
+      throw ValidationError("--stalled-readers: from 0 to --proxies")
+    }
+    for (name, value) in [
+      ("--slow-pause", slowPause), ("--interval", interval), ("--limit", limit), ("--settle", settle),
+      ("--stall-time", stallTime),
+    ] {
       guard (0...86_400).contains(value) else { throw ValidationError("\(name): seconds, from 0 to 86400") }
     }
-    let triggers = [triggerURL, triggerFile, triggerCommand].compactMap { $0 }
-    guard triggers.count <= 1 else {
-      throw ValidationError("only one --trigger-url, --trigger-file or --trigger-command")
+    let kinds = [triggerURL != nil, !triggerFile.isEmpty, triggerCommand != nil].count { $0 }
+    guard kinds <= 1 else {
+      throw ValidationError("only one of --trigger-url, --trigger-file and --trigger-command")
     }
-    guard (triggerFile == nil) == (triggerTemplate == nil) else {
+    guard triggerFile.count == triggerTemplate.count else {
       throw ValidationError("--trigger-file and --trigger-template go together")
     }
-    guard !triggers.isEmpty || (updates == 0 && storms == 0) else {
-      throw ValidationError("--updates and --storms need a trigger")
+    guard kinds == 1 || (updates == 0 && storms == 0 && stalls == 0) else {
+      throw ValidationError("--updates, --storms and --stalls need a trigger")
     }
     _ = try target()
     _ = try nodeMetadata()
@@ -119,11 +149,12 @@ struct LoadCommand: AsyncParsableCommand {
     }
   }
 
-  private func trigger() throws -> Trigger? {
-    if let triggerURL { return .url(triggerURL, method: triggerMethod, body: triggerBody) }
-    if let triggerCommand { return .command(triggerCommand) }
-    guard let triggerFile, let triggerTemplate else { return nil }
-    return .file(path: triggerFile, template: try String(contentsOfFile: triggerTemplate, encoding: .utf8))
+  private func triggers() throws -> [Trigger] {
+    if let triggerURL { return [.url(triggerURL, method: triggerMethod, body: triggerBody)] }
+    if let triggerCommand { return [.command(triggerCommand)] }
+    return try zip(triggerFile, triggerTemplate).map { file, template in
+      .file(path: file, template: try String(contentsOfFile: template, encoding: .utf8))
+    }
   }
 
   func run() async throws {
@@ -134,9 +165,12 @@ struct LoadCommand: AsyncParsableCommand {
     fleet.keepsVersions = storms > 0
     fleet.metadata = try nodeMetadata()
     fleet.threads = threads
+    let agent = userAgent.split(separator: "/", maxSplits: 1).map(String.init)
+    fleet.userAgent = (agent.first ?? "", agent.count > 1 ? agent[1] : "")
     let plan = LoadRun.Plan(
-      fleet: fleet, trigger: try trigger(), updates: updates, interval: .seconds(interval), storms: storms,
-      serverProcess: pid, limit: .milliseconds(Int64(limit * 1000)))
+      fleet: fleet, triggers: try triggers(), updates: updates, interval: .seconds(interval),
+      stalls: .init(pairs: stalls, readers: stalledReaders, duration: .seconds(stallTime)), storms: storms,
+      serverProcess: pid, limit: .milliseconds(Int64(limit * 1000)), settling: .seconds(settle))
     try await LoadRun(plan: plan, report: Report(isJSON: json, proxies: proxies)).run()
   }
 

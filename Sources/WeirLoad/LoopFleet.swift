@@ -8,6 +8,10 @@ final class LoopFleet {
     var messages = 0
     var resources = 0
     var bytes = 0
+    var sentMessages = 0
+    var sentBytes = 0
+    /// Resources that came although their proxy held that version.
+    var unchanged = 0
     /// Streams that ended although nobody here ended them, and one reason.
     var lost = 0
     var lastLoss: String?
@@ -17,6 +21,9 @@ final class LoopFleet {
       sum.messages += part.messages
       sum.resources += part.resources
       sum.bytes += part.bytes
+      sum.sentMessages += part.sentMessages
+      sum.sentBytes += part.sentBytes
+      sum.unchanged += part.unchanged
       sum.lost += part.lost
       sum.lastLoss = sum.lastLoss ?? part.lastLoss
     }
@@ -25,11 +32,18 @@ final class LoopFleet {
   private struct Member {
     var proxy: SimulatedProxy
     var isSlow: Bool
+    /// Its socket is not read at the moment.
+    var isStalled = false
     var isOpen = false
+    var channel: (any Channel)?
+    var sentMessages = 0
+    var sentBytes = 0
     var openedAt = NIODeadline.uptimeNanoseconds(0)
     var syncTime: TimeAmount?
     /// The last round whose change has arrived.
     var round = 0
+    /// Whether a round waits for it.
+    var counts: Bool { !isSlow && !isStalled }
   }
 
   /// A change that was triggered, on its way to every proxy that reads.
@@ -74,7 +88,7 @@ final class LoopFleet {
     }
     if members[index].round < round.number {
       members[index].round = round.number
-      if !members[index].isSlow {
+      if members[index].counts {
         round.samples.append(now - round.began)
         round.missing -= 1
         if round.missing == 0 { round.done?.succeed() }
@@ -83,6 +97,13 @@ final class LoopFleet {
     return requests
   }
 
+  func sent(_ bytes: Int, _ index: Int) {
+    members[index].sentMessages += 1
+    members[index].sentBytes += bytes
+  }
+
+  func connecting(_ index: Int, _ channel: any Channel) { members[index].channel = channel }
+
   func failed(_ index: Int, _ reason: String) { lose(reason) }
 
   func closed(_ index: Int, _ reason: GRPCCloseReason) {
@@ -90,9 +111,13 @@ final class LoopFleet {
     if !isClosing { lose("\(reason.status)") }
   }
 
+  /// Whoever waits for all proxies would wait in vain.
   private func lose(_ reason: String) {
     losses += 1
     lastLoss = lastLoss ?? reason
+    let failure = LoadFailure(description: "a stream was lost: \(reason)")
+    synced?.done.fail(failure)
+    round.done?.fail(failure)
   }
 
   private func countSynced() {
@@ -116,7 +141,7 @@ final class LoopFleet {
   /// From now on the next response of each proxy counts as the change's arrival.
   func beginRound(_ number: Int, at now: NIODeadline) {
     round = Round(
-      number: number, began: now, missing: members.count { !$0.isSlow }, done: eventLoop.makePromise(of: Void.self))
+      number: number, began: now, missing: members.count(where: \.counts), done: eventLoop.makePromise(of: Void.self))
     round.samples.reserveCapacity(members.count)
     if round.missing == 0 { round.done?.succeed() }
   }
@@ -129,6 +154,15 @@ final class LoopFleet {
   /// What the round measured, and how many proxies it did not reach.
   func roundResult() -> (samples: [TimeAmount], missing: Int) { (round.samples, round.missing) }
 
+  /// The first `count` proxies leave their sockets alone, so that the kernel's buffers fill; or read again. Rounds do not wait
+  /// for one that does not read.
+  func setStalled(_ isStalled: Bool, first count: Int) -> EventLoopFuture<Void> {
+    let indices = members.indices.prefix(count)
+    for index in indices { members[index].isStalled = isStalled }
+    return EventLoopFuture.andAllSucceed(
+      indices.compactMap { members[$0].channel?.setOption(.autoRead, value: !isStalled) }, on: eventLoop)
+  }
+
   func syncTimes() -> [TimeAmount] { members.filter { !$0.isSlow }.compactMap(\.syncTime) }
 
   func setClosing(_ isClosing: Bool) { self.isClosing = isClosing }
@@ -140,6 +174,9 @@ final class LoopFleet {
       totals.messages += member.proxy.messages
       totals.resources += member.proxy.resources
       totals.bytes += member.proxy.bytes
+      totals.sentMessages += member.sentMessages
+      totals.sentBytes += member.sentBytes
+      totals.unchanged += member.proxy.unchanged
     }
     return totals
   }

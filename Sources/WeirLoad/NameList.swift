@@ -18,15 +18,45 @@ final class NameList {
 /// An immutable list of resources with their versions, with its bytes in requests.
 final class VersionList {
   let versions: [String: String]
-  /// As entries of field 5 (`DeltaDiscoveryRequest.initial_resource_versions`).
-  let encoded: [UInt8]
+  /// As entries of field 5 (`DeltaDiscoveryRequest.initial_resource_versions`), and where each name's entry lies.
+  private let encoded: [UInt8]
+  private let entries: [String: Range<Int>]
+  private let starts: [Int]
 
   fileprivate init(_ list: [(name: String, version: String)]) {
     versions = Dictionary(list.map { ($0.name, $0.version) }) { $1 }
-    encoded = list.reduce(into: []) { Self.append($1.name, $1.version, to: &$0) }
+    var bytes: [UInt8] = []
+    var entries: [String: Range<Int>] = [:]
+    for (name, version) in list where entries[name] == nil {
+      let start = bytes.count
+      Self.append(name, version, to: &bytes)
+      entries[name] = start..<bytes.count
+    }
+    encoded = bytes
+    self.entries = entries
+    starts = entries.values.map(\.lowerBound).sorted()
   }
 
-  /// Appends one entry; of several for one name the last counts, as in every protobuf map.
+  /// Appends all entries but those of the given names, from the given entry on and round: an Envoy sends a map in no order, so
+  /// no two proxies say the same bytes. O(bytes).
+  func append(without names: some Sequence<String>, startingAt entry: Int, to bytes: inout [UInt8]) {
+    guard !starts.isEmpty else { return }
+    let cuts = names.compactMap { entries[$0] }.sorted { $0.lowerBound < $1.lowerBound }
+    func appendPart(_ part: Range<Int>) {
+      var start = part.lowerBound
+      for cut in cuts where part.contains(cut.lowerBound) {
+        bytes += encoded[start..<cut.lowerBound]
+        start = cut.upperBound
+      }
+      bytes += encoded[start..<part.upperBound]
+    }
+    let pivot = starts[entry % starts.count]
+    bytes.reserveCapacity(bytes.count + encoded.count)
+    appendPart(pivot..<encoded.count)
+    appendPart(0..<pivot)
+  }
+
+  /// Appends one entry.
   static func append(_ name: String, _ version: String, to bytes: inout [UInt8]) {
     var entry: [UInt8] = []
     WireFormat.appendField(1, name, to: &entry)

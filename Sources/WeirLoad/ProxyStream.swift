@@ -15,14 +15,20 @@ final class ProxyStream: GRPCCallHandler {
     self.index = index
     self.loop = loop
     self.pause = pause
-    for request in loop.opened(index) { call.send(ByteBuffer(bytes: request)) }
+    send(loop.opened(index))
+  }
+
+  private func send(_ requests: [SimulatedProxy.Request]) {
+    for request in requests {
+      loop.sent(request.count, index)
+      call.send(ByteBuffer(bytes: request))
+    }
   }
 
   func received(message: ByteBuffer) {
     let now = NIODeadline.now()
     do {
-      let requests = try message.withUnsafeReadableBytes { try loop.received($0, index, at: now) }
-      for request in requests { call.send(ByteBuffer(bytes: request)) }
+      send(try message.withUnsafeReadableBytes { try loop.received($0, index, at: now) })
     } catch {
       loop.failed(index, "a response cannot be read: \(error)")
       call.reset()

@@ -17,7 +17,8 @@ final class Report: Sendable {
   func progress(_ text: String) { FileHandle.standardError.write(Data("weir-load: \(text)\n".utf8)) }
 
   func synced(
-    all: Duration, each: Distribution, _ totals: LoopFleet.Totals, server: Change<ProcessUsage?>
+    all: Duration, each: Distribution, _ totals: LoopFleet.Totals, server: Change<ProcessUsage?>,
+    own: Change<ProcessUsage>
   ) {
     add(
       "sync",
@@ -25,26 +26,45 @@ final class Report: Sendable {
         ("proxies", Double(proxies), ""), ("all_synced_ms", all.milliseconds, "ms"),
         ("each_p50_ms", each.percentile(50), "ms"), ("each_p99_ms", each.percentile(99), "ms"),
         ("each_max_ms", each.maximum, "ms"),
-        ("bytes_per_stream", Double(totals.bytes) / Double(proxies), "B"),
-        ("resources_per_stream", Double(totals.resources) / Double(proxies), ""),
+      ] + traffic((LoopFleet.Totals(), totals), per: proxies, "per_stream") + [
+        ("own_cpu_ms", (own.after.cpu - own.before.cpu) * 1000, "ms")
       ] + cost(server, per: 1))
   }
 
+  /// The server's memory a while after the sync, and before anybody was connected.
+  func settled(server: Change<ProcessUsage?>) {
+    guard let before = server.before, let after = server.after else { return }
+    add(
+      "settled",
+      [
+        ("server_resident_before_mb", Double(before.resident) / 1e6, "MB"),
+        ("server_resident_mb", Double(after.resident) / 1e6, "MB"),
+        ("kib_per_stream", Double(after.resident - before.resident) / 1024 / Double(proxies), "KiB"),
+      ])
+  }
+
   func changes(
-    _ count: Int, each: Distribution, last: Distribution, missing: Int, _ totals: Change<LoopFleet.Totals>,
-    server: Change<ProcessUsage?>, own: Change<ProcessUsage>
+    _ rounds: Rounds, trigger: Int, _ totals: Change<LoopFleet.Totals>, server: Change<ProcessUsage?>,
+    own: Change<ProcessUsage>
   ) {
-    let streams = Double(proxies * count)
     add(
       "changes",
-      [
-        ("changes", Double(count), ""), ("p50_ms", each.percentile(50), "ms"), ("p99_ms", each.percentile(99), "ms"),
-        ("max_ms", each.maximum, "ms"), ("all_streams_p50_ms", last.percentile(50), "ms"),
-        ("all_streams_p99_ms", last.percentile(99), "ms"), ("not_received", Double(missing), ""),
-        ("bytes_per_stream_and_change", Double(totals.after.bytes - totals.before.bytes) / streams, "B"),
-        ("resources_per_stream_and_change", Double(totals.after.resources - totals.before.resources) / streams, ""),
-        ("own_cpu_ms_per_change", (own.after.cpu - own.before.cpu) * 1000 / Double(count), "ms"),
-      ] + cost(server, per: count))
+      [("trigger", Double(trigger), ""), ("changes", Double(rounds.count), "")] + latency(rounds)
+        + traffic(totals, per: proxies * rounds.count, "per_stream_and_change") + [
+          ("own_cpu_ms_per_change", (own.after.cpu - own.before.cpu) * 1000 / Double(rounds.count), "ms")
+        ] + cost(server, per: rounds.count))
+  }
+
+  /// A stretch of changes with some readers that did not read, or none.
+  func stall(_ pair: Int, readers: Int, _ rounds: Rounds, server: Change<ProcessUsage?>) {
+    var growth: [(String, Double, String)] = []
+    if let before = server.before, let after = server.after {
+      growth = [("server_growth_kib", Double(after.resident - before.resident) / 1024, "KiB")]
+    }
+    add(
+      "stall",
+      [("pair", Double(pair), ""), ("stalled_readers", Double(readers), ""), ("changes", Double(rounds.count), "")]
+        + latency(rounds) + growth + cost(server, per: max(1, rounds.count)))
   }
 
   func storm(
@@ -56,9 +76,30 @@ final class Report: Sendable {
       [
         ("storm", Double(number), ""), ("all_back_ms", all.milliseconds, "ms"), ("p50_ms", each.percentile(50), "ms"),
         ("p99_ms", each.percentile(99), "ms"), ("not_received", Double(missing), ""),
-        ("bytes_per_stream", Double(totals.after.bytes - totals.before.bytes) / Double(proxies), "B"),
-        ("resources_per_stream", Double(totals.after.resources - totals.before.resources) / Double(proxies), ""),
-      ] + cost(server, per: 1))
+        ("unchanged_resources", Double(totals.after.unchanged - totals.before.unchanged), ""),
+      ] + traffic(totals, per: proxies, "per_stream") + cost(server, per: 1))
+  }
+
+  private func latency(_ rounds: Rounds) -> [(String, Double, String)] {
+    let (each, last) = (rounds.each, rounds.last)
+    return [
+      ("p50_ms", each.percentile(50), "ms"), ("p99_ms", each.percentile(99), "ms"), ("max_ms", each.maximum, "ms"),
+      ("all_streams_p50_ms", last.percentile(50), "ms"), ("all_streams_p99_ms", last.percentile(99), "ms"),
+      ("not_received", Double(rounds.missing), ""),
+    ]
+  }
+
+  private func traffic(
+    _ totals: Change<LoopFleet.Totals>, per count: Int, _ suffix: String
+  ) -> [(String, Double, String)] {
+    func each(_ value: (LoopFleet.Totals) -> Int) -> Double {
+      Double(value(totals.after) - value(totals.before)) / Double(count)
+    }
+    return [
+      ("bytes_" + suffix, each(\.bytes), "B"), ("resources_" + suffix, each(\.resources), ""),
+      ("responses_" + suffix, each(\.messages), ""), ("sent_bytes_" + suffix, each(\.sentBytes), "B"),
+      ("requests_" + suffix, each(\.sentMessages), ""),
+    ]
   }
 
   func end(_ totals: LoopFleet.Totals, own: ProcessUsage) {

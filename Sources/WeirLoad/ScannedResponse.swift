@@ -10,7 +10,7 @@ struct ScannedResponse {
     var body: UnsafeRawBufferPointer
   }
 
-  var type: ResourceType?
+  var type: ProxyResource?
   var version = ""
   var nonce = ""
   var resources: [Resource] = []
@@ -31,7 +31,7 @@ struct ScannedResponse {
       default: break
       }
     }
-    type = ResourceType(typeURL: typeURL)
+    type = ProxyResource(typeURL: typeURL)
   }
 
   private static func resource(_ payload: UnsafeRawBufferPointer, _ variant: XDSProtocol) throws -> Resource {
@@ -74,6 +74,21 @@ struct ScannedResponse {
       for path in Self.routeNamePaths {
         try FieldScan.forEach(at: path[...], in: resource.body) { names.append($0) }
       }
+    }
+    return names
+  }
+
+  /// Whether a route configuration of this response takes its virtual hosts over VHDS: RouteConfiguration.vhds is 9.
+  func namesVirtualHosts() throws -> Bool {
+    try resources.contains { try FieldScan.last(9, in: $0.body) != nil }
+  }
+
+  /// The collections that the assignments of this response take their endpoints from: ClusterLoadAssignment.endpoints is 2, its
+  /// leds_cluster_locality_config 8, and the collection's name there 2.
+  func collectionNames() throws -> [UnsafeRawBufferPointer] {
+    var names: [UnsafeRawBufferPointer] = []
+    for resource in resources {
+      try FieldScan.forEach(at: [2, 8, 2], in: resource.body) { names.append($0) }
     }
     return names
   }

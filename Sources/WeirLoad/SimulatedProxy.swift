@@ -16,12 +16,19 @@ struct SimulatedProxy {
   let node: NodeIdentity
   /// Whether it keeps versions, to claim them when it comes back (delta).
   let keepsVersions: Bool
-  private var types: [TypeState] = Array(repeating: TypeState(), count: ResourceType.allCases.count)
+  /// Which of its claims comes first.
+  private let firstClaim: Int
+  /// Whether it looks for LEDS in assignments, which takes time: no server has a reason to name it to what is no Envoy.
+  private let takesCollections: Bool
+  private var types: [TypeState] = Array(repeating: TypeState(), count: ProxyResource.allCases.count)
   private var isFirstRequest = true
 
+  /// What came: messages, their resources and bytes.
   private(set) var messages = 0
   private(set) var resources = 0
   private(set) var bytes = 0
+  /// Resources that came in the version that it held already; known only if it keeps versions.
+  private(set) var unchanged = 0
 
   private struct TypeState {
     var isRequested = false
@@ -39,7 +46,9 @@ struct SimulatedProxy {
     var changed: [String: String?] = [:]
   }
 
-  init(variant: XDSProtocol, node: NodeIdentity, keepsVersions: Bool) {
+  init(variant: XDSProtocol, node: NodeIdentity, keepsVersions: Bool, firstClaim: Int = 0) {
+    self.firstClaim = firstClaim
+    takesCollections = variant == .delta && node.userAgentName == "envoy"
     self.variant = variant
     self.node = node
     self.keepsVersions = keepsVersions && variant == .delta
@@ -48,19 +57,22 @@ struct SimulatedProxy {
   /// Everything that it has asked for has come once.
   var isSynced: Bool {
     self[.cluster].isAnswered && self[.listener].isAnswered
-      && [.endpoint, .route].allSatisfy { self[$0].received >= self[$0].names?.names.count ?? 0 }
+      && [.endpoint, .route, .localityEndpoint].allSatisfy { self[$0].received >= self[$0].names?.names.count ?? 0 }
+      && (!self[.virtualHost].isRequested || self[.virtualHost].isAnswered)
   }
 
   /// The requests that open a stream. A proxy that has been connected before asks for all of it at once, and claims it: a
   /// server may keep silent about what is unchanged.
   mutating func connect() -> [Request] {
     isFirstRequest = true
-    for type in ResourceType.allCases {
+    let wereHostsAsked = self[.virtualHost].isRequested
+    for type in ProxyResource.allCases {
       self[type].isRequested = false
       self[type].nonce = ""
     }
     guard self[.cluster].isAnswered else { return [subscription(.cluster)] }
-    return ResourceType.allCases.filter { $0 == .cluster || $0 == .listener || self[$0].names != nil }
+    return ProxyResource.allCases
+      .filter { $0 == .cluster || $0 == .listener || $0 == .virtualHost && wereHostsAsked || self[$0].names != nil }
       .map { subscription($0) }
   }
 
@@ -82,7 +94,11 @@ struct SimulatedProxy {
     switch type {
     case .cluster: requests = ask(for: try response.assignmentNames(), without: response.removed, .endpoint, pool)
     case .listener: requests = ask(for: try response.routeNames(), without: [], .route, pool)
-    case .endpoint, .route, .virtualHost, .loneEndpoint: break
+    case .endpoint where takesCollections:
+      requests = ask(for: try response.collectionNames(), without: [], .localityEndpoint, pool)
+    case .route where variant == .delta && !self[.virtualHost].isRequested:
+      if try response.namesVirtualHosts() { requests = [subscription(.virtualHost)] }
+    case .endpoint, .route, .virtualHost, .localityEndpoint: break
     }
     requests.append(acknowledgement(of: response, type))
     if type == .cluster, !self[.listener].isRequested { requests.append(subscription(.listener)) }
@@ -91,7 +107,7 @@ struct SimulatedProxy {
 
   /// Subscribes to what a response names and the proxy does not have yet.
   private mutating func ask(
-    for names: [UnsafeRawBufferPointer], without removed: [String], _ type: ResourceType, _ pool: ListPool
+    for names: [UnsafeRawBufferPointer], without removed: [String], _ type: ProxyResource, _ pool: ListPool
   ) -> [Request] {
     guard variant == .delta, self[type].names != nil else {
       let list = pool.names(names)
@@ -112,16 +128,18 @@ struct SimulatedProxy {
     return [request.encoded()]
   }
 
-  private func isSubscribed(_ name: String, _ type: ResourceType) -> Bool {
+  private func isSubscribed(_ name: String, _ type: ProxyResource) -> Bool {
     self[type].moreNames.contains(name) || self[type].names?.names.contains(name) ?? false
   }
 
-  private mutating func note(_ response: ScannedResponse, _ type: ResourceType, _ pool: ListPool) {
+  private mutating func note(_ response: ScannedResponse, _ type: ProxyResource, _ pool: ListPool) {
     if self[type].held == nil {
       self[type].held = pool.versions(response.resources)
     } else {
       for resource in response.resources {
-        self[type].changed[String(utf8: resource.name)] = String(utf8: resource.version)
+        let (name, version) = (String(utf8: resource.name), String(utf8: resource.version))
+        if (self[type].changed[name] ?? self[type].held?.versions[name]) == version { unchanged += 1 }
+        self[type].changed[name] = version
       }
     }
     for name in response.removed { self[type].changed[name] = .some(nil) }
@@ -130,7 +148,7 @@ struct SimulatedProxy {
   // MARK: Requests
 
   /// A type's first request on this stream, or (in the state of the world) a new list of names.
-  private mutating func subscription(_ type: ResourceType) -> Request {
+  private mutating func subscription(_ type: ProxyResource) -> Request {
     defer {
       self[type].isRequested = true
       isFirstRequest = false
@@ -154,21 +172,16 @@ struct SimulatedProxy {
     }
   }
 
-  private func claims(_ type: ResourceType) -> [UInt8] {
-    guard let held = self[type].held else { return [] }
+  private func claims(_ type: ProxyResource) -> [UInt8] {
+    guard type.isClaimed, let held = self[type].held else { return [] }
     let changed = self[type].changed
     var bytes: [UInt8] = []
-    if changed.values.contains(nil) {
-      // The shared bytes cannot take an entry back.
-      for (name, version) in held.versions where changed[name] == nil { VersionList.append(name, version, to: &bytes) }
-    } else {
-      bytes = held.encoded
-    }
+    held.append(without: changed.keys, startingAt: firstClaim, to: &bytes)
     for case (let name, let version?) in changed { VersionList.append(name, version, to: &bytes) }
     return bytes
   }
 
-  private func acknowledgement(of response: ScannedResponse, _ type: ResourceType) -> Request {
+  private func acknowledgement(of response: ScannedResponse, _ type: ProxyResource) -> Request {
     var request: [UInt8] = []
     switch variant {
     case .delta:
@@ -185,7 +198,7 @@ struct SimulatedProxy {
     return request
   }
 
-  private subscript(_ type: ResourceType) -> TypeState {
+  private subscript(_ type: ProxyResource) -> TypeState {
     get { types[type.rawValue] }
     _modify { yield &types[type.rawValue] }
   }

@@ -4,8 +4,8 @@ import Foundation
   import FoundationNetworking
 #endif
 
-/// What makes the server change something. In every text `{n}` stands for the number of the change, from 1, and `{octet}`
-/// for 1 + n mod 250, which fits into an address.
+/// What makes the server change something. In every text `{n}` stands for the number of the change, from 1, `{octet}` for
+/// 1 + n mod 250, which fits into an address, and `{percent}` and `{rest}` for two weights of 100 in all.
 enum Trigger: Sendable {
   /// An HTTP request with a body; anything but a 2xx answer fails.
   case url(String, method: String, body: String?)
@@ -17,6 +17,8 @@ enum Trigger: Sendable {
   static func fill(_ template: String, _ number: Int) -> String {
     template.replacingOccurrences(of: "{n}", with: "\(number)")
       .replacingOccurrences(of: "{octet}", with: "\(1 + number % 250)")
+      .replacingOccurrences(of: "{percent}", with: "\(1 + number % 99)")
+      .replacingOccurrences(of: "{rest}", with: "\(99 - number % 99)")
   }
 
   func fire(_ number: Int) async throws {

@@ -103,6 +103,47 @@ struct FleetTests {
     }
   }
 
+  @Test("A proxy that leaves its socket unread is not waited for, and catches up")
+  func stalled() async throws {
+    try await withFleet(.delta, proxies: 4) { fleet, trigger in
+      try await fleet.setStalled(true, count: 1)
+      let before = try await fleet.totals()
+      for number in 1...3 {
+        let result = try await fleet.round(number, within: .seconds(10)) { try await trigger.fire(number) }
+        #expect(result.samples.count == 3)
+        #expect(result.missing == 0)
+      }
+      #expect(try await fleet.totals().messages - before.messages == 3 * 3)
+      try await fleet.setStalled(false, count: 1)
+      let result = try await fleet.round(4, within: .seconds(10)) { try await trigger.fire(4) }
+      #expect(result.samples.count == 4)
+      #expect(try await fleet.totals().lost == 0)
+    }
+  }
+
+  @Test("Claims come from any entry on, each name once, without those that changed")
+  func claims() throws {
+    let pool = ListPool()
+    let texts = ["a", "b", "c", "d"].map { Array($0.utf8) }
+    func claims(without names: [String], startingAt entry: Int) throws -> [String] {
+      // The texts outlive the pointers: they are read at once.
+      let resources = texts.map { text in
+        text.withUnsafeBytes { ScannedResponse.Resource(name: $0, version: $0, body: $0) }
+      }
+      var bytes: [UInt8] = []
+      pool.versions(resources).append(without: names, startingAt: entry, to: &bytes)
+      var found: [String] = []
+      try bytes.withUnsafeBytes { message in
+        try FieldScan.forEach(at: [5, 1], in: message) { found.append(String(utf8: $0)) }
+      }
+      return found
+    }
+    #expect(try claims(without: [], startingAt: 0) == ["a", "b", "c", "d"])
+    #expect(try claims(without: [], startingAt: 6) == ["c", "d", "a", "b"])
+    #expect(try claims(without: ["a", "c", "x"], startingAt: 3) == ["d", "b"])
+    #expect(try claims(without: ["d"], startingAt: 3) == ["a", "b", "c"])
+  }
+
   @Test("A change that does not come is missed by every proxy")
   func missed() async throws {
     try await withFleet(.delta, proxies: 3) { fleet, _ in

@@ -29,6 +29,9 @@ struct CompileBenchmark: ParsableCommand {
   @Option(help: "Chooses the services that are edited.")
   var seed: UInt64 = 1
 
+  @Flag(help: "Record each edit's steps, as `weir serve` does for `weir why`, and take them after the clock.")
+  var recording = false
+
   @Flag(help: "A JSON object a line.")
   var json = false
 
@@ -119,6 +122,7 @@ struct CompileBenchmark: ParsableCommand {
           ("benchmark", "compile"), ("figure", "cold"), ("services", count), ("compile_ms", cold.median / 1000),
           ("resident_mib", (residentBytes() - before) >> 20),
         ]))
+    compiler.recordedSteps = recording ? 500 : 0
     var editor = Editor(services: count, seed: seed)
     var results: [(EditKind, Measurement)] = []
     let kinds = try kinds()
@@ -158,6 +162,7 @@ struct CompileBenchmark: ParsableCommand {
         let edits = editor.next(kind)
         let before = compiler.generation.number
         measurements[index].add { compiler.apply(edits) }
+        if recording { _ = compiler.takeChange() }
         guard compiler.generation.number == before + 1 else { throw BenchmarkError.noChange(kind) }
       }
     }

@@ -68,12 +68,12 @@ struct Pairs {
     let memoryAtOnce = scene.probe.memory
     let returned = await memoryReturns(to: memoryBefore)
     let memoryAfter = scene.probe.memory
-    func text(_ memory: ServerProbe.Memory) -> String {
+    func described(_ memory: ServerProbe.Memory) -> String {
       "\(megabytes(memory.resident)) (\(megabytes(memory.anonymous)) of its own)"
     }
     say(
-      "memory of the server, MB: \(text(memoryCold)) before anybody came, \(text(memoryBefore)) before the windows, "
-        + "\(megabytes(memoryPeak)) at most, \(text(memoryAtOnce)) when the last had gone, \(text(memoryAfter)) "
+      "memory of the server, MB: \(described(memoryCold)) before anybody came, \(described(memoryBefore)) before the windows, "
+        + "\(megabytes(memoryPeak)) at most, \(described(memoryAtOnce)) when the last had gone, \(described(memoryAfter)) "
         + "\(returned.map { "after \(decimals($0 / .seconds(1), 1)) s" } ?? "\(Int(Self.patience / .seconds(1))) s later")")
     let hostile = pairs.reduce(0) { $0 + $1.report.tallies.reduce(0) { $0 + $1.opened } }
     let lines = scene.probe.log.lines - log.lines

@@ -1,0 +1,36 @@
+import NIOCore
+
+// Readers that stop reading, among others that read on.
+extension LoadRun {
+  /// Pairs of stretches: all read; then some leave their sockets alone while the changes go on.
+  func stall(_ fleet: Fleet, number: inout Int) async throws {
+    guard let trigger = plan.triggers.first, plan.stalls.pairs > 0 else { return }
+    for pair in 1...plan.stalls.pairs {
+      for isStalled in [false, true] {
+        report.progress("pair \(pair) of \(plan.stalls.pairs), \(isStalled ? plan.stalls.readers : 0) do not read")
+        let before = try server()
+        if isStalled { try await fleet.setStalled(true, count: plan.stalls.readers) }
+        let rounds = try await rounds(of: trigger, for: plan.stalls.duration, number: &number, through: fleet)
+        let after = try server()
+        if isStalled { try await fleet.setStalled(false, count: plan.stalls.readers) }
+        report.stall(pair, readers: isStalled ? plan.stalls.readers : 0, rounds, server: (before, after))
+        // Whoever did not read catches up before the next stretch.
+        try await Task.sleep(for: .seconds(1))
+      }
+    }
+  }
+
+  private func rounds(
+    of trigger: Trigger, for duration: Duration, number: inout Int, through fleet: Fleet
+  ) async throws -> Rounds {
+    var rounds = Rounds()
+    let end = ContinuousClock.now + duration
+    while ContinuousClock.now < end {
+      number += 1
+      let change = number
+      rounds.add(try await fleet.round(change, within: plan.limit) { try await trigger.fire(change) })
+      try await Task.sleep(for: plan.interval)
+    }
+    return rounds
+  }
+}

@@ -1,0 +1,89 @@
+import EnvoyHarness
+import Foundation
+
+/// One cell of the fan-out grid: `weir serve` with S services, N proxies that hold everything, and what a changed endpoint and a
+/// changed weight cost; the limit line beside both, from the sizes that the proxies saw.
+struct FanOut: Measurement {
+  var services: Int
+  var proxies: Int
+  var `protocol`: XDSProtocol
+
+  /// Services and proxies, small to large.
+  static let grid = [(1000, 1), (1000, 100), (1000, 1000), (5000, 100), (5000, 1000)]
+    .map { (services: $0.0, proxies: $0.1) }
+
+  var name: String { "fanout-\(`protocol`)-\(services)x\(proxies)" }
+
+  /// The storm and the memory are asked for with these: a thousand proxies in delta.
+  private var isLarge: Bool { `protocol` == .delta && proxies == 1000 }
+
+  func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
+    let scene = try await FanOutScene.start(
+      Mesh(services: services), flags: FanOutScene.wholeRouteTables + roomForRequests, in: directory)
+    let events: [LoadTool.Event]
+    do {
+      var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`)
+      arguments += measuresWeight(effort) ? scene.bothTriggers : scene.endpointTrigger
+      arguments += ["--updates", "\(updates(effort))", "--interval", "0.1"]
+      if isLarge { arguments += ["--settle", "10"] }
+      if isLarge, services == 1000 { arguments += ["--storms", effort(quick: "1", full: "5")] }
+      events = try await LoadTool(arguments: arguments).run(in: directory)
+    } catch {
+      await scene.stop()
+      throw error
+    }
+    await scene.stop()
+
+    var figures: [String: Double] = [:]
+    let sync = try events.first("sync")
+    take(sync, "sync", into: &figures)
+    for event in events where event.name == "storm" { take(event, "storm\(Int(event["storm"]))", into: &figures) }
+    if let settled = events.first(where: { $0.name == "settled" }) { take(settled, "settled", into: &figures) }
+    for (trigger, change) in [(1.0, "endpoint"), (2.0, "weight")] where trigger == 1 || measuresWeight(effort) {
+      let event = try events.first("changes", "trigger", trigger)
+      take(event, change, into: &figures)
+      let limit = try await limitLine(sync, event, effort).run(in: directory)
+      figures["\(change).limit_cpu_ms"] = limit.push
+      figures["\(change).limit_wall_ms"] = limit.wall
+      figures["\(change).ratio"] = event["server_cpu_ms"] / limit.push
+      figures["sync.limit_cpu_ms"] = limit.sync
+      Progress.say("  \(change): server \(Text.number(event["server_cpu_ms"])) ms, limit \(Text.number(limit.push)) ms")
+    }
+    return figures
+  }
+
+  /// In the state of the world an ACK of 10,000 assignments names them all, 750 kB, and here a thousand of them come at once:
+  /// more than the 512 MiB that all clients together may make the server hold unless it is told otherwise.
+  private var roomForRequests: [String] {
+    services * proxies < 5_000_000 ? [] : ["--max-buffer-memory", "4GiB"]
+  }
+
+  /// There a weight is 4.6 GB to all streams.
+  private func measuresWeight(_ effort: Effort) -> Bool { effort == .full || services * proxies < 5_000_000 }
+
+  /// What every stream gets for a weight is the whole route table, and what it says in the state of the world all names: up to
+  /// gigabytes a change in all.
+  private func updates(_ effort: Effort) -> Int {
+    switch services * proxies {
+    case 5_000_000...: effort(quick: 10, full: 10)
+    case 1_000_000...: effort(quick: 10, full: 25)
+    default: `protocol` == .stateOfTheWorld ? effort(quick: 10, full: 25) : effort(quick: 30, full: 100)
+    }
+  }
+
+  private func take(_ event: LoadTool.Event, _ name: String, into figures: inout [String: Double]) {
+    for (figure, value) in event.figures { figures["\(name).\(figure)"] = value }
+  }
+
+  private func limitLine(_ sync: LoadTool.Event, _ change: LoadTool.Event, _ effort: Effort) -> LimitLine {
+    func wire(_ event: LoadTool.Event, _ bytes: String, _ messages: String, _ suffix: String) -> Int {
+      wireBytes(event["\(bytes)_\(suffix)"], messages: event["\(messages)_\(suffix)"])
+    }
+    let each = "per_stream_and_change"
+    let ack = wire(change, "sent_bytes", "requests", each)
+    return LimitLine(
+      streams: proxies, subscription: max(1, wire(sync, "sent_bytes", "requests", "per_stream") - ack),
+      first: wire(sync, "bytes", "responses", "per_stream"), firstAck: ack,
+      push: wire(change, "bytes", "responses", each), ack: ack, pushes: max(10, updates(effort) / 2))
+  }
+}
