@@ -89,6 +89,17 @@ public final class GRPCCall {
     stream.send(body: framed)
   }
 
+  /// Queues framed messages as ``send(framed:)`` does, to leave with the next ``flush()``.
+  public func write(framed: ByteBuffer) {
+    guard let stream, !hasEnded else { return }
+    sendInitialMetadata()
+    stream.write(body: framed)
+  }
+
+  /// Lets what is queued leave now, and not at the end of the event loop's tick: the first of a thousand calls that are given
+  /// a message in one tick need not wait for the last.
+  public func flush() { stream?.flush() }
+
   /// Ends the call (server): trailers after all queued messages. Messages that still arrive are discarded. On a client,
   /// which has no status to send, this resets the call.
   public func finish(_ status: GRPCStatus, metadata: [(name: String, value: String)] = []) {

@@ -41,11 +41,8 @@ public final class GRPCServer: Sendable {
           try channel.pipeline.syncOperations.addHandler(AcceptGate(core: core))
         }
       }
-      // Each connection keeps a receive buffer of the size that it last needed, and most of them only send ACKs. One busy
-      // connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
-      .childChannelOption(
-        .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 512, maximum: 32 * 1024)
-      )
+      // One busy connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
+      .childChannelOption(.recvAllocator, value: ReceiveSizing(minimum: 512, maximum: 32 * 1024))
       .childChannelOption(.maxMessagesPerRead, value: 1)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

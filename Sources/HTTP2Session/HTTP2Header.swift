@@ -20,7 +20,7 @@ extension [HTTP2Header] {
 }
 
 /// The number of a stream on its connection: odd for streams that the client opened (RFC 9113, section 5.1.1).
-public struct HTTP2StreamID: Sendable, Hashable, CustomStringConvertible {
+@frozen public struct HTTP2StreamID: Sendable, Hashable, Comparable, CustomStringConvertible {
   public let rawValue: Int32
 
   public init(rawValue: Int32) {
@@ -28,6 +28,8 @@ public struct HTTP2StreamID: Sendable, Hashable, CustomStringConvertible {
   }
 
   public var description: String { "\(rawValue)" }
+
+  @inlinable public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// Which end of the connection this is. The same code serves both; only who opens streams differs.

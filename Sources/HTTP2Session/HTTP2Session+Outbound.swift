@@ -19,6 +19,8 @@ extension HTTP2Session {
   public func takeOutput(limit: Int, _ write: (ByteBuffer) -> Void) throws(HTTP2SessionError) -> Int {
     outputBytes = 0
     outputLimit = limit
+    // Makes a new storage if the old one still waits to be written.
+    if scratch.readableBytes > 0 { scratch.clear() }
     var failure: Int?
     while outputBytes < limit {
       var pointer: UnsafePointer<UInt8>?
@@ -33,6 +35,8 @@ extension HTTP2Session {
     if let failure { throw sessionError(Int32(truncatingIfNeeded: failure)) }
     return outputBytes
   }
+
+  private static let keptScratch = 256
 
   private func appendControl(_ bytes: UnsafeRawBufferPointer) {
     if scratch.storageCapacity == 0 { scratch = ByteBufferAllocator().buffer(capacity: 128) }
@@ -55,9 +59,9 @@ extension HTTP2Session {
   }
 
   private func flushSegments(_ write: (ByteBuffer) -> Void) {
-    // `scratch` is complete, so cutting it shares one storage; it is given up here and the next output makes another.
+    // `scratch` is complete, so cutting it shares one storage, which the next output uses again if it has been written by
+    // then. A large one is given up.
     var control = scratch
-    scratch = ByteBuffer()
     for segment in segments {
       switch segment {
       case .scratch(let count):
@@ -69,6 +73,7 @@ extension HTTP2Session {
     segments.removeAll(keepingCapacity: segments.capacity <= 8)
     if control.readableBytes > 0 { write(control) }
     segmentScratchBytes = 0
+    if scratch.storageCapacity > Self.keptScratch { scratch = ByteBuffer() }
   }
 
   // MARK: Inside libnghttp2

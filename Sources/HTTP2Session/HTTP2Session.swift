@@ -46,7 +46,7 @@ public final class HTTP2Session {
   var outputBytes = 0
   var outputLimit = 0
 
-  var streams: [Int32: StreamState] = [:]
+  var streams = StreamTable<Int32, StreamState>()
 
   /// Frames since ``takeFrameTally()``.
   var frameTally = FrameTally()

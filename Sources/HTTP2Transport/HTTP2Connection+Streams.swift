@@ -51,7 +51,7 @@ extension HTTP2Connection {
   }
 
   private func tellStreamsToFinish() {
-    for stream in Array(streams.values) { stream.connectionDraining() }
+    for stream in streams.values { stream.connectionDraining() }
   }
 
   /// Ends the connection now: GOAWAY without error, then close. Open streams are lost.

@@ -49,7 +49,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   public let role: HTTP2Role
   var delegate: (any HTTP2ConnectionDelegate)?
   var context: ChannelHandlerContext?
-  var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+  var streams = StreamTable<HTTP2StreamID, HTTP2Stream>()
 
   /// Shares the loop's time with its other connections; nil handles what is received at once.
   private let turns: LoopTurns?
@@ -191,6 +191,11 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   // MARK: Output
 
+  /// Lets what the session has to say leave now, unless the end of the current read does that.
+  func flushNow() {
+    if !isReading { flush() }
+  }
+
   /// Sees to it that what the session has to say leaves: at the end of the current read, or else of the current tick.
   func scheduleFlush() {
     guard !isReading, !isFlushing, !isFlushScheduled, isStarted, !isClosed, let context else { return }
@@ -206,8 +211,11 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     isFlushing = true
     do {
       while !isClosed, context.channel.isWritable {
-        let count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
-          context.write(wrapOutboundOut(buffer), promise: nil)
+        var count = 0
+        if session.wantsWrite {
+          count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
+            context.write(wrapOutboundOut(buffer), promise: nil)
+          }
         }
         if count > 0 { context.flush() }
         // Told events can cause more output, also when this round had none.
@@ -267,7 +275,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     // Events that were parsed but not told are void: every stream ends the same way now.
     let reason = closeError ?? error
     let lost = streams
-    streams = [:]
+    streams = StreamTable()
     context = nil
     for stream in lost.values { stream.closed(.connectionLost(reason)) }
     let last = delegate

@@ -25,8 +25,9 @@ public struct HTTP2ConnectionConfiguration: Sendable {
   /// A client that sends more is told ENHANCE_YOUR_CALM.
   public var frameBurst: Int = 2000
   public var framesPerSecond: Int = 1000
-  /// Bytes handed to the socket at a time. While these wait in the channel, nothing more is taken from the streams.
-  public var writeBatch: Int = 64 * 1024
+  /// Bytes handed to the socket at a time. While these wait in the channel, nothing more is taken from the streams. Bodies are
+  /// shared, so a batch costs no memory; small batches cost system calls, and make the kernel send small segments.
+  public var writeBatch: Int = 1 << 20
 
   public init() {}
 }

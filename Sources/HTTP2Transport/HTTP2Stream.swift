@@ -2,7 +2,8 @@ public import HTTP2Session
 public import NIOCore
 
 /// What the user of a stream hears. All calls are on the connection's event loop, and never from inside a call that the
-/// user makes on the stream, except ``writabilityChanged(isWritable:)`` from ``HTTP2Stream/send(body:)``.
+/// user makes on the stream, except ``writabilityChanged(isWritable:)`` from ``HTTP2Stream/send(body:)``, ``HTTP2Stream/write(body:)`` and
+/// ``HTTP2Stream/flush()``.
 public protocol HTTP2StreamDelegate: AnyObject {
   func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool)
   /// Body bytes. They keep the peer's window down until ``HTTP2Stream/consume(_:)``.
@@ -52,15 +53,24 @@ public final class HTTP2Stream {
     connection.scheduleFlush()
   }
 
-  /// Queues body bytes; the buffer's storage is shared with whoever else holds it.
+  /// Queues body bytes; the buffer's storage is shared with whoever else holds it. They leave at the end of the event loop's
+  /// current tick, with all else that is queued until then.
   public func send(body: ByteBuffer) {
     guard let connection else { return }
-    let becameUnwritable = connection.session.write(body, on: id)
+    write(body: body)
     connection.scheduleFlush()
-    guard becameUnwritable else { return }
+  }
+
+  /// Queues body bytes that leave with the next ``flush()``.
+  public func write(body: ByteBuffer) {
+    guard let connection, connection.session.write(body, on: id) else { return }
     connection.watchForStall()
     delegate?.writabilityChanged(isWritable: false)
   }
+
+  /// Lets what is queued leave now: for a caller that has many connections to serve in one tick, and no reason to keep the
+  /// first waiting for the last.
+  public func flush() { connection?.flushNow() }
 
   /// Ends this side after the queued body.
   public func end() {

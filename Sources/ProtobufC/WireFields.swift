@@ -13,7 +13,8 @@ public struct WireFields {
   }
 
   private let bytes: UnsafeRawBufferPointer
-  private var position = 0
+  /// Where the next field begins.
+  public private(set) var position = 0
 
   public init(_ message: UnsafeRawBufferPointer) { bytes = message }
 

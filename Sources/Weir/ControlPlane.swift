@@ -154,7 +154,10 @@ public final class ControlPlane: Sendable {
       var heap = HeapReturn()
       // Ends with its cancellation, which is no failure.
       while (try? await Task.sleep(for: HeapReturn.interval)) != nil {
-        if heap.hasDropped(connections: grpc.connectionCount, bytes: transport.memory.bytes) { HeapReturn.trim() }
+        xds.forgetUnused()
+        let open = grpc.connectionCount
+        let closed = grpc.acceptedConnectionCount - open
+        if heap.hasDropped(connections: open, bytes: transport.memory.bytes, closed: closed) { HeapReturn.trim() }
       }
     }
     let watching = listeners.certificates.map { certificates in

@@ -14,19 +14,26 @@ struct HeapReturn {
   /// Connections, or bytes held for clients, below which a drop is not worth a trim.
   static let fewConnections = 100
   static let fewBytes = 8 << 20
-  static let interval = Duration.seconds(5)
+  static let interval = Duration.seconds(3)
 
   private var peak = (connections: 0, bytes: 0)
+  private var closed = (last: 0, atTrim: 0)
 
   /// Called every now and then with what there is.
-  /// - Returns: whether so much has gone since the last time that memory should be given back.
-  mutating func hasDropped(connections: Int, bytes: Int) -> Bool {
+  /// - Parameter closed: connections that have closed since the process began.
+  /// - Returns: whether so much has gone since the last time that memory should be given back: most of what there was at
+  ///   once, or, where connections came and went, when that is over.
+  mutating func hasDropped(connections: Int, bytes: Int, closed now: Int) -> Bool {
     peak = (max(peak.connections, connections), max(peak.bytes, bytes))
+    let isCalm = now == closed.last
+    closed.last = now
     guard
       peak.connections - connections > max(Self.fewConnections, connections)
         || peak.bytes - bytes > max(Self.fewBytes, bytes)
+        || isCalm && now - closed.atTrim > Self.fewConnections
     else { return false }
     peak = (connections, bytes)
+    if isCalm { closed.atTrim = now }
     return true
   }
 

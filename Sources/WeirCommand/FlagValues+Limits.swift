@@ -13,8 +13,8 @@ extension FlagValue {
     return count
   }
 
-  /// As `count`, or 0, up to ten thousand: what is counted is kept in memory.
-  @Sendable static func countOrNone(_ text: String) throws -> Int {
+  /// A whole number from 0 to ten thousand: what is counted is kept in memory.
+  @Sendable static func countKept(_ text: String) throws -> Int {
     guard let count = wholeNumber(text[...]), (0...10_000).contains(count) else {
       throw ValidationError("a count is a whole number from 0 to 10000")
     }

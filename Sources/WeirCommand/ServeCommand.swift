@@ -40,7 +40,7 @@ struct ServeCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "How many of the last changes are kept for `weir why`; 0 records none. (default: 100)", valueName: "count"),
-    transform: FlagValue.countOrNone)
+    transform: FlagValue.countKept)
   var changes = 100
 
   @Option(help: ArgumentHelp("The least of what is logged.", valueName: "level"))

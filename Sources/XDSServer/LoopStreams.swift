@@ -12,7 +12,10 @@ final class LoopStreams {
   private var streams: [ObjectIdentifier: XDSStream] = [:]
   /// The streams whose clients have said who they are, and the generation that they were last told of.
   private var classes: [ProxyClass: Members] = [:]
+  /// All but what is counted by type.
   var metrics = XDSMetrics()
+  /// By `ResourceType.rawValue`: counted several times for each push, so without a hash.
+  var counts = [XDSMetrics.TypeCounts](repeating: .init(), count: ResourceType.allCases.count)
 
   func add(_ stream: XDSStream) {
     streams[ObjectIdentifier(stream)] = stream
@@ -44,6 +47,15 @@ final class LoopStreams {
       classes[proxyClass]?.generation = generation
       for stream in members.streams.values { stream.published(generation, at: publishedAt) }
     }
+  }
+
+  /// Everything counted so far.
+  var allMetrics: XDSMetrics {
+    var metrics = metrics
+    for type in ResourceType.allCases where counts[type.rawValue] != .init() {
+      metrics.types[type] = counts[type.rawValue]
+    }
+    return metrics
   }
 
   func statuses() -> [ProxyStatus] { streams.values.compactMap { $0.status() } }

@@ -1,37 +1,49 @@
 internal import GRPCTransport
 internal import HashTreeCollections
 internal import Synchronization
+internal import XDSSnapshot
 
 /// An immutable set of resource names, shared by every stream that subscribes to the same names.
 ///
 /// Its identity does not depend on order, so a set that is known already is found from the identity alone, without
 /// building it: identity(S ∪ {x}) = identity(S) + identity({x}).
 final class NameSet: Sendable {
-  /// Sums of per-name hashes under this process's random seed, so that a client cannot craft two sets of one identity.
+  /// Sums of per-name hashes under this process's secret (`NameHash`), so that a client cannot craft two sets of one identity.
   struct Identity: Hashable, Sendable {
     var sum: UInt64 = 0
     var mixed: UInt64 = 0
     var count = 0
 
-    mutating func add(_ name: String) { apply(name, 1) }
-    mutating func remove(_ name: String) { apply(name, -1) }
+    mutating func add(_ name: String) { add(Self.nameHash(name)) }
 
-    private mutating func apply(_ name: String, _ direction: Int) {
+    mutating func remove(_ name: String) {
+      let hash = Self.nameHash(name)
+      sum &-= hash.high
+      mixed &-= hash.low
+      count -= 1
+    }
+
+    /// Adds a name by its `NameHash`.
+    mutating func add(_ hash: ContentHash) {
+      sum &+= hash.high
+      mixed &+= hash.low
+      count += 1
+    }
+
+    private static func nameHash(_ name: String) -> ContentHash {
+      var name = name
+      let plain: ContentHash? = name.withUTF8 { utf8 in
+        // Bytes tell texts apart that are equal to Swift only if one of them is not ASCII.
+        utf8.allSatisfy { $0 < 0x80 } ? NameHash.of(UnsafeRawBufferPointer(utf8)) : nil
+      }
+      if let plain { return plain }
       var hasher = Hasher()
       hasher.combine(name)
-      let hash = UInt64(bitPattern: Int64(hasher.finalize()))
-      // A second, independent combination: the finaliser of MurmurHash3.
-      var mix = (hash ^ (hash >> 33)) &* 0xff51_afd7_ed55_8ccd
-      mix = (mix ^ (mix >> 33)) &* 0xc4ce_b9fe_1a85_ec53
-      mix ^= mix >> 33
-      if direction > 0 {
-        sum &+= hash
-        mixed &+= mix
-      } else {
-        sum &-= hash
-        mixed &-= mix
-      }
-      count += direction
+      let high = hasher.finalize()
+      hasher = Hasher()
+      hasher.combine(high)
+      hasher.combine(name)
+      return ContentHash(high: UInt64(bitPattern: Int64(high)), low: UInt64(bitPattern: Int64(hasher.finalize())))
     }
   }
 
@@ -107,6 +119,11 @@ final class NameSetPool: Sendable {
       state.entries[identity] = Entry(set: set)
       return set
     }
+  }
+
+  /// The set of this identity, if a stream has it.
+  func known(_ identity: NameSet.Identity) -> NameSet? {
+    identity == NameSet.empty.identity ? .empty : state.withLock { $0.entries[identity]?.set }
   }
 
   /// How many sets are in use.

@@ -14,12 +14,18 @@ extension ProxySession {
     guard let table = table(type, generation) else { return }
     self[type].claims = nil
     switch variant {
-    case .delta: adopt(claims.versions, type, table)
+    case .delta:
+      if let comparison = claims.comparison {
+        hold(comparison.table, without: comparison.missing, claiming: comparison.stale, type)
+        self[type].owed = comparison.askedAnew.isEmpty ? .nothing : .names(Set(comparison.askedAnew))
+      } else {
+        adopt(claims.versions, type, table)
+      }
     case .stateOfTheWorld: adopt(claims.versionInfo, type, table)
     }
     if claims.isAskedAnew { self[type].owed = .everything }
     if type == .cluster {
-      hasReturned = !claims.versions.isEmpty || !claims.versionInfo.isEmpty
+      hasReturned = !claims.isEmpty
       mayFollowUnseen = hasReturned
       arrivedUnknown = self[.cluster].holdsUnknown
       // What the client came with it uses already. In the state of the world it names the last response that it accepted,
@@ -72,6 +78,15 @@ extension ProxySession {
     }
     for name in subscription.names.names where versions[name] == nil { owed.add(name) }
 
+    hold(table, without: missing, claiming: stale, type)
+    self[type].owed = owed
+  }
+
+  /// Takes a table, but for some of it, for what the client holds.
+  private mutating func hold(
+    _ table: ResourceTable, without missing: [String], claiming stale: [(name: String, version: String)],
+    _ type: ResourceType
+  ) {
     var held = table
     for name in missing { held.remove(name) }
     let hasContent = type.namesClusters
@@ -88,7 +103,6 @@ extension ProxySession {
     }
     self[type].acked = held
     self[type].claimed = claimed
-    self[type].owed = owed
   }
 
   private mutating func adopt(_ versionInfo: String, _ type: ResourceType, _ table: ResourceTable) {

@@ -83,11 +83,11 @@ extension ProxySession {
 
   /// The table with its predecessors in place of the virtual hosts and listeners that name a cluster which is not warm.
   private func waiting(_ type: ResourceType, _ now: ResourceTable, _ generation: Generation) -> SharedResponses.Target {
-    let clusters = types[ResourceType.cluster.rawValue]
     // A client that takes its clusters by name asks for them after the route: a cluster that it has not asked for must
     // not hold the route.
     let newest = self.clusters(generation)
-    guard clusters.isRequested, warm.contentHash != newest.contentHash else { return .init(table: now) }
+    guard self[.cluster].isRequested, warm.contentHash != newest.contentHash else { return .init(table: now) }
+    let clusters = types[ResourceType.cluster.rawValue]
     let change = shared.change(from: warm, to: newest)
     guard change.additions > 0 else { return .init(table: now) }
     let acked = self[type].acked

@@ -7,8 +7,8 @@ internal import XDSSnapshot
 extension ProxySession {
   /// Adds what has become warm. O(1) when nothing is on its way, else O(clusters that are not warm yet).
   mutating func warmUp(after type: ResourceType) {
+    guard self[.cluster].isRequested, warm.contentHash != self[.cluster].acked.contentHash else { return }
     let clusters = types[ResourceType.cluster.rawValue]
-    guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash else { return }
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return }
     let sent = clusters.inFlight?.table ?? clusters.acked

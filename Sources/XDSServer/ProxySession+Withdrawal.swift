@@ -22,7 +22,7 @@ extension ProxySession {
   /// while it is known; else O(resources in flight).
   mutating func watchClusters(at now: Duration, _ generation: Generation) {
     guard scope == .aggregated, let flight = self[.cluster].inFlight, owesOnlyClusters(flight) else {
-      watch = nil
+      if watch != nil { watch = nil }
       return
     }
     if watch?.nonce == flight.nonce { return }

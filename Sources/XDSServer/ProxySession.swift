@@ -89,9 +89,13 @@ struct ProxySession: Sendable {
   }
 
   subscript(type: ResourceType) -> TypeSession {
-    get { types[type.rawValue] }
+    // Lent, not copied: a copy would retain some twenty objects.
+    _read { yield types[type.rawValue] }
     _modify { yield &types[type.rawValue] }
   }
+
+  /// All of a type that a proxy of this class can have; nil while that is not known.
+  func table(_ type: ResourceType) -> ResourceTable? { generation?.table(type, for: proxyClass) }
 
   // MARK: Events
 
@@ -113,7 +117,11 @@ struct ProxySession: Sendable {
   }
 
   /// A state-of-the-world request.
-  mutating func received(_ request: DiscoveryRequest, for type: ResourceType) -> Receipt {
+  ///
+  /// - Parameter names: the set of its names, if that is known; the request's own list is not looked at then.
+  mutating func received(
+    _ request: DiscoveryRequest, names: NameSet? = nil, for type: ResourceType
+  ) -> Receipt {
     let isFirst = !self[type].isRequested
     if !isFirst && !request.responseNonce.isEmpty && request.responseNonce != self[type].lastNonce?.text {
       self[type].awaitsSubscription = true
@@ -122,9 +130,14 @@ struct ProxySession: Sendable {
       return .stale
     }
     self[type].awaitsSubscription = false
-    let change = self[type].subscription.replace(
-      with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names
-    )
+    let change =
+      if let names {
+        self[type].subscription.replace(with: names, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard)
+      } else {
+        self[type].subscription.replace(
+          with: request.resourceNames, isFirst: isFirst, allowsLegacyWildcard: type.allowsLegacyWildcard,
+          pool: shared.names)
+      }
     apply(change, to: type)
     if isFirst {
       self[type].isRequested = true
@@ -148,9 +161,33 @@ struct ProxySession: Sendable {
       return .subscription
     }
     // Asked for anew before there was anything to compare the client's claims with.
-    for name in request.resourceNamesSubscribe { self[type].claims?.versions[name] = nil }
+    if self[type].claims != nil {
+      for name in request.resourceNamesSubscribe { self[type].claims?.forget(name) }
+    }
     if request.resourceNamesSubscribe.contains("*") { self[type].claims?.isAskedAnew = true }
     return settle(request.responseNonce, request.errorDetail, for: type)
+  }
+
+  /// The first delta request of a type, with its lists looked up already.
+  mutating func receivedFirst(_ names: NameSet, _ comparison: ClaimComparison?, for type: ResourceType) -> Receipt {
+    let change = self[type].subscription.begin(with: names, allowsLegacyWildcard: type.isFullState)
+    self[type].apply(change)
+    if type == .endpoint && names.identity.count > 0 { warmUp(after: .endpoint) }
+    self[type].isRequested = true
+    self[type].claims = .init(comparison: comparison)
+    return .subscription
+  }
+
+  /// A delta request that does nothing but accept the response in flight. False if that is not what it answers: then it
+  /// is a request like any other.
+  mutating func acknowledged(_ nonce: Nonce, of type: ResourceType) -> Bool {
+    guard let flight = self[type].inFlight, flight.nonce == nonce, type != .cluster || withdrawal == nil else {
+      return false
+    }
+    self[type].inFlight = nil
+    lastAnswered = max(lastAnswered, flight.order)
+    accept(flight, type)
+    return true
   }
 
   private mutating func apply(_ change: Subscription.Change, to type: ResourceType) {

@@ -29,6 +29,15 @@ final class ResponsePlan: Sendable {
     var clusterSubscription = Subscription().identity
     /// The name of no resource, told as removed where nothing else is: Envoy goes on waiting after an empty answer.
     var nothing: String?
+
+    /// Of what tells responses apart, enough for a table: all of it is compared.
+    func hash(into hasher: inout Hasher) {
+      hasher.combine(from.low)
+      hasher.combine(to.low)
+      hasher.combine(subscription.names.sum)
+      hasher.combine(clustersFrom.low)
+      hasher.combine(type.rawValue)
+    }
   }
 
   /// What a response of endpoints depends on beside the endpoints.

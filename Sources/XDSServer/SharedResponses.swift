@@ -26,6 +26,7 @@ final class SharedResponses: Sendable {
     var plans = AgingCache<ResponsePlan.Key, ResponsePlan>(limit: 256, budget: 16 << 20)
     /// Large plans that one stream has needed: most are its alone, so they are kept from the second time on.
     var seenPlans = AgingCache<ResponsePlan.Key, Bool>(limit: 256, budget: .max)
+    var indices = AgingCache<ContentHash, TableIndex>(limit: 8, budget: 32 << 20)
     var messages = EncodingLedger(budget: SharedResponses.encodingBudget)
     /// What clients were sent and may claim to hold when they come back.
     var sentRoutes = History<Resource>(limit: 512)
@@ -60,6 +61,13 @@ final class SharedResponses: Sendable {
     if let known = state.withLock({ $0.changes.known(key) }) { return known }
     let change = TableChange(from: from, to: to)
     return state.withLock { $0.changes.insert(change, for: key, cost: 256 + change.entries.count * 32) }
+  }
+
+  /// The index of a table. O(1) when it is known.
+  func index(of table: ResourceTable) -> TableIndex {
+    if let known = state.withLock({ $0.indices.known(table.contentHash) }) { return known }
+    let index = TableIndex(table)
+    return state.withLock { $0.indices.insert(index, for: table.contentHash, cost: index.cost) }
   }
 
   /// A table computed from what `parts` stand for.
@@ -142,13 +150,14 @@ final class SharedResponses: Sendable {
     state.withLock { $0.sentTables[version] ?? $0.rememberedTables[version] }
   }
 
-  /// A generation was published: what belongs to the one before the last may go.
+  /// A generation was published, or time has passed: what belongs to before the last such time may go.
   func age() {
     let dropped = state.withLock { state in
       state.changes.age()
       state.targets.age()
       state.plans.age()
       state.seenPlans.age()
+      state.indices.age()
       return state.messages.age()
     }
     for plan in dropped { plan.dropEncoding() }

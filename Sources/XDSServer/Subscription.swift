@@ -34,16 +34,25 @@ struct Subscription: Sendable {
   mutating func replace(
     with list: [String], isFirst: Bool, allowsLegacyWildcard: Bool, pool: NameSetPool
   ) -> Change {
+    let wantsWildcard = list.contains("*")
+    return replace(
+      with: wantsWildcard ? pool.set(of: list.filter { $0 != "*" }) : pool.set(of: list), wantsWildcard: wantsWildcard,
+      isFirst: isFirst, allowsLegacyWildcard: allowsLegacyWildcard)
+  }
+
+  /// The same for a list whose set is known.
+  mutating func replace(
+    with set: NameSet, wantsWildcard: Bool = false, isFirst: Bool, allowsLegacyWildcard: Bool
+  ) -> Change {
     var change = Change()
-    if list.isEmpty && !hasNamed {
+    if set.identity.count == 0 && !wantsWildcard && !hasNamed {
       isWildcard = allowsLegacyWildcard
       if isFirst { change.owed = .everything }
       return change
     }
     hasNamed = true
-    let wantsWildcard = list.contains("*")
     let old = names
-    names = wantsWildcard ? pool.set(of: list.filter { $0 != "*" }) : pool.set(of: list)
+    names = set
     if names !== old {
       let added = names.names.subtracting(old.names)
       change.owed.add(added)
@@ -57,6 +66,13 @@ struct Subscription: Sendable {
     }
     if isFirst { change.owed = .everything }
     return change
+  }
+
+  /// Delta: the first request of a type, by which the client has nothing yet that it could lose.
+  mutating func begin(with set: NameSet, allowsLegacyWildcard: Bool) -> Change {
+    names = set
+    isWildcard = set.identity.count == 0 && allowsLegacyWildcard
+    return Change(owed: .everything)
   }
 
   /// Delta: a request adds and removes names. A name in both lists stays subscribed: a needless answer is harmless, a lost

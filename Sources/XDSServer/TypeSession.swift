@@ -28,9 +28,18 @@ struct TypeSession: Sendable {
   /// What the client brought along, until there is a generation to compare it with.
   struct Claims: Sendable {
     var versions: [String: String] = [:]
+    /// In the place of `versions` where these have been compared already.
+    var comparison: ClaimComparison?
     var versionInfo = ""
     /// The client has subscribed again since: it is answered, whatever it said that it holds.
     var isAskedAnew = false
+
+    var isEmpty: Bool { versions.isEmpty && versionInfo.isEmpty && comparison == nil }
+
+    mutating func forget(_ name: String) {
+      versions[name] = nil
+      comparison?.forget(name)
+    }
   }
 
   let type: ResourceType

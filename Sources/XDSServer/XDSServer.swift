@@ -110,6 +110,10 @@ public final class XDSServer: Sendable {
   /// routes are kept.
   public func remember(_ generation: Generation) { shared.remember(generation) }
 
+  /// Forgets differences, tables and encoded responses that no stream has needed since the call before the last: while nothing
+  /// changes, no publication does that. To be called every few seconds, from any thread; what is needed after all is made anew.
+  public func forgetUnused() { shared.age() }
+
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
     let latest = state.withLock { state in
       state.hopping.remove(ObjectIdentifier(streams.eventLoop))
@@ -130,7 +134,7 @@ public final class XDSServer: Sendable {
   /// The counts of all loops. O(loops).
   public func metrics() async -> XDSMetrics {
     var sum = XDSMetrics()
-    for part in await gather({ $0.metrics }) { sum += part }
+    for part in await gather({ $0.allMetrics }) { sum += part }
     sum.encodings = shared.encodings
     sum.generation = generation?.number ?? 0
     return sum

@@ -18,13 +18,13 @@ final class XDSStream: GRPCCallHandler {
   }
 
   let variant: XDSProtocol
-  private let scope: ProxySession.Scope
+  let scope: ProxySession.Scope
   private let call: GRPCCall
-  private let server: XDSServer
+  let server: XDSServer
   private let loop: LoopStreams
   private let openedAt = NIODeadline.now()
   private var peer: Peer?
-  private var session: ProxySession?
+  var session: ProxySession?
   /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged.
   private struct Flight {
     var sentAt = NIODeadline.uptimeNanoseconds(0)
@@ -64,6 +64,7 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
   private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
+    if case .request(let receipt) = message.withUnsafeReadableBytes({ scan($0) }) { return receipt }
     let limit = server.limits.maximumSubscription
     let namesTooMany = message.withUnsafeReadableBytes { bytes in
       switch variant {
@@ -94,7 +95,7 @@ final class XDSStream: GRPCCallHandler {
   }
 
   /// Ends the stream if there was no room for the names that it subscribes to now. Few names are never too many.
-  private func settleNames(_ count: Int) {
+  func settleNames(_ count: Int) {
     guard count > Self.fewNames, !server.shared.memory.hadRoom(for: count * NameSet.bytesPerName) else { return }
     refuseForMemory()
   }
@@ -161,8 +162,10 @@ final class XDSStream: GRPCCallHandler {
 
   // MARK: Requests
 
+  var isIdentified: Bool { peer != nil }
+
   /// Takes the node of the first request; later ones are allowed to carry it again, and it means nothing then.
-  private func identify(_ node: NodeIdentity?) -> Bool {
+  func identify(_ node: NodeIdentity?) -> Bool {
     if peer != nil { return true }
     guard let node else {
       refuse("the first request of a stream must carry a node")
@@ -194,7 +197,7 @@ final class XDSStream: GRPCCallHandler {
     return true
   }
 
-  private func type(of url: String) -> ResourceType? {
+  func type(of url: String) -> ResourceType? {
     var type: ResourceType?
     switch scope {
     case .aggregated: type = ResourceType(typeURL: url)
@@ -210,20 +213,20 @@ final class XDSStream: GRPCCallHandler {
     return type
   }
 
-  private func note(_ receipt: ProxySession.Receipt?, _ type: ResourceType) -> ProxySession.Receipt? {
+  func note(_ receipt: ProxySession.Receipt?, _ type: ResourceType) -> ProxySession.Receipt? {
     guard let receipt else { return nil }
-    loop.metrics.types[type, default: .init()].requests += 1
+    loop.counts[type.rawValue].requests += 1
     switch receipt {
     case .subscription: break
-    case .stale: loop.metrics.types[type, default: .init()].stale += 1
+    case .stale: loop.counts[type.rawValue].stale += 1
     case .ack:
-      loop.metrics.types[type, default: .init()].acks += 1
+      loop.counts[type.rawValue].acks += 1
       flights[type.rawValue].message = nil
       server.latencies.ack.record(elapsed: NIODeadline.now() - flights[type.rawValue].sentAt)
     case .nack:
       flights[type.rawValue].message = nil
       refusedAt[type] = .now()
-      loop.metrics.types[type, default: .init()].nacks += 1
+      loop.counts[type.rawValue].nacks += 1
       guard let keptBack = server.refusalLog.take() else { break }
       let rejection = session?[type].rejection
       server.logger.warning(
@@ -309,12 +312,13 @@ final class XDSStream: GRPCCallHandler {
       let plan = response.plan
       guard let message = server.shared.framed(plan, response.nonce) else { return refuseForMemory() }
       let size = message.buffer.readableBytes
-      call.send(framed: message.buffer)
+      call.write(framed: message.buffer)
       let now = NIODeadline.now()
       flights[plan.type.rawValue] = Flight(sentAt: now, message: message)
       if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
-      loop.metrics.types[plan.type, default: .init()].sent(plan, byteCount: size)
+      loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
     }
+    if !responses.isEmpty { call.flush() }
   }
 }
 

@@ -74,7 +74,8 @@ struct Pairs {
     say(
       "memory of the server, MB: \(described(memoryCold)) before anybody came, \(described(memoryBefore)) before the windows, "
         + "\(megabytes(memoryPeak)) at most, \(described(memoryAtOnce)) when the last had gone, \(described(memoryAfter)) "
-        + "\(returned.map { "after \(decimals($0 / .seconds(1), 1)) s" } ?? "\(Int(Self.patience / .seconds(1))) s later")")
+        + "\(returned.map { "after \(decimals($0 / .seconds(1), 1)) s" } ?? "\(Int(Self.patience / .seconds(1))) s later")"
+    )
     let hostile = pairs.reduce(0) { $0 + $1.report.tallies.reduce(0) { $0 + $1.opened } }
     let lines = scene.probe.log.lines - log.lines
     let kilobytes = (scene.probe.log.bytes - log.bytes) / 1_024

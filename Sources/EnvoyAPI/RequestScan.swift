@@ -1,0 +1,116 @@
+internal import ProtobufC
+
+/// A discovery request whose long lists stay where they lie in the message.
+///
+/// A proxy that comes back names all that it holds, thousands of names that the server mostly knows; one that accepts says
+/// next to nothing. Neither needs a decoder, and memory for each name. The scan is no check: who uses a name from it either
+/// knows it already, or decodes the message after all.
+public struct RequestScan {
+  private let message: UnsafeRawBufferPointer
+  private let fields: FieldNumbers
+
+  private struct FieldNumbers {
+    var names: UInt64
+    /// 0 where there are none.
+    var versions: UInt64
+    var nonce: UInt64
+    var type: UInt64
+  }
+
+  /// `resource_names`, or `resource_names_subscribe`.
+  public private(set) var nameCount = 0
+  /// `initial_resource_versions` (delta).
+  public private(set) var versionCount = 0
+  /// `type_url` and `response_nonce`; the last one counts.
+  public private(set) var typeURL: UnsafeRawBufferPointer?
+  public private(set) var nonce: UnsafeRawBufferPointer?
+  /// There is something else in the message.
+  public private(set) var hasMore = false
+
+  /// - Returns: nil for bytes that are no message.
+  public init?(delta message: UnsafeRawBufferPointer) {
+    self.init(message, FieldNumbers(names: 3, versions: 5, nonce: 6, type: 2))
+  }
+
+  /// - Returns: nil for bytes that are no message.
+  public init?(stateOfTheWorld message: UnsafeRawBufferPointer) {
+    self.init(message, FieldNumbers(names: 3, versions: 0, nonce: 5, type: 4))
+  }
+
+  private init?(_ message: UnsafeRawBufferPointer, _ fields: FieldNumbers) {
+    self.message = message
+    self.fields = fields
+    var reader = WireFields(message)
+    while true {
+      do {
+        guard let field = try reader.next() else { break }
+        guard let payload = field.payload else { return nil }
+        switch field.number {
+        case fields.names: nameCount += 1
+        case fields.versions: versionCount += 1
+        case fields.nonce: nonce = payload
+        case fields.type: typeURL = payload
+        default: hasMore = true
+        }
+      } catch {
+        return nil
+      }
+    }
+  }
+
+  /// Visits the names, in the message's order, until `visit` says no. Whether all were visited.
+  public func forEachName(_ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+    var reader = WireFields(message)
+    while let field = try? reader.next() {
+      guard field.number == fields.names, let name = field.payload else { continue }
+      guard visit(name) else { return false }
+    }
+    return true
+  }
+
+  /// Visits the initial versions until `visit` says no, or one is malformed. Whether all were visited.
+  public func forEachVersion(
+    _ visit: (_ name: UnsafeRawBufferPointer, _ version: UnsafeRawBufferPointer) -> Bool
+  ) -> Bool {
+    var reader = WireFields(message)
+    while let field = try? reader.next() {
+      guard field.number == fields.versions, let entry = field.payload else { continue }
+      var parts = WireFields(entry)
+      guard let key = try? parts.next(), key.number == 1, let name = key.payload,
+        let value = try? parts.next(), value.number == 2, let version = value.payload, parts.position == entry.count
+      else { return false }
+      guard visit(name, version) else { return false }
+    }
+    return true
+  }
+
+  /// The message without its lists of names and versions.
+  public var rest: [UInt8] {
+    var bytes: [UInt8] = []
+    var reader = WireFields(message)
+    var start = 0
+    while let field = try? reader.next() {
+      if field.number != fields.names && field.number != fields.versions {
+        bytes += message[start..<reader.position]
+      }
+      start = reader.position
+    }
+    return bytes
+  }
+}
+
+/// A `DeltaDiscoveryRequest` that has a type and a nonce and nothing else: what a proxy answers when it accepts. Most requests
+/// are of this kind.
+public struct DeltaAcknowledgement {
+  public let typeURL: UnsafeRawBufferPointer
+  public let nonce: UnsafeRawBufferPointer
+
+  /// Nil for any other message.
+  public init?(_ message: UnsafeRawBufferPointer) {
+    guard message.count <= 256, let scan = RequestScan(delta: message), !scan.hasMore,
+      scan.nameCount == 0 && scan.versionCount == 0, let typeURL = scan.typeURL, let nonce = scan.nonce
+    else { return nil }
+    self.typeURL = typeURL
+    self.nonce = nonce
+  }
+}

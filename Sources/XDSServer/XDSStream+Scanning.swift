@@ -1,0 +1,83 @@
+internal import EnvoyAPI
+internal import XDSSnapshot
+
+// Requests that are read where they lie. Two kinds come by the thousand: a proxy accepts, and a proxy names all that it holds
+// or subscribes to, which other proxies have named as well. Neither is decoded, and no name becomes a text; whatever is not
+// plainly one of these takes the usual way.
+extension XDSStream {
+  enum Scanned {
+    /// To be decoded.
+    case nothing
+    case request(ProxySession.Receipt?)
+  }
+
+  /// Shorter messages are decoded, or are acknowledgements.
+  private static let manyBytes = 4096
+
+  func scan(_ message: UnsafeRawBufferPointer) -> Scanned {
+    switch variant {
+    case .delta: message.count < Self.manyBytes ? scanAcknowledgement(message) : scanDelta(message)
+    case .stateOfTheWorld: message.count < Self.manyBytes ? .nothing : scanStateOfTheWorld(message)
+    }
+  }
+
+  private func scanAcknowledgement(_ message: UnsafeRawBufferPointer) -> Scanned {
+    guard let ack = DeltaAcknowledgement(message), let nonce = Nonce(ack.nonce),
+      let type = ResourceType.allCases.first(where: { $0.typeURL.utf8.elementsEqual(ack.typeURL) }), covers(type),
+      session?.acknowledged(nonce, of: type) ?? false
+    else { return .nothing }
+    return .request(note(.ack, type))
+  }
+
+  private func covers(_ type: ResourceType) -> Bool {
+    if case .only(let only) = scope { only == type } else { true }
+  }
+
+  /// The first request of a type.
+  private func scanDelta(_ message: UnsafeRawBufferPointer) -> Scanned {
+    guard let scan = RequestScan(delta: message), !exceedsLimits(scan), let names = knownNames(scan),
+      let request = try? DeltaDiscoveryRequest(decoding: scan.rest), request.resourceNamesUnsubscribe.isEmpty,
+      isIdentified || request.node != nil
+    else { return .nothing }
+    guard identify(request.node), let type = type(of: request.typeURL) else { return .request(nil) }
+    guard session?[type].isRequested == false else { return .nothing }
+    var comparison: ClaimComparison?
+    if scan.versionCount > 0 {
+      guard let table = session?.table(type) else { return .nothing }
+      let isWildcard = names.identity.count == 0
+      guard !isWildcard || type.isFullState else { return .nothing }
+      comparison = ClaimComparison(scan, with: server.shared.index(of: table), names: isWildcard ? nil : names)
+      if comparison == nil { return .nothing }
+    }
+    let receipt = note(session?.receivedFirst(names, comparison, for: type), type)
+    settleNames(names.identity.count)
+    return .request(receipt)
+  }
+
+  /// A request whose list of names is one that a stream has.
+  private func scanStateOfTheWorld(_ message: UnsafeRawBufferPointer) -> Scanned {
+    guard let scan = RequestScan(stateOfTheWorld: message), !exceedsLimits(scan), scan.nameCount > 0,
+      let names = knownNames(scan), let request = try? DiscoveryRequest(decoding: scan.rest),
+      isIdentified || request.node != nil
+    else { return .nothing }
+    guard identify(request.node), let type = type(of: request.typeURL) else { return .request(nil) }
+    let receipt = note(session?.received(request, names: names, for: type), type)
+    settleNames(names.identity.count)
+    return .request(receipt)
+  }
+
+  private func exceedsLimits(_ scan: RequestScan) -> Bool {
+    max(scan.nameCount, scan.versionCount) > server.limits.maximumSubscription
+  }
+
+  /// The set of the request's names, if there is one. O(names), some 25 ns each.
+  private func knownNames(_ scan: RequestScan) -> NameSet? {
+    var identity = NameSet.Identity()
+    guard
+      scan.forEachName({
+        identity.add(NameHash.of($0)); return true
+      })
+    else { return nil }
+    return server.shared.names.known(identity)
+  }
+}

@@ -1,0 +1,71 @@
+import EnvoyAPI
+import Testing
+
+@Suite struct RequestScanTests {
+  private static func request() -> DeltaDiscoveryRequest {
+    var request = DeltaDiscoveryRequest()
+    request.node = NodeIdentity(id: "n")
+    request.typeURL = TypeURL.cluster
+    request.resourceNamesSubscribe = ["a", "b", "c"]
+    request.initialResourceVersions = ["a": "1", "b": "2"]
+    request.responseNonce = "7"
+    return request
+  }
+
+  @Test func findsWhatADecoderFinds() throws {
+    let request = Self.request()
+    try request.encoded().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      #expect(scan.nameCount == 3)
+      #expect(scan.versionCount == 2)
+      #expect(scan.hasMore, "the node")
+      #expect(scan.typeURL.map { String(decoding: $0, as: UTF8.self) } == TypeURL.cluster)
+      #expect(scan.nonce.map { String(decoding: $0, as: UTF8.self) } == "7")
+      var names: [String] = []
+      #expect(
+        scan.forEachName {
+          names.append(String(decoding: $0, as: UTF8.self)); return true
+        })
+      #expect(names == request.resourceNamesSubscribe)
+      var versions: [String: String] = [:]
+      #expect(
+        scan.forEachVersion { name, version in
+          versions[String(decoding: name, as: UTF8.self)] = String(decoding: version, as: UTF8.self)
+          return true
+        })
+      #expect(versions == request.initialResourceVersions)
+      var rest = request
+      rest.resourceNamesSubscribe = []
+      rest.initialResourceVersions = [:]
+      #expect(try DeltaDiscoveryRequest(decoding: scan.rest) == rest)
+    }
+  }
+
+  @Test func noPrefixOfAMessageIsTakenForMoreThanItIs() {
+    let bytes = Self.request().encoded()
+    for count in bytes.indices {
+      bytes[..<count].withUnsafeBytes { part in
+        let scan = RequestScan(delta: part)
+        #expect((scan != nil) == ((try? DeltaDiscoveryRequest(decoding: part)) != nil), "\(count) bytes")
+      }
+    }
+  }
+
+  @Test func anAcknowledgementHasATypeAndANonceAndNothingElse() {
+    func isAcknowledgement(_ change: (inout DeltaDiscoveryRequest) -> Void) -> Bool {
+      var request = DeltaDiscoveryRequest()
+      request.typeURL = TypeURL.route
+      request.responseNonce = "1"
+      change(&request)
+      return request.encoded().withUnsafeBytes { DeltaAcknowledgement($0) != nil }
+    }
+    #expect(isAcknowledgement { _ in })
+    #expect(!isAcknowledgement { $0.responseNonce = "" })
+    #expect(!isAcknowledgement { $0.typeURL = "" })
+    #expect(!isAcknowledgement { $0.resourceNamesSubscribe = ["a"] })
+    #expect(!isAcknowledgement { $0.resourceNamesUnsubscribe = ["a"] })
+    #expect(!isAcknowledgement { $0.initialResourceVersions = ["a": "1"] })
+    #expect(!isAcknowledgement { $0.node = NodeIdentity(id: "n") })
+    #expect(!isAcknowledgement { $0.errorDetail = ErrorDetail(code: 3, message: "no") })
+  }
+}

@@ -1,0 +1,124 @@
+import EnvoyAPI
+import Testing
+import XDSSnapshot
+
+@testable import XDSServer
+
+/// A request that is compared where it lies ends as the same request does when it is decoded.
+@Suite struct ScannedClaimsTests {
+  private struct Numbers: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state ^ (state >> 29)
+    }
+  }
+
+  /// What a session holds and answers after a first request.
+  private struct Outcome: Equatable {
+    var acked: ContentHash
+    var sent: [[String]]
+  }
+
+  private static func world() -> World {
+    var world = World()
+    for number in 0..<40 { world.cluster("cluster-\(number)") }
+    return world
+  }
+
+  /// Claims as a client may make them: mostly true, some out of date, some missing, some of what is gone.
+  private static func claims(_ table: ResourceTable, _ numbers: inout Numbers) -> [String: String] {
+    var claims: [String: String] = [:]
+    let isExact = Bool.random(using: &numbers)
+    table.tree.forEach { resource in
+      switch isExact ? 9 : Int.random(in: 0..<12, using: &numbers) {
+      case 0: break
+      case 1: claims[resource.name] = "of another time"
+      default: claims[resource.name] = resource.version
+      }
+    }
+    if Bool.random(using: &numbers) { claims["gone-\(Int.random(in: 0..<3, using: &numbers))"] = "its version" }
+    return claims
+  }
+
+  @Test(arguments: UInt64(1)...60) func scanningEndsAsDecodingDoes(seed: UInt64) throws {
+    var numbers = Numbers(state: seed)
+    for type in [ResourceType.cluster, .endpoint] {
+      var world = Self.world()
+      let generation = world.generation()
+      let table = try #require(generation.table(type, for: World.proxyClass))
+      var request = DeltaDiscoveryRequest()
+      request.typeURL = type.typeURL
+      request.initialResourceVersions = Self.claims(table, &numbers)
+      if type == .endpoint { request.resourceNamesSubscribe = request.initialResourceVersions.keys.sorted() }
+      let bytes = request.encoded()
+
+      let shared = SharedResponses.forTests()
+      var decoded = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+      decoded.published(generation)
+      #expect(decoded.received(try DeltaDiscoveryRequest(decoding: bytes), for: type) == .subscription)
+
+      var scanned = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+      scanned.published(generation)
+      try bytes.withUnsafeBytes { bytes in
+        let scan = try #require(RequestScan(delta: bytes))
+        #expect(scan.versionCount == request.initialResourceVersions.count)
+        var identity = NameSet.Identity()
+        #expect(
+          scan.forEachName {
+            identity.add(NameHash.of($0)); return true
+          })
+        let names = try #require(shared.names.known(identity), "the other session has the set")
+        #expect(names === decoded[type].subscription.names)
+        let comparison = try #require(
+          ClaimComparison(scan, with: shared.index(of: table), names: type == .endpoint ? names : nil))
+        #expect(scanned.receivedFirst(names, comparison, for: type) == .subscription)
+      }
+      #expect(outcome(&scanned, type) == outcome(&decoded, type))
+    }
+  }
+
+  private func outcome(_ session: inout ProxySession, _ type: ResourceType) -> Outcome {
+    let sent = session.pump().map { $0.plan.resources.map(\.name).sorted() + ["-"] + $0.plan.removed.sorted() }
+    return Outcome(acked: session[type].acked.contentHash, sent: sent)
+  }
+
+  @Test func aNameThatIsClaimedTwiceIsClaimedAsItCameLast() throws {
+    var world = Self.world()
+    let table = try #require(world.generation().table(.cluster, for: World.proxyClass))
+    var request = DeltaDiscoveryRequest()
+    table.tree.forEach { request.initialResourceVersions[$0.name] = $0.version }
+    let good = request.encoded()
+    request.initialResourceVersions = ["cluster-3": "old"]
+    for (bytes, stale) in [(good + request.encoded(), ["cluster-3"]), (request.encoded() + good, [])] {
+      try bytes.withUnsafeBytes { bytes in
+        let scan = try #require(RequestScan(delta: bytes))
+        let comparison = try #require(ClaimComparison(scan, with: TableIndex(table), names: nil))
+        #expect(comparison.stale.map(\.name) == stale)
+        #expect(comparison.missing.isEmpty)
+      }
+    }
+  }
+
+  @Test func claimsThatDoNotCoverTheSubscriptionAreLeftToTheDecoder() throws {
+    var world = Self.world()
+    let table = try #require(world.generation().table(.endpoint, for: World.proxyClass))
+    let names = NameSetPool().set(of: ["cluster-1", "cluster-2"])
+    var request = DeltaDiscoveryRequest()
+    request.initialResourceVersions = ["cluster-1": table["cluster-1"]?.version ?? ""]
+    request.encoded().withUnsafeBytes { bytes in
+      let scan = RequestScan(delta: bytes)
+      #expect(scan.flatMap { ClaimComparison($0, with: TableIndex(table), names: names) } == nil)
+    }
+  }
+
+  @Test func aNonceIsReadAsItIsWritten() {
+    func read(_ text: String) -> Nonce? { Array(text.utf8).withUnsafeBytes { Nonce($0) } }
+    for nonce in [Nonce(generation: 0), Nonce(generation: 17), Nonce(generation: .max, repetition: .max)] {
+      #expect(read(nonce.text) == nonce)
+    }
+    for text in ["", ".", "1.", ".1", "1.0", "01", "+1", "1.2.3", "18446744073709551616", "1.4294967296", "x"] {
+      #expect(read(text) == nil, "\(text)")
+    }
+  }
+}
