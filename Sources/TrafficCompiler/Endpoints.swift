@@ -62,7 +62,9 @@ struct Assignment: Equatable, Sendable {
     var fragments = ReferencedTree<Fragment>()
     let hasReady = parts.contains(where: \.hasReady)
     let isOnePart = parts.count == 1 && hasReady
-    var localities = isOnePart && threshold == 0 ? [] : LocalityEndpoints.merged(parts)
+    // What is there twice counts twice here, but to merge the many small ones just to see would cost them all.
+    let mayBeLone = threshold > 0 && parts.reduce(0) { $0 + $1.endpointCount } >= threshold
+    var localities = isOnePart && !mayBeLone ? [] : LocalityEndpoints.merged(parts)
     if !hasReady {
       for place in localities.indices {
         for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
@@ -75,7 +77,7 @@ struct Assignment: Equatable, Sendable {
     }
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
-    if threshold > 0, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
+    if mayBeLone, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {
       lone = LoneEndpoints(cluster: cluster, localities: localities)
     }
     problems = []

@@ -21,6 +21,9 @@ struct SlicePart: Sendable {
     var subset: String
   }
 
+  /// How many endpoints it has, those that are there twice too. O(1).
+  var endpointCount: Int { selection?.count ?? slice.endpoints.count }
+
   /// Not decoded again: the endpoints behind the fragments.
   func endpoints() -> [LocalityEndpoints] { slice.endpoints(selection, port: port) }
 }

@@ -22,7 +22,7 @@ struct DeliveryOptions: ParsableArguments {
       "From how many endpoints of a cluster on they come one by one (LEDS), to Envoys on a delta ADS stream; 0 for never. It "
         + "pays where thousands change often: one by one an endpoint takes six times the bytes, and a proxy that comes back is "
         + "sent all of them. (default: 0)", valueName: "count"),
-    transform: FlagValue.countOrNone)
+    transform: FlagValue.threshold)
   var ledsThreshold = 0
 
   @Flag(

@@ -2,8 +2,8 @@ import ArgumentParser
 
 // What the flags of limits take.
 extension FlagValue {
-  /// As `count`, or 0.
-  @Sendable static func countOrNone(_ text: String) throws -> Int { text == "0" ? 0 : try count(text) }
+  /// As `count`, or 0 for never.
+  @Sendable static func threshold(_ text: String) throws -> Int { text == "0" ? 0 : try count(text) }
 
   /// A whole number from 1 to a billion.
   @Sendable static func count(_ text: String) throws -> Int {
