@@ -90,9 +90,13 @@ struct ServedTables {
     if loneAssignments.settle() { hasChanged = true }
     if loneEndpoints.settle() { hasChanged = true }
     if updateClasses() { hasChanged = true }
-    guard hasChanged else { return nil }
-    return Generation(
-      number: generation.number + 1, clusters: clusters.table, endpoints: endpoints.table,
+    return hasChanged ? current(generation.number + 1) : nil
+  }
+
+  /// The tables as they are now.
+  func current(_ number: UInt64) -> Generation {
+    Generation(
+      number: number, clusters: clusters.table, endpoints: endpoints.table,
       loneEndpoints: hasLoneEndpoints
         ? .init(assignments: loneAssignments.table, endpoints: loneEndpoints.table) : nil,
       classes: classes)

@@ -35,7 +35,7 @@ public final class TrafficCompiler {
     graph = TrafficGraph(
       clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
     tables.hasLoneEndpoints = loneEndpointsFrom > 0
-    generation = Generation(number: 0, clusters: .init(), endpoints: .init(), classes: [:])
+    generation = tables.current(0)
     observeResources()
     observeProblems()
   }

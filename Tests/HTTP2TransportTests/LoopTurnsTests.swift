@@ -1,0 +1,133 @@
+import HTTP2Session
+import NIOCore
+import NIOEmbedded
+import Testing
+
+@testable import HTTP2Transport
+
+/// Who has a turn when, by a clock that the work itself moves on.
+@Suite struct LoopTurnsTests {
+  final class Record {
+    var time = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    var slices: [String] = []
+    var ends: [String] = []
+  }
+
+  final class Slices: LoopTurns.Work {
+    private let name: String
+    private let record: Record
+    private let cost: TimeAmount
+    private var left: Int
+    var isDistrusted: Bool
+
+    init(_ name: String, _ count: Int, of cost: TimeAmount, isDistrusted: Bool = false, in record: Record) {
+      self.name = name
+      self.record = record
+      self.cost = cost
+      self.isDistrusted = isDistrusted
+      left = count
+    }
+
+    func takeSlice() -> Bool {
+      record.time = record.time + cost
+      record.slices.append(name)
+      left -= 1
+      return left > 0
+    }
+
+    func endSlices() { record.ends.append(name) }
+  }
+
+  private let loop = EmbeddedEventLoop()
+  private let record = Record()
+
+  private func turns() -> LoopTurns { LoopTurns(eventLoop: loop, now: { [record] in record.time }) }
+
+  @Test func whatFitsIntoTheShareIsDoneAtOnce() {
+    let turns = turns()
+    turns.begin(Slices("a", 4, of: .microseconds(100), in: record))
+    #expect(record.slices == ["a", "a", "a", "a"])
+    #expect(record.ends == ["a"])
+    #expect(turns.waitingCount == (trusted: 0, distrusted: 0))
+  }
+
+  @Test func whatDoesNotFitWaitsAndThenGoesOnInTurn() {
+    let turns = turns()
+    turns.begin(Slices("a", 5, of: .microseconds(200), in: record))
+    #expect(record.slices == ["a", "a", "a"], "0.5 ms are used up during the third")
+    turns.begin(Slices("b", 2, of: .microseconds(200), in: record))
+    #expect(record.slices.count == 3, "whoever comes later waits too")
+    #expect(turns.waitingCount == (trusted: 2, distrusted: 0))
+
+    var hasRun = false
+    loop.execute { hasRun = true }
+    loop.run()
+    #expect(hasRun && record.slices.count == 3, "the loop's tasks come first")
+    loop.advanceTime(by: .microseconds(20))
+    #expect(record.slices == ["a", "a", "a", "a", "b", "a"])
+    loop.advanceTime(by: .microseconds(20))
+    #expect(record.slices == ["a", "a", "a", "a", "b", "a", "b"])
+    #expect(turns.waitingCount == (trusted: 0, distrusted: 0))
+  }
+
+  @Test func aNewTurnHasItsWholeShare() {
+    let turns = turns()
+    turns.begin(Slices("a", 1, of: .milliseconds(3), in: record))
+    loop.run()
+    turns.begin(Slices("b", 1, of: .milliseconds(3), in: record))
+    #expect(record.slices == ["a", "b"])
+  }
+
+  @Test func whoIsNotTrustedHoldsUpNobody() {
+    let turns = turns()
+    turns.begin(Slices("bad", 5, of: .microseconds(60), isDistrusted: true, in: record))
+    #expect(record.slices.isEmpty)
+    turns.begin(Slices("good", 2, of: .microseconds(10), in: record))
+    #expect(record.slices == ["good", "good"])
+    loop.advanceTime(by: .milliseconds(2))
+    #expect(record.slices == ["good", "good", "bad", "bad"], "0.1 ms in each 2 ms")
+    loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices.count == 4)
+    loop.advanceTime(by: .milliseconds(3))
+    #expect(record.slices.count == 7 && turns.waitingCount == (trusted: 0, distrusted: 0))
+  }
+
+  /// A fresh slice each look at the clock, so that each uses up its turn.
+  @Test func aConnectionIsNotReadFromWhileItWaits() throws {
+    final class Reads: ChannelOutboundHandler {
+      typealias OutboundIn = ByteBuffer
+      var count = 0
+      func read(context: ChannelHandlerContext) { count += 1 }
+    }
+    let turns = LoopTurns(
+      eventLoop: loop,
+      now: { [record] in
+        record.time = record.time + .milliseconds(1)
+        return record.time
+      })
+    let user = RecordingConnection()
+    let server = try HTTP2Connection(role: .server, configuration: .init(), delegate: user, turns: turns)
+    let reads = Reads()
+    let channel = EmbeddedChannel(handlers: [reads, server], loop: loop)
+    try channel.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
+    let client = try HTTP2Session(role: .client)
+    let stream = try client.openStream(requestHead, endStream: false)
+    client.write(ByteBuffer(repeating: 7, count: 9_000), on: stream)
+    var sent = ByteBuffer()
+    try client.takeOutput(limit: .max) { sent.writeImmutableBuffer($0) }
+    reads.count = 0
+
+    channel.pipeline.fireChannelRead(sent)
+    channel.pipeline.fireChannelReadComplete()
+    #expect(turns.waitingCount.trusted == 1)
+    channel.read()
+    #expect(reads.count == 0)
+    // Five slices and what is left, one in a turn.
+    for _ in 0..<6 { loop.advanceTime(by: .microseconds(20)) }
+    #expect(turns.waitingCount.trusted == 0)
+    #expect(user.accepted.first?.body.count == 9_000)
+    #expect(reads.count == 1)
+    channel.close(promise: nil)
+    loop.run()
+  }
+}
