@@ -9,10 +9,10 @@ public import NIOCore
 /// its turn, those that have waited longest go on, a slice each.
 ///
 ///     read ──▶ slice, slice, … ── share used up ──▶ line ──(tasks, sockets)──▶ slice each, for another share ──▶ line …
-///     read, of a client that is not trusted ──▶ slow line ──(every two milliseconds)──▶ slices, for a twentieth of the time
+///     read, of a client that is not trusted ──▶ slow line ──(every millisecond)──▶ slices, for a fifth of the time
 ///
 /// Clients that have broken rules, or come from where rules were just broken, wait in a line of their own, which gets no more
-/// than a twentieth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
+/// than a fifth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
 /// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
 /// What is received is never lost, and in a calm hour nothing ever waits: a read costs two looks at the clock more.
@@ -37,8 +37,8 @@ public final class LoopTurns {
   public struct Shares: Sendable {
     public var trusted = TimeAmount.microseconds(500)
     /// In each `interval`.
-    public var distrusted = TimeAmount.microseconds(100)
-    public var interval = TimeAmount.milliseconds(2)
+    public var distrusted = TimeAmount.microseconds(200)
+    public var interval = TimeAmount.milliseconds(1)
     public init() {}
   }
 

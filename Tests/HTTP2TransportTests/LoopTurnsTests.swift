@@ -80,15 +80,15 @@ import Testing
 
   @Test func whoIsNotTrustedHoldsUpNobody() {
     let turns = turns()
-    turns.begin(Slices("bad", 5, of: .microseconds(60), isDistrusted: true, in: record))
+    turns.begin(Slices("bad", 5, of: .microseconds(120), isDistrusted: true, in: record))
     #expect(record.slices.isEmpty)
     turns.begin(Slices("good", 2, of: .microseconds(10), in: record))
     #expect(record.slices == ["good", "good"])
-    loop.advanceTime(by: .milliseconds(2))
-    #expect(record.slices == ["good", "good", "bad", "bad"], "0.1 ms in each 2 ms")
     loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices == ["good", "good", "bad", "bad"], "0.2 ms in each millisecond")
+    loop.advanceTime(by: .microseconds(500))
     #expect(record.slices.count == 4)
-    loop.advanceTime(by: .milliseconds(3))
+    loop.advanceTime(by: .milliseconds(2))
     #expect(record.slices.count == 7 && turns.waitingCount == (trusted: 0, distrusted: 0))
   }
 
