@@ -29,23 +29,9 @@ struct LargeService: World {
 /// One endpoint changed among 5,000 of one service, which proxies take one by one (LEDS).
 struct EndpointByEndpoint: Measurement {
   let name = "leds"
-  private let proxies = 100
 
   func measure(_ effort: Effort, in directory: TemporaryDirectory) async throws -> [String: Double] {
     let scene = try await FanOutScene.start(LargeService(), flags: ["--leds-threshold", "1000"], in: directory)
-    let events: [LoadTool.Event]
-    do {
-      let arguments = await scene.arguments(proxies: proxies, protocol: .delta) + scene.endpointTrigger
-      events = try await LoadTool(
-        arguments: arguments + [
-          "--user-agent", "envoy/1.40.0", "--updates", effort(quick: "20", full: "100"), "--interval", "0.1",
-        ]
-      ).run(in: directory)
-    } catch {
-      await scene.stop()
-      throw error
-    }
-    await scene.stop()
-    return try onePerStream(events)
+    return try await onePerStream(scene, trigger: scene.endpointTrigger, effort, in: directory)
   }
 }
