@@ -9,6 +9,10 @@ struct HostPolicy: Equatable, Sendable {
   var loadBalancer: LoadBalancer?
   /// By name.
   var subsets: [DestinationRule.Subset]
+  /// Whether a release divides the service's routes.
+  var isReleased = false
+  /// Those that no rule of a user's declares.
+  var subsetsOfReleases: Set<String> = []
   var problems: [Problem]
 
   init(service: NamespacedName, rules: [DestinationRule]) {
@@ -22,6 +26,16 @@ struct HostPolicy: Equatable, Sendable {
     subsets = []
     for rule in ordered {
       let object = ObjectKey(.destinationRule, rule.id)
+      if rule.isOfRelease {
+        isReleased = true
+        // What a DestinationRule says of a subset counts; a release only makes sure that it is there.
+        for subset in rule.subsets where owners[subset.name] == nil {
+          owners[subset.name] = rule.id
+          subsetsOfReleases.insert(subset.name)
+          subsets.append(subset)
+        }
+        continue
+      }
       for subset in rule.subsets {
         if subset.name.isEmpty {
           problems.append(
