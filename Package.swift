@@ -106,7 +106,8 @@ let package = Package(
       "Weir",
       [
         "TrafficModel", "TrafficCompiler", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
-        "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity", nio("NIOCore"),
+        "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
+        nio("NIOCore"),
         nio("NIOPosix"), logging,
       ]),
     program(

@@ -112,7 +112,8 @@ public enum RouteAction: Sendable, Hashable {
 
     public init(
       destinations: [WeightedCluster], isSticky: Bool = false, timeout: Milliseconds = Milliseconds(0),
-      retry: RetryPolicy? = nil, hashPolicy: [HashPolicy] = [], mirrors: [MirrorPolicy] = [], pathRewrite: String? = nil, hostRewrite: String? = nil
+      retry: RetryPolicy? = nil, hashPolicy: [HashPolicy] = [], mirrors: [MirrorPolicy] = [],
+      pathRewrite: String? = nil, hostRewrite: String? = nil
     ) {
       self.destinations = destinations
       self.isSticky = isSticky

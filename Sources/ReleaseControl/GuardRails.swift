@@ -68,6 +68,13 @@ public struct CapacityShortfall: Sendable, Hashable, CustomStringConvertible {
   public var needed: Int
   public var weight: Weight
 
+  public init(subset: String, ready: Int, needed: Int, weight: Weight) {
+    self.subset = subset
+    self.ready = ready
+    self.needed = needed
+    self.weight = weight
+  }
+
   public var description: String {
     "\(subset) has \(ready) ready \(ready == 1 ? "endpoint" : "endpoints") of \(needed) that \(weight) of the traffic "
       + "\(needed == 1 ? "needs" : "need")"
@@ -78,7 +85,9 @@ extension Release {
   /// Why the candidate cannot have a weight, or the stable subset what is left; nil if both can.
   ///
   /// A subset that is to get no more than it has is not looked at: taking nothing away does no harm.
-  public func shortfall(for weight: Weight, _ capacity: ReleaseCapacity, from current: Weight? = nil) -> CapacityShortfall? {
+  public func shortfall(for weight: Weight, _ capacity: ReleaseCapacity, from current: Weight? = nil)
+    -> CapacityShortfall?
+  {
     let baseline = max(self.baseline, capacity.stable)
     let current = current ?? self.weight
     if weight > current {

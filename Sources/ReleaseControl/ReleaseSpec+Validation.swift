@@ -1,4 +1,4 @@
-public import TrafficModel
+internal import TrafficModel
 
 extension ReleaseSpec {
   /// Whatever can be said of it without looking at the service.
@@ -31,7 +31,9 @@ extension ReleaseSpec {
       for (name, condition) in Array(rule.headers) + Array(rule.cookies) + Array(rule.queryParameters) {
         try require(!name.isEmpty && name.utf8.count <= 256, "a condition's name is empty or longer than 256 bytes")
         try require(condition.text.utf8.count <= 1024, "the condition on \(name) is longer than 1024 bytes")
-        if case .prefix("") = condition { throw ReleaseError(.invalid, "the prefix for \(name) is empty; present asks that it is there") }
+        if case .prefix("") = condition {
+          throw ReleaseError(.invalid, "the prefix for \(name) is empty; present asks that it is there")
+        }
       }
       for name in rule.headers.keys {
         try require(
@@ -49,11 +51,14 @@ extension ReleaseSpec {
           && previewHost.utf8.allSatisfy(\.isOfName), "\(previewHost) is no full host name")
     }
     switch stickiness {
-    case .cookie(let name, _): try require(!name.isEmpty && name.utf8.allSatisfy(\.isOfName), "\(name) is no cookie's name")
-    case .header(let name): try require(!name.isEmpty && name.utf8.allSatisfy(\.isOfName), "\(name) is no header's name")
+    case .cookie(let name, _):
+      try require(!name.isEmpty && name.utf8.allSatisfy(\.isOfName), "\(name) is no cookie's name")
+    case .header(let name):
+      try require(!name.isEmpty && name.utf8.allSatisfy(\.isOfName), "\(name) is no header's name")
     case nil: break
     }
-    try require((0...1_000_000).contains(guardRails.minimumReady), "\(guardRails.minimumReady) is no number of endpoints")
+    try require(
+      (0...1_000_000).contains(guardRails.minimumReady), "\(guardRails.minimumReady) is no number of endpoints")
   }
 }
 

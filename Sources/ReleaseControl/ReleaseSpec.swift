@@ -92,7 +92,7 @@ extension ReleaseSpec {
   ) -> ReleaseSpec {
     ReleaseSpec(
       service: service, port: port, strategy: .blueGreen, stable: stable, candidate: candidate,
-      steps: [ReleaseStep(.none, pause: switching), ReleaseStep(.all, pause: ReleasePause.none)], rules: preview,
+      steps: [ReleaseStep(.none, pause: switching)], rules: preview,
       previewHost: previewHost, warmTime: ReleaseDuration(warm), guardRails: guardRails)
   }
 

@@ -49,7 +49,8 @@ public struct ReleaseDuration: Sendable, Hashable, Comparable {
   public init(_ duration: Duration) {
     let (seconds, attoseconds) = duration.components
     let rest = (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-    milliseconds = UInt64(clamping: seconds).multipliedReportingOverflow(by: 1000).partialValue &+ UInt64(clamping: rest)
+    milliseconds =
+      UInt64(clamping: seconds).multipliedReportingOverflow(by: 1000).partialValue &+ UInt64(clamping: rest)
   }
 
   public var duration: Duration { .milliseconds(Int64(clamping: milliseconds)) }

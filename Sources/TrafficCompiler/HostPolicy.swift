@@ -70,6 +70,7 @@ extension DestinationRule {
 
   /// Why the rule has no effect, or another one than Istio would give it.
   func problems(clusterDomain: String, exists: (NamespacedName) -> Bool) -> [Problem] {
+    if isOfRelease { return [] }
     func problem(_ message: String) -> [Problem] {
       [Problem(.warning, at: nil, object: ObjectKey(.destinationRule, id), field: "spec.host", message)]
     }

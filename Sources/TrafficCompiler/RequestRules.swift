@@ -50,7 +50,8 @@ extension HashPolicy {
   init(_ stickiness: Stickiness) {
     switch stickiness {
     case .cookie(let name, let seconds):
-      self = .cookie(name: name, path: "/", ttl: Milliseconds(seconds.multipliedReportingOverflow(by: 1000).partialValue))
+      self = .cookie(
+        name: name, path: "/", ttl: Milliseconds(seconds.multipliedReportingOverflow(by: 1000).partialValue))
     case .header(let name): self = .header(name)
     }
   }

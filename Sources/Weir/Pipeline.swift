@@ -73,7 +73,7 @@ actor Pipeline {
       for proxyClass in expected { compiler.addClass(proxyClass) }
       compiler.apply(stored.objects.map { .upsert($0.object) })
     }
-    restore(releases)
+    released.set(releases, in: compiler).forEach(onReleaseNotice)
     if !stored.objects.isEmpty { server.remember(compiler.generation) }
     // Of what was restored nobody asks why.
     _ = compiler.takeChange()
@@ -88,11 +88,13 @@ actor Pipeline {
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
     compiler.apply(batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
-    let generation = settleChangedCapacities()
+    let notices = released.settleCapacities(in: compiler)
+    let generation = compiler.generation
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
     serve(generation)
     noteChange()
+    for notice in notices { onReleaseNotice(notice) }
     if batch.isInitialScan {
       for proxyClass in expected { remove(proxyClass) }
     }

@@ -1,10 +1,11 @@
-public import FoundationEssentials
-public import TrafficModel
+internal import FoundationEssentials
+internal import TrafficModel
 
 /// As it is stored.
 extension Release: Codable {
   private enum Key: String, CodingKey {
-    case id, spec, namespace, name, stable, candidate, baseline, revision, state, step, weight, mirror, target, liveAt, reason
+    case id, spec, namespace, name, stable, candidate, baseline, revision, state, step, weight, mirror, target, liveAt,
+      reason
     case startedAt, changedAt
   }
 

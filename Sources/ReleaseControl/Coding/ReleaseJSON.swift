@@ -5,7 +5,8 @@ public import FoundationEssentials
 public enum ReleaseJSON {
   public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> Data {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+    encoder.outputFormatting =
+      pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .custom { date, encoder in
       var container = encoder.singleValueContainer()
       try container.encode(text(date))
@@ -19,7 +20,8 @@ public enum ReleaseJSON {
       let container = try decoder.singleValueContainer()
       let text = try container.decode(String.self)
       guard let date = date(text) else {
-        throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(text) is no time as RFC 3339 writes it")
+        throw DecodingError.dataCorruptedError(
+          in: container, debugDescription: "\(text) is no time as RFC 3339 writes it")
       }
       return date
     }

@@ -1,4 +1,4 @@
-public import TrafficModel
+internal import TrafficModel
 
 /// What is missing has its default, so that a canary is no more than service, versions and steps:
 ///

@@ -1,4 +1,4 @@
-public import TrafficModel
+internal import TrafficModel
 
 /// In seconds, with decimals.
 extension ReleaseDuration: Codable {

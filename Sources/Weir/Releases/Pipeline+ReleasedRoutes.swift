@@ -10,7 +10,9 @@ extension Pipeline {
     var list = ReleasedRouteList()
     let owner = compiler.routesOwner(of: release.service)
     var services: [VirtualService] = owner.map { [$0] } ?? []
-    for service in gate.virtualServices(naming: release.service) where service.id != owner?.id { services.append(service) }
+    for service in gate.virtualServices(naming: release.service) where service.id != owner?.id {
+      services.append(service)
+    }
     if owner?.http.isEmpty ?? true { list.divided.append("the service's own route") }
     for service in services {
       for (index, route) in service.http.enumerated() {

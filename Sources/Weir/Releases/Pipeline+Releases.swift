@@ -39,6 +39,8 @@ extension Pipeline {
     return compiler.generation.number
   }
 
+  var generationNumber: UInt64 { compiler.generation.number }
+
   /// Nil if there is no such service.
   func ground(for spec: ReleaseSpec, of service: NamespacedName) -> ReleaseGround? {
     guard let found = compiler.service(service) else { return nil }

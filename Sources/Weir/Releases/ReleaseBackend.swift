@@ -1,5 +1,6 @@
 public import ReleaseControl
 public import XDSServer
+public import XDSServer
 
 /// Whoever runs releases: the control plane in this process, or a server that is asked over HTTP. ``Releases`` reads the same
 /// with both.
@@ -13,6 +14,6 @@ public protocol ReleaseBackend: Sendable {
   func history(of id: String) async throws -> [ReleaseHistoryEntry]
   /// The release as it is, and whenever it has changed.
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error>
-  /// Returns when a generation is live on the proxies of a scope.
-  func live(_ generation: UInt64, of id: String, on scope: ReleaseScope, within time: Duration) async throws -> ReleaseConvergence
+  /// Returns when a release's generation is live on the proxies of a scope, or when the time is over.
+  func live(_ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration) async throws -> LiveReport
 }

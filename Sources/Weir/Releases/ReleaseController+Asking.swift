@@ -1,5 +1,6 @@
 internal import Foundation
 internal import ReleaseControl
+internal import XDSServer
 
 extension ReleaseController: ReleaseBackend {
   func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
@@ -33,6 +34,13 @@ extension ReleaseController: ReleaseBackend {
     }
     continuation.yield(first)
     return stream
+  }
+
+  func live(
+    _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
+  ) async throws -> LiveReport {
+    let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
+    return LiveReport(try await server.live(query, within: time), scope)
   }
 
   private func forgetWatcher(_ key: UUID, of id: String) {

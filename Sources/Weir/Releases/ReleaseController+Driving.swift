@@ -2,6 +2,7 @@ internal import Foundation
 internal import Logging
 internal import ReleaseControl
 internal import TrafficModel
+internal import XDSServer
 
 // What releases do by themselves: they notice that they are live, wait out their pauses, take the next step when the subsets can
 // carry it, and do what guard rails ask for.
@@ -40,7 +41,9 @@ extension ReleaseController {
     guard let release = releases[id], release.revision == revision else { return }
     if release.liveAt == nil {
       let generation = await pipeline.view(of: release).generation
-      try await convergence.waitUntilLive(generation, of: release)
+      let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain)
+      for await state in server.convergences(of: query) where state.isLive { break }
+      try Task.checkCancellation()
       try await note(.live, id, revision, "")
     }
     guard let due = releases[id]?.dueAt, releases[id]?.revision == revision else { return }
@@ -63,14 +66,15 @@ extension ReleaseController {
   /// An event of a release's own, unless somebody has moved it meanwhile.
   private func note(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
     guard let known = releases[id] else { return }
-    try await alone(on: known.service) { [self] in
-      guard var release = releases[id], release.revision == revision else { return }
-      let before = release.weight
-      guard try release.take(event, reason: reason, at: now) else { return }
-      try await commit(
-        [(release, before)], action: event.kind.rawValue,
-        ReleaseRequest(actor: Self.itself, reason: reason), "")
-    }
+    try await alone(on: known.service) { try await $0.noteAlone(event, id, revision, reason) }
+  }
+
+  private func noteAlone(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
+    guard var release = releases[id], release.revision == revision else { return }
+    let before = release.weight
+    guard try release.take(event, reason: reason, at: now) else { return }
+    try await commit(
+      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "")
   }
 
   /// What guard rails found. The pipeline has acted on it already; here it becomes a part of the release.

@@ -8,20 +8,24 @@ extension ReleaseController {
       throw ReleaseError(
         .invalid, "\(spec.service) names no service: NAME.NAMESPACE, or with .svc or .svc.\(clusterDomain) behind it")
     }
-    return try await alone(on: service) { [self] in
-      let fingerprint = "start \(spec)"
-      if let answer = try replay(request, fingerprint) { return answer }
-      let (release, replaced) = try await prepare(spec, service, request)
-      var changed: [(Release, Weight)] = []
-      for var old in replaced {
-        let weight = old.weight
-        try old.take(.action(.retire), reason: "\(release.id) takes its place", at: now)
-        changed.append((old, weight))
-      }
-      changed.append((release, .none))
-      try await commit(changed, action: "start", request, fingerprint)
-      return await status(of: release)
+    return try await alone(on: service) { try await $0.start(spec, of: service, request) }
+  }
+
+  private func start(
+    _ spec: ReleaseSpec, of service: NamespacedName, _ request: ReleaseRequest
+  ) async throws -> ReleaseStatus {
+    let fingerprint = "start \(String(decoding: try ReleaseJSON.encode(spec), as: UTF8.self))"
+    if let answer = try await replay(request, fingerprint) { return answer }
+    let (release, replaced) = try await prepare(spec, service, request)
+    var changed: [(Release, Weight)] = []
+    for var old in replaced {
+      let weight = old.weight
+      try old.take(.action(.retire), reason: "\(release.id) takes its place", at: now)
+      changed.append((old, weight))
     }
+    changed.append((release, .none))
+    try await commit(changed, action: "start", request, fingerprint)
+    return await status(of: release)
   }
 
   /// - Returns: with the new release those that are over and give way to it.
@@ -32,9 +36,12 @@ extension ReleaseController {
       throw ReleaseError(.unknownService, "there is no service \(service)")
     }
     let http = ground.ports.filter(\.applicationProtocol.isHTTP).map(\.port).sorted()
-    guard !http.isEmpty else { throw ReleaseError(.invalid, "\(service) has no HTTP port, and only HTTP can be divided") }
+    guard !http.isEmpty else {
+      throw ReleaseError(.invalid, "\(service) has no HTTP port, and only HTTP can be divided")
+    }
     if let port = spec.port, !http.contains(port) {
-      throw ReleaseError(.invalid, "\(service) has no HTTP port \(port); it has \(http.map(String.init).joined(separator: ", "))")
+      throw ReleaseError(
+        .invalid, "\(service) has no HTTP port \(port); it has \(http.map(String.init).joined(separator: ", "))")
     }
     let others = releases.values.filter {
       $0.service == service && $0.state.isInForce
@@ -72,7 +79,8 @@ extension ReleaseController {
   private func checkSuccession(_ spec: ReleaseSpec, after other: Release) throws {
     guard other.state == .succeeded || other.state == .rolledBack else {
       throw ReleaseError(
-        .alreadyReleased, "release \(other.id) of \(other.service) is \(other.state.phrase); allowed for it now: "
+        .alreadyReleased,
+        "release \(other.id) of \(other.service) is \(other.state.phrase); allowed for it now: "
           + other.state.allowedActions.map(\.rawValue).joined(separator: ", "), release: other.id,
         allowedNow: other.state.allowedActions)
     }

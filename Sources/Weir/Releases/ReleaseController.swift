@@ -3,6 +3,7 @@ internal import Logging
 internal import ReleaseControl
 internal import Synchronization
 internal import TrafficModel
+internal import XDSServer
 
 /// Runs the releases of a control plane: takes what is asked, keeps it, has it served, and takes the steps that are due.
 ///
@@ -12,7 +13,7 @@ internal import TrafficModel
 actor ReleaseController {
   let pipeline: Pipeline
   let journal: any ReleaseJournal
-  let convergence: any ReleaseConvergenceSource
+  let server: XDSServer
   let clock: ReleaseClock
   let clusterDomain: String
   let logger: Logger
@@ -31,11 +32,11 @@ actor ReleaseController {
 
   init(
     pipeline: Pipeline, journal: any ReleaseJournal, releases: [Release], answers: [String: ReleaseAnswer],
-    convergence: any ReleaseConvergenceSource, clock: ReleaseClock, clusterDomain: String, logger: Logger
+    server: XDSServer, clock: ReleaseClock, clusterDomain: String, logger: Logger
   ) {
     self.pipeline = pipeline
     self.journal = journal
-    self.convergence = convergence
+    self.server = server
     self.clock = clock
     self.clusterDomain = clusterDomain
     self.logger = logger
@@ -51,14 +52,15 @@ actor ReleaseController {
   /// Runs a change of a service when those before it are done. Once it has begun it is carried through, even if whoever asked
   /// goes away.
   func alone<Result: Sendable>(
-    on service: NamespacedName, _ body: sending @escaping () async throws -> Result
+    on service: NamespacedName,
+    _ body: @escaping @Sendable (_ controller: isolated ReleaseController) async throws -> Result
   ) async throws -> Result {
     if !busy.insert(service).inserted {
       await withCheckedContinuation { queues[service, default: []].append($0) }
     }
     defer { release(service) }
     try Task.checkCancellation()
-    return try await Task { try await body() }.value
+    return try await Task { try await body(self) }.value
   }
 
   private func release(_ service: NamespacedName) {
@@ -73,23 +75,22 @@ actor ReleaseController {
 
   // MARK: Moving a release
 
-  func perform(
-    _ event: ReleaseEvent, on id: String, _ request: ReleaseRequest
-  ) async throws -> ReleaseStatus {
-    let known = try find(id)
-    return try await alone(on: known.service) { [self] in
-      let fingerprint = "\(id) \(event)"
-      if let answer = try replay(request, fingerprint) { return answer }
-      var release = try find(id)
-      try checkRevision(request, release)
-      let before = release
-      let holds = try await holds(event, release)
-      guard try release.take(event, reason: request.reason, at: now, holds: holds) else {
-        return await status(of: release)
-      }
-      try await commit([(release, before.weight)], action: "\(event.kind.rawValue)", request, fingerprint)
+  func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
+  }
+
+  private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    let fingerprint = "\(id) \(event)"
+    if let answer = try await replay(request, fingerprint) { return answer }
+    var release = try find(id)
+    try checkRevision(request, release)
+    let before = release
+    let holds = try await holds(event, release)
+    guard try release.take(event, reason: request.reason, at: now, holds: holds) else {
       return await status(of: release)
     }
+    try await commit([(release, before.weight)], action: event.kind.rawValue, request, fingerprint)
+    return await status(of: release)
   }
 
   /// Keeps releases as they are now, has them served, and lets them go on from there.
@@ -103,7 +104,8 @@ actor ReleaseController {
     let entries = changed.map { release, weight in
       ReleaseHistoryEntry(
         release, from: weight, action: release.id == asked.id ? action : "retire", actor: request.actor,
-        reason: release.id == asked.id ? request.reason : "\(asked.id) takes its place", generation: generation, at: now)
+        reason: release.id == asked.id ? request.reason : "\(asked.id) takes its place", generation: generation, at: now
+      )
     }
     let answer = ReleaseAnswer(request: fingerprint, release: asked.id, revision: asked.revision)
     do {
@@ -125,20 +127,21 @@ actor ReleaseController {
     }
   }
 
-  /// The answer that was given to a request with the same key; nil if there is none.
-  func replay(_ request: ReleaseRequest, _ fingerprint: String) throws -> ReleaseStatus? {
+  /// Answers a request that was done already with the release as it is; nil if the key is new.
+  func replay(_ request: ReleaseRequest, _ fingerprint: String) async throws -> ReleaseStatus? {
     guard let key = request.idempotencyKey, let answer = answers[key] else { return nil }
     guard answer.request == fingerprint else {
       throw ReleaseError(
         .keyReused, "the idempotency key \(key) was used for \(answer.request)", release: answer.release)
     }
-    return nil
+    return await status(of: try find(answer.release))
   }
 
   private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {
     guard let expected = request.ifRevision, expected != release.revision else { return }
     throw ReleaseError(
-      .stale, "release \(release.id) has revision \(release.revision), and not \(expected): \(release.state.phrase), "
+      .stale,
+      "release \(release.id) has revision \(release.revision), and not \(expected): \(release.state.phrase), "
         + "\(release.weight) on \(release.candidate.name)", release: release.id,
       allowedNow: release.state.allowedActions)
   }
