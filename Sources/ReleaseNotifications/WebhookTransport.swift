@@ -38,6 +38,8 @@ public final class HTTPWebhookTransport: WebhookTransport {
     var configuration = HTTPClient.Configuration()
     configuration.redirectConfiguration = .disallow
     configuration.timeout.connect = .seconds(10)
+    // Whoever sends tries again by itself, and wants to know why it failed.
+    configuration.connectionPool.retryConnectionEstablishment = false
     client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
   }
 
