@@ -22,7 +22,8 @@ actor Pipeline {
   /// How long until a write to the state store that failed is tried again.
   static let retryDelay = Duration.seconds(1)
 
-  private var gate: AdmissionGate
+  private(set) var gate: AdmissionGate
+  let clusterDomain: String
   private let compiler: TrafficCompiler
   private var journal: ChangeJournal
   private var keeper: Keeper?
@@ -47,6 +48,7 @@ actor Pipeline {
     server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
+    self.clusterDomain = clusterDomain
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
     compiler = TrafficCompiler(clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom)

@@ -159,7 +159,12 @@ final class XDSStream: GRPCCallHandler {
     return session.map { goal.isMet(by: $0) } ?? false
   }
 
-  private var identity: ProxyIdentity? {
+  func holdings(_ goal: TerminationGoal) -> Holdings {
+    catchUp()
+    return session.map { goal.holdings(of: $0) } ?? .unknown
+  }
+
+  var identity: ProxyIdentity? {
     peer.map {
       ProxyIdentity(
         nodeID: $0.id, proxyClass: $0.proxyClass, variant: variant, scope: scope,
