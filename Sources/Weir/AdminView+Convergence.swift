@@ -111,18 +111,8 @@ extension ConvergenceObstacle {
     case .unanswered(let type, let generation):
       "\(type.kind.rawValue): the response of generation \(generation) is not answered"
     case .held(let type, let item):
-      "\(type.kind.rawValue) \(item.part.map { "\(item.resource) \($0)" } ?? item.resource): \(item.reason.words)"
+      "\(type.kind.rawValue) \(item.part.map { "\(item.resource) \($0)" } ?? item.resource): \(item.reason.text)"
     case .cold(let cluster): "cluster \(cluster) is accepted, and its endpoints are not yet"
-    }
-  }
-}
-
-extension HeldItem.Reason {
-  var words: String {
-    switch self {
-    case .waitsForCluster(let name): "waits for the cluster \(name) to be warm"
-    case .inUse: "stays until no route or listener of the proxy names it"
-    case .refused: "refused by the proxy, which keeps the version before"
     }
   }
 }

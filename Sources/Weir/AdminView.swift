@@ -129,12 +129,22 @@ extension ProxyStatus.TypeStatus {
       sentVersion: inFlight?.version ?? held, inFlight: inFlight != nil,
       lag: newest - min(convergedGeneration, newest),
       heldBack: self.held.map { item in
-        .init(name: item.part.map { "\(item.resource) \($0)" } ?? item.resource, reason: item.reason.words)
+        .init(name: item.part.map { "\(item.resource) \($0)" } ?? item.resource, reason: item.reason.text)
       },
       lastNack: rejection.map { rejection in
         .init(
           reason: rejection.message, resources: rejection.resources,
           at: now.addingTimeInterval(-(rejectionAge / .seconds(1))))
       })
+  }
+}
+
+extension HeldItem.Reason {
+  var text: String {
+    switch self {
+    case .waitsForCluster(let name): "waits for the cluster \(name) to be warm"
+    case .inUse: "stays until no route or listener of the proxy names it"
+    case .refused: "refused by the proxy, which keeps the version before"
+    }
   }
 }

@@ -86,6 +86,11 @@ final class LoopStreams {
     for watch in watches { watch.progressed(stream) }
   }
 
+  /// A client has asked for something, and may do without it until that is answered.
+  func asked(_ stream: XDSStream) {
+    for watch in watches { watch.asked(stream) }
+  }
+
   func forEachIdentified(_ body: (XDSStream) -> Void) {
     for stream in streams.values where stream.isIdentified { body(stream) }
   }

@@ -54,15 +54,15 @@ extension ProxySession {
     if let cluster = coldCluster(goal) { _ = body(.cold(cluster: cluster)) }
   }
 
-  /// A type that the client has not asked for and needs: routes name clusters; and who has come back may follow listeners and
-  /// routes that it has not told of yet. (Envoy asks for them last. One that has frozen comes back without its clusters.)
+  /// A type that the client has not asked for and needs: routes name clusters; and who has just come will ask for listeners and
+  /// routes, or may go on with those that it had. (Envoy asks for them last. One that has frozen comes back without its
+  /// clusters.) Once it has accepted clusters of two generations without asking, it does not use them.
   private var unasked: ResourceType? {
     guard scope == .aggregated else { return nil }
     if !types[ResourceType.cluster.rawValue].isRequested {
       return ResourceType.naming.contains { types[$0.rawValue].isRequested } ? .cluster : nil
     }
-    guard hasReturned, mayFollowUnseen else { return nil }
-    return [.listener, .route].first { !types[$0.rawValue].isRequested }
+    return hasStarted ? nil : [.listener, .route].first { !types[$0.rawValue].isRequested }
   }
 
   /// A cluster that is not warm on the client though it has accepted it: one of the goal, or one that its routes or listeners
