@@ -120,7 +120,8 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer",
+        "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
@@ -225,7 +226,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource",
+        "TrafficModel", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "ManifestSource",
         "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
@@ -250,6 +252,11 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
+      name: "EndToEndTests",
+      dependencies: [
+        "EnvoyHarness", "EnvoyBootstrap", "ReleaseControl", "TrafficModel", "Weir", "XDSServer", logging,
+        nio("NIOCore"),
+      ],
+      swiftSettings: settings),
   ]
 )
