@@ -90,7 +90,8 @@ actor Pipeline {
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
     compiler.apply(batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
-    let notices = released.settleCapacities(in: compiler)
+    let notices =
+      batch.isInitialScan ? released.guardAll(in: compiler) : released.settleCapacities(in: compiler)
     let generation = compiler.generation
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }

@@ -84,7 +84,10 @@ extension ReleaseController {
   }
 
   private func noteAlone(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
-    guard var release = releases[id], release.revision == revision else { return }
+    // Somebody was faster, or the same was found twice.
+    guard var release = releases[id], release.revision == revision,
+      ReleaseState.moves[release.state]?[event.kind] != nil
+    else { return }
     let before = release.weight
     guard try release.take(event, reason: reason, at: now) else { return }
     try await commit(
@@ -108,6 +111,7 @@ extension ReleaseController {
   private func keep(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async {
     do {
       try await note(event, id, revision, reason)
+    } catch is CancellationError {
     } catch {
       logger.error("a guard rail's move could not be kept", metadata: ["release": "\(id)", "error": "\(error)"])
       Task {

@@ -23,6 +23,8 @@ struct ReleasedServices {
   private var releases: [NamespacedName: [String: Release]] = [:]
   private var overlays: [NamespacedName: [ReleaseOverlay]] = [:]
   private var served: [String: Served] = [:]
+  /// Whether guard rails look at endpoints: not before all sources have been read, for until then nobody is there.
+  private var isGuarded = false
 
   /// Nil for a release that is not in force.
   subscript(id: String) -> Served? { served[id] }
@@ -45,6 +47,12 @@ struct ReleasedServices {
     return services.isEmpty ? [] : settle(services, [], in: compiler)
   }
 
+  /// All endpoints are known from now on.
+  mutating func guardAll(in compiler: TrafficCompiler) -> [Notice] {
+    isGuarded = true
+    return settle(Set(releases.keys), [], in: compiler)
+  }
+
   private mutating func settle(
     _ services: Set<NamespacedName>, _ edits: [Edit], in compiler: TrafficCompiler
   ) -> [Notice] {
@@ -54,7 +62,8 @@ struct ReleasedServices {
       var notice = Notice(service: service)
       var wanted: [ReleaseOverlay] = []
       for release in (releases[service] ?? [:]).values.sorted(by: { $0.id < $1.id }) {
-        let guarded = release.guarded(compiler.capacity(of: release))
+        let guarded =
+          isGuarded ? release.guarded(compiler.capacity(of: release)) : (overlay: release.overlay, event: nil, note: nil)
         guard let overlay = guarded.overlay else { continue }
         wanted.append(overlay)
         if let event = guarded.event { notice.events.append((release.id, event, guarded.note ?? "")) }
