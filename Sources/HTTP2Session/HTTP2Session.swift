@@ -127,6 +127,9 @@ public final class HTTP2Session {
     return frameTally
   }
 
+  /// How many of the next bytes to come are a body's (server): they cost no more than to be put where they belong.
+  public var bodyAhead: Int { peerStreams.bodyAhead }
+
   func sessionError(_ code: Int32) -> HTTP2SessionError {
     let text = String(cString: nghttp2_strerror(code))
     if code == NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue {

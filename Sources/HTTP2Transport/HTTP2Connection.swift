@@ -145,9 +145,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     context.fireChannelReadComplete()
   }
 
-  /// Nothing more is read before what was read has been handled.
+  /// Nothing more is read before what was read has been handled, unless that is less than a slice: an ACK that waits for its
+  /// turn is no reason to take the socket out of the selector and put it back.
   public func read(context: ChannelHandlerContext) {
-    if inbound.readableBytes > 0 { isReadWithheld = true } else { context.read() }
+    if inbound.readableBytes >= LoopTurns.sliceSize { isReadWithheld = true } else { context.read() }
   }
 
   private func receive(_ bytes: ByteBuffer) {
@@ -299,10 +300,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 }
 
 extension HTTP2Connection: LoopTurns.Work {
-  /// Handles some of what was received.
+  /// Handles some of what was received. The rest of a DATA frame costs little, so that is not cut.
   public func takeSlice() -> Bool {
     isReading = true
-    let count = min(LoopTurns.sliceSize, inbound.readableBytes)
+    let count = min(max(LoopTurns.sliceSize, session.bodyAhead), inbound.readableBytes)
     if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
     return hasMoreToReceive
   }

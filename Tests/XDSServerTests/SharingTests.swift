@@ -166,7 +166,7 @@ import XDSSnapshot
     #expect(more.isSameButForClasses(as: before) && before.isSameButForClasses(as: more))
     let isNewsToOthers = stream.session.published(more)
     #expect(!isNewsToOthers)
-    for type in ResourceType.general { #expect(stream.session[type].converged == more.number) }
+    for type in ResourceType.general { #expect(stream.session.converged(type) == more.number) }
     let changed = Generation(
       number: more.number + 1, clusters: more.clusters, endpoints: .init(), classes: classes)
     #expect(!changed.isSameButForClasses(as: more))
