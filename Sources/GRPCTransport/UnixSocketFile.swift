@@ -159,8 +159,8 @@ struct UnixSocketFile: Sendable {
 
 }
 
-/// The system's `listen`, under a name that `UnixSocketFile.listen` does not hide.
-private func listenSystem(_ descriptor: CInt, _ backlog: Int32) -> CInt { listen(descriptor, backlog) }
+/// The system's `listen`, under a name that the types' own `listen` does not hide.
+func listenSystem(_ descriptor: CInt, _ backlog: Int32) -> CInt { listen(descriptor, backlog) }
 
 extension SocketAddress {
   /// - Throws: ``UnixSocketError`` when the path does not fit.

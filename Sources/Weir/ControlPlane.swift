@@ -28,7 +28,7 @@ public final class ControlPlane: Sendable {
   /// Where the admin server listens; nil if there is none.
   public let adminAddress: String?
 
-  private let group: MultiThreadedEventLoopGroup
+  private let loops: EventLoops
   private let grpc: GRPCServer
   private let xds: XDSServer
   private let pipeline: Pipeline
@@ -37,13 +37,13 @@ public final class ControlPlane: Sendable {
   private let isReady: ReadyFlag
 
   private init(
-    listeners: [XDSListener.Bound], adminAddress: String?, group: MultiThreadedEventLoopGroup, grpc: GRPCServer,
+    listeners: [XDSListener.Bound], adminAddress: String?, loops: EventLoops, grpc: GRPCServer,
     xds: XDSServer,
     pipeline: Pipeline, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>], isReady: ReadyFlag
   ) {
     self.listeners = listeners
     self.adminAddress = adminAddress
-    self.group = group
+    self.loops = loops
     self.grpc = grpc
     self.xds = xds
     self.pipeline = pipeline
@@ -109,10 +109,11 @@ public final class ControlPlane: Sendable {
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
-    cleanup.add { try? await group.shutdownGracefully() }
+    let loops = await EventLoops.start(count: configuration.eventLoops, logger: logger)
+    cleanup.add { await loops.shutDown() }
     let grpc = GRPCServer(
-      group: group, configuration: transport, logger: logger, accept: { xds.accept($0) })
+      group: loops.proxies, lowPriorityGroup: loops.distrusted, configuration: transport, logger: logger,
+      accept: { xds.accept($0) })
     GRPCMetricsView.register(grpc, transport.memory, limits, in: registry)
     cleanup.add { await grpc.shutdown(gracePeriod: .zero) }
     var timing = configuration.certificateTiming
@@ -174,7 +175,7 @@ public final class ControlPlane: Sendable {
     try Task.checkCancellation()
     isReady.set(true)
     return ControlPlane(
-      listeners: listeners.bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
+      listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
       admin: admin, tasks: [reading, classes, trimming] + watching, isReady: isReady)
   }
 
@@ -193,7 +194,7 @@ public final class ControlPlane: Sendable {
     for task in tasks { task.cancel() }
     for task in tasks { _ = await task.result }
     await admin?.shutdown()
-    try? await group.shutdownGracefully()
+    await loops.shutDown()
   }
 
   /// Every connected proxy and what it holds, by node id.
