@@ -18,12 +18,9 @@ package struct StreamTable<ID: Comparable & Sendable, Stream> {
 
   /// O(log n) to read; to set, O(1) for a number above all others, else O(n).
   @inlinable package subscript(id: ID) -> Stream? {
-    get {
-      guard let newest else { return nil }
-      if newest.id == id { return newest.stream }
-      guard newest.id > id else { return nil }
-      let index = position(of: id)
-      return index < ids.count && ids[index] == id ? streams[index] : nil
+    @inline(__always) get {
+      if let newest, newest.id == id { return newest.stream }
+      return other(id)
     }
     set {
       guard let newValue else {
@@ -46,6 +43,12 @@ package struct StreamTable<ID: Comparable & Sendable, Stream> {
         streams.insert(newValue, at: index)
       }
     }
+  }
+
+  @inlinable func other(_ id: ID) -> Stream? {
+    guard !ids.isEmpty else { return nil }
+    let index = position(of: id)
+    return index < ids.count && ids[index] == id ? streams[index] : nil
   }
 
   /// O(n) moves.

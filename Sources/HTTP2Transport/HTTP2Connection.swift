@@ -62,6 +62,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var isReading = false
   private var isFlushing = false
   private var isFlushScheduled = false
+  /// As the channel has said last: to ask it at each turn would be several looks into cold memory.
+  private var isChannelWritable = true
   private(set) var isStarted = false
   private var isClosing = false
   public private(set) var isClosed = false
@@ -92,7 +94,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     self.role = role
     self.turns = turns
     self.configuration = configuration
-    self.session = try HTTP2Session(role: role, configuration: configuration.session)
+    self.session = try HTTP2Session(
+      role: role, configuration: configuration.session, scratch: turns?.scratch ?? OutputScratch())
     self.delegate = delegate
     self.frameBudget = FrameBudget(burst: configuration.frameBurst, perSecond: configuration.framesPerSecond)
   }
@@ -108,6 +111,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   public func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    isChannelWritable = context.channel.isWritable
     if context.channel.isActive { start() }
   }
 
@@ -169,7 +173,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   }
 
   public func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
+    isChannelWritable = context.channel.isWritable
+    if isChannelWritable {
       stallWatch.channelIsWritable()
       scheduleFlush()
     } else {
@@ -211,7 +216,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     guard !isFlushing, isStarted, !isClosed, let context else { return }
     isFlushing = true
     do {
-      while !isClosed, context.channel.isWritable {
+      while !isClosed, isChannelWritable {
         var count = 0
         if session.wantsWrite {
           count = try session.takeOutput(limit: configuration.writeBatch) { buffer in

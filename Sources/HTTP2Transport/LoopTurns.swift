@@ -1,3 +1,4 @@
+internal import HTTP2Session
 public import NIOCore
 
 /// Shares the time of one event loop between what its connections receive and everything else that it does.
@@ -42,16 +43,18 @@ public final class LoopTurns {
     public init() {}
   }
 
+  /// For the output of the loop's connections.
+  let scratch = OutputScratch()
   private let eventLoop: any EventLoop
   private let shares: Shares
   private let now: () -> NIODeadline
-  private var line = Line(pause: .microseconds(20))
-  private var slowLine: Line
+  private let line = Line(pause: .microseconds(20))
+  private let slowLine: Line
   /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
 
-  private struct Line {
+  private final class Line {
     var waiting = CircularBuffer<any Work>()
     /// Between two services, so that the loop comes to its sockets: a task that comes again at once would keep it from them.
     let pause: TimeAmount
@@ -89,9 +92,9 @@ public final class LoopTurns {
 
   /// Puts work in line that is not there.
   public func enqueue(_ work: any Work) {
-    let path = work.isDistrusted ? \LoopTurns.slowLine : \LoopTurns.line
-    self[keyPath: path].waiting.append(work)
-    schedule(path)
+    let line = work.isDistrusted ? slowLine : line
+    line.waiting.append(work)
+    schedule(line)
   }
 
   /// Does a slice, and more as long as `goesOn` with what has been spent. Returns whether there is more.
@@ -118,22 +121,22 @@ public final class LoopTurns {
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
-  private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
-    guard !self[keyPath: path].isServiceScheduled else { return }
-    self[keyPath: path].isServiceScheduled = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: self[keyPath: path].pause) { [self] in
-      self[keyPath: path].isServiceScheduled = false
-      serve(path)
+  private func schedule(_ line: Line) {
+    guard !line.isServiceScheduled else { return }
+    line.isServiceScheduled = true
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: line.pause) { [self] in
+      line.isServiceScheduled = false
+      serve(line)
     }
   }
 
   /// A slice for each that waits, in turn, until the share is used up.
-  private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
-    let share = path == \LoopTurns.line ? shares.trusted : shares.distrusted
+  private func serve(_ line: Line) {
+    let share = line === slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
-    while spent < share, let work = self[keyPath: path].waiting.popFirst() {
+    while spent < share, let work = line.waiting.popFirst() {
       if slices(of: work, spending: &spent, while: { _ in false }) { enqueue(work) }
     }
-    if !self[keyPath: path].waiting.isEmpty { schedule(path) }
+    if !line.waiting.isEmpty { schedule(line) }
   }
 }
