@@ -42,6 +42,8 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -85,6 +87,12 @@ let package = Package(
     library("ManifestSource", ["TrafficModel", "Yams", logging]),
     library("Admission", ["TrafficModel"]),
     library("StateStore", ["TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
+
+    // Releases, their ledger and their notifications across restarts, and what every store of them must do.
+    library(
+      "ReleaseStores",
+      ["StateStore", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")]),
+    library("ReleaseStoreConformance", ["ReleaseStores"]),
 
     // Seen from outside.
     library("Telemetry"),
@@ -187,7 +195,8 @@ let package = Package(
       ], swiftSettings: settings),
     tests(of: "ManifestSource", ["TrafficModel", logging]),
     tests(of: "Admission", ["TrafficModel"]),
-    tests(of: "StateStore", ["ManifestSource", "TrafficModel"]),
+    tests(of: "StateStore", ["ManifestSource", "TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests(of: "ReleaseStores", ["ReleaseStoreConformance"]),
     tests(of: "Telemetry"),
     tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
     tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot", "EnvoyHarness"]),

@@ -30,8 +30,8 @@ public final class ControlPlane: Sendable {
 
   private let loops: EventLoops
   private let grpc: GRPCServer
-  private let xds: XDSServer
-  private let pipeline: Pipeline
+  let xds: XDSServer
+  let pipeline: Pipeline
   private let admin: AdminHTTPServer?
   private let tasks: [Task<Void, any Error>]
   private let isReady: ReadyFlag

@@ -46,6 +46,8 @@ struct ProxySession: Sendable {
   private(set) var attention = TypeSet.all
   /// The newest generation of which the client has confirmed to hold all, by `ResourceType.rawValue`.
   private var convergedGenerations = InlineArray<6, UInt64>(repeating: 0)
+  /// The newest generation of which it has confirmed to hold all but what was held back then (`TypeSession.unproven`).
+  private var answeredGenerations = InlineArray<6, UInt64>(repeating: 0)
   private var responses: UInt64 = 0
   /// The order of the newest response that the client has answered: all before it is read.
   private(set) var lastAnswered: UInt64 = 0
@@ -109,6 +111,17 @@ struct ProxySession: Sendable {
   /// The newest generation of which the client has confirmed to hold all of a type; 0 for none.
   func converged(_ type: ResourceType) -> UInt64 { convergedGenerations[type.rawValue] }
 
+  /// The newest generation of which it has confirmed to hold all but what was held back then; 0 for none.
+  func answered(_ type: ResourceType) -> UInt64 { answeredGenerations[type.rawValue] }
+
+  /// The client holds all of a type in a generation, but for what is held back.
+  private mutating func confirm(_ type: ResourceType, _ generation: UInt64, isComplete: Bool) {
+    if isComplete { convergedGenerations[type.rawValue] = generation }
+    answeredGenerations[type.rawValue] = generation
+    let session = types[type.rawValue]
+    if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
+  }
+
   /// All of a type that a proxy of this class can have; nil while that is not known.
   func table(_ type: ResourceType) -> ResourceTable? { generation?.table(type, for: proxyClass) }
 
@@ -137,9 +150,9 @@ struct ProxySession: Sendable {
     }
     self.generation = generation
     attention.formUnion(changed)
-    for index in convergedGenerations.indices
-    where convergedGenerations[index] == current.number && changed.rawValue & 1 << UInt8(index) == 0 {
-      convergedGenerations[index] = generation.number
+    for index in convergedGenerations.indices where changed.rawValue & 1 << UInt8(index) == 0 {
+      if convergedGenerations[index] == current.number { convergedGenerations[index] = generation.number }
+      if answeredGenerations[index] == current.number { answeredGenerations[index] = generation.number }
     }
     return !changed.isEmpty
   }
@@ -271,7 +284,9 @@ struct ProxySession: Sendable {
       }
     }
     self[type].holdsUnknown = false
-    if flight.isComplete { convergedGenerations[type.rawValue] = flight.generation }
+    if flight.isComplete || flight.lacksHeldOnly {
+      confirm(type, flight.generation, isComplete: flight.isComplete)
+    }
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
     }
@@ -350,7 +365,8 @@ struct ProxySession: Sendable {
   /// There was nothing to send of the type. If nothing else of it can be due before it changes, it is not looked at until then.
   private mutating func rest(_ type: ResourceType) {
     let session = types[type.rawValue]
-    guard converged(type) == generation?.number, session.held.isEmpty, session.quarantine == nil, session.owed.isNothing,
+    guard converged(type) == generation?.number, session.held.isEmpty, session.quarantine == nil,
+      session.owed.isNothing,
       type != .loneEndpoint
     else { return }
     // More becomes warm when another look is taken.
@@ -407,7 +423,9 @@ struct ProxySession: Sendable {
         continue
       }
       if type == .cluster { renewRefused(plan) }
-      return send(plan, table, generation, isComplete: isComplete)
+      let response = send(plan, table, generation, isComplete: isComplete)
+      self[type].inFlight?.lacksHeldOnly = !isComplete
+      return response
     }
   }
 
@@ -461,7 +479,7 @@ struct ProxySession: Sendable {
     _ type: ResourceType, _ table: ResourceTable, _ generation: Generation, _ isComplete: Bool
   ) -> Bool {
     self[type].acked = table
-    if isComplete { convergedGenerations[type.rawValue] = generation.number }
+    confirm(type, generation.number, isComplete: isComplete)
     if type == .endpoint || type == .cluster { warmUp(after: type) }
     guard self[type].quarantine != nil else { return true }
     if self[type].quarantine!.groups.isEmpty {

@@ -19,6 +19,8 @@ struct TypeSession: Sendable {
     var generation: UInt64
     /// Nothing was held back: accepting this is holding the generation.
     var isComplete: Bool
+    /// What was held back is all that it lacks of the generation (`TypeSession.held`).
+    var lacksHeldOnly = false
     /// Counts the responses of the stream.
     var order: UInt64 = 0
     /// It takes back suspects of a response before it.
@@ -56,6 +58,8 @@ struct TypeSession: Sendable {
   /// What the client holds, for the names that it subscribes to; other names are of no meaning.
   var acked = ResourceTable()
   var held: [HeldItem] = []
+  /// What was held back when the client last confirmed all else.
+  var unproven: [HeldItem] = []
   /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
   var claimed: Set<String> = []
   var inFlight: InFlight?
@@ -104,7 +108,7 @@ struct TypeSession: Sendable {
       || quarantine.map { references(cluster, in: $0.refused) } ?? false
   }
 
-  private func references(_ cluster: String, in table: ResourceTable) -> Bool {
+  func references(_ cluster: String, in table: ResourceTable) -> Bool {
     if subscription.isWildcard {
       if table.references(cluster) { return true }
       guard type == .route else { return false }
