@@ -79,6 +79,9 @@ let package = Package(
     library("XDSSnapshot", ["CXXHash", hashTrees]),
     library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
 
+    // Releases: the state machine, what it makes of routes, the forms in which it is sent and stored.
+    library("ReleaseControl", ["TrafficModel"]),
+
     // The push path.
     library(
       "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", hashTrees, nio("NIOCore"), logging]),
@@ -110,8 +113,9 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "EnvoyBootstrap",
-        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity", nio("NIOCore"),
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
+        nio("NIOCore"),
         nio("NIOPosix"), logging,
       ]),
     program(
@@ -186,6 +190,7 @@ let package = Package(
     tests(of: "IncrementalGraph"),
     tests(of: "XDSSnapshot"),
     tests(of: "TrafficCompiler", ["TrafficModel", "XDSSnapshot", "IncrementalGraph", "EnvoyAPI"]),
+    tests(of: "ReleaseControl", ["TrafficModel"]),
     tests(of: "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", nio("NIOCore"), nio("NIOPosix"), logging]),
     .testTarget(
       name: "XDSServerEnvoyTests",
@@ -209,8 +214,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource", "StateStore",
-        "Telemetry",
+        "TrafficModel", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource",
+        "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(

@@ -76,7 +76,7 @@ struct AcceptLoop<System: AcceptSystem> {
   /// (accept(2), "Error handling").
   private static func isOfOneConnection(_ errno: CInt) -> Bool {
     [
-      EINTR, EAGAIN, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
+      EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
       ENETUNREACH,
     ].contains(errno)
   }

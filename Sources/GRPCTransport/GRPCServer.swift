@@ -9,7 +9,7 @@ internal import Synchronization
 public final class GRPCServer: Sendable {
   private let group: any EventLoopGroup
   private let lowPriorityGroup: any EventLoopGroup
-  private let core: GRPCServerCore
+  let core: GRPCServerCore
 
   /// - Parameters:
   ///   - lowPriorityGroup: for connections from addresses where rules were just broken; its threads should have a lower
@@ -112,6 +112,8 @@ public final class GRPCServer: Sendable {
   /// Refused connections that are still being told why.
   var lingeringConnectionCount: Int { core.lingeringCount.load(ordering: .relaxed) }
   public var connectionCount: Int { core.connectionCount.load(ordering: .relaxed) }
+  /// Open connections from addresses where rules were broken, on loops of low priority.
+  public var distrustedConnectionCount: Int { core.distrustedConnectionCount.load(ordering: .relaxed) }
   public var callCount: Int { core.callCount.load(ordering: .relaxed) }
   /// Totals since the start.
   public var acceptedConnectionCount: Int { core.acceptedConnectionCount.load(ordering: .relaxed) }

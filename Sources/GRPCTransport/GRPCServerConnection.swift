@@ -37,7 +37,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   }
 
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
-    server.connectionClosed(channel, from: peer, error)
+    server.connectionClosed(channel, from: peer, hasSpoken: connection.hasHeardPeer, error)
   }
 
   func connection(

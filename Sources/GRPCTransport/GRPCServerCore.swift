@@ -27,6 +27,7 @@ final class GRPCServerCore: Sendable {
   private let farewells: [GRPCConnectionRefusal: ByteBuffer]
   private let refusalLog = LogBudget(burst: 1, perSecond: 0.1)
   let acceptedConnectionCount = Atomic<Int>(0)
+  let distrustedConnectionCount = Atomic<Int>(0)
   let callCount = Atomic<Int>(0)
   let acceptedCallCount = Atomic<Int>(0)
 
@@ -86,6 +87,7 @@ final class GRPCServerCore: Sendable {
       try channel.pipeline.syncOperations.addHandler(connection)
       // From here on the connection's end is told, so what is counted in here is counted out.
       opened(connection, channel)
+      if isDistrusted { returnToTrust(connection, channel, peer) }
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
       throw error
@@ -142,14 +144,38 @@ final class GRPCServerCore: Sendable {
     if isShuttingDown { connection.drain() }
   }
 
-  func connectionClosed(_ channel: any Channel, from peer: SocketAddress?, _ error: HTTP2ConnectionError) {
+  /// A connection stays on its loop. One that came from a suspect address, and has behaved ever since, is sent away in an
+  /// orderly way when its address is trusted again: its client comes back at once, to a loop of the usual kind.
+  private func returnToTrust(_ connection: HTTP2Connection, _ channel: any Channel, _ peer: SocketAddress?) {
+    let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+    let repeated = channel.eventLoop.scheduleRepeatedTask(
+      initialDelay: configuration.distrustedTime, delay: configuration.distrustedTime
+    ) { task in
+      let connection = bound.value
+      guard !connection.isDistrusted, !self.offenders.contains(peer, at: .now()) else { return }
+      task.cancel()
+      connection.drain()
+    }
+    distrustedConnectionCount.add(1, ordering: .relaxed)
+    channel.closeFuture.whenComplete { _ in
+      repeated.cancel()
+      self.distrustedConnectionCount.subtract(1, ordering: .relaxed)
+    }
+  }
+
+  /// - Parameter hasSpoken: the client has said something that is HTTP/2. One that has not, because it came and went, showed no
+  ///   certificate, or speaks something else, has cost a connection all the same.
+  func connectionClosed(
+    _ channel: any Channel, from peer: SocketAddress?, hasSpoken: Bool, _ error: HTTP2ConnectionError
+  ) {
     let key = ObjectIdentifier(channel)
     state.withLock { state in
       state.connections[key] = nil
       state.channels[key] = nil
     }
     connectionCount.subtract(1, ordering: .relaxed)
-    if error.code == .flood || error.code == .protocolViolation { offenders.note(peer, at: .now()) }
+    let isOffence = error.code == .flood || error.code == .protocolViolation
+    if isOffence || !hasSpoken && error.code != .closedLocally { offenders.note(peer, at: .now()) }
     counts.closedConnections.add(error.code)
     logger.debug("connection closed", metadata: ["reason": "\(error)"])
   }

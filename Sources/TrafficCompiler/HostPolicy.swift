@@ -9,6 +9,10 @@ struct HostPolicy: Equatable, Sendable {
   var loadBalancer: LoadBalancer?
   /// By name.
   var subsets: [DestinationRule.Subset]
+  /// Whether a release divides the service's routes.
+  var isReleased = false
+  /// Those that no rule of a user's declares.
+  var subsetsOfReleases: Set<String> = []
   var problems: [Problem]
 
   init(service: NamespacedName, rules: [DestinationRule]) {
@@ -22,6 +26,16 @@ struct HostPolicy: Equatable, Sendable {
     subsets = []
     for rule in ordered {
       let object = ObjectKey(.destinationRule, rule.id)
+      if rule.isOfRelease {
+        isReleased = true
+        // What a DestinationRule says of a subset counts; a release only makes sure that it is there.
+        for subset in rule.subsets where owners[subset.name] == nil {
+          owners[subset.name] = rule.id
+          subsetsOfReleases.insert(subset.name)
+          subsets.append(subset)
+        }
+        continue
+      }
       for subset in rule.subsets {
         if subset.name.isEmpty {
           problems.append(
@@ -56,6 +70,7 @@ extension DestinationRule {
 
   /// Why the rule has no effect, or another one than Istio would give it.
   func problems(clusterDomain: String, exists: (NamespacedName) -> Bool) -> [Problem] {
+    if isOfRelease { return [] }
     func problem(_ message: String) -> [Problem] {
       [Problem(.warning, at: nil, object: ObjectKey(.destinationRule, id), field: "spec.host", message)]
     }

@@ -13,12 +13,16 @@ public import XDSSnapshot
 ///
 /// A compiler has one owner at a time; the generations that it hands out may go anywhere.
 public final class TrafficCompiler {
-  private let graph: TrafficGraph
+  let graph: TrafficGraph
+  let clusterDomain: String
   private var tables = ServedTables()
   private var problemTable = ProblemTable()
   private var labels = LabelLists()
   /// While changes are recorded: what the running transaction has changed in what is served.
   private var changedParts: [CompiledChange.Part] = []
+  /// Services with releases whose endpoints may have changed.
+  var changedCapacities: Set<NamespacedName> = []
+  var releasedServices: [NamespacedName: [ReleaseOverlay]] = [:]
 
   /// What is served now.
   public private(set) var generation: Generation
@@ -32,12 +36,14 @@ public final class TrafficCompiler {
     clusterDomain: String = "cluster.local", loneEndpointsFrom: Int = 0,
     checksReads: Bool = TrafficCompiler.isDebugBuild
   ) {
+    self.clusterDomain = clusterDomain
     graph = TrafficGraph(
       clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
     tables.hasLoneEndpoints = loneEndpointsFrom > 0
     generation = tables.current(0)
     observeResources()
     observeProblems()
+    observeCapacities()
   }
 
   /// Whether this library was built without optimisation.
@@ -58,10 +64,13 @@ public final class TrafficCompiler {
   ///
   /// Cost: in proportion to what the edits change, whatever the number of objects; one endpoint changes one unit for its slice
   /// and one for each assignment that it is in.
+  ///
+  /// - Parameter releases: for each service named, what releases make of its routes from now on; nothing, if the list is empty.
   @discardableResult
-  public func apply(_ edits: [Edit]) -> Generation {
+  public func apply(_ edits: [Edit], releases: [NamespacedName: [ReleaseOverlay]] = [:]) -> Generation {
     graph.graph.transaction {
       for edit in edits { apply(edit) }
+      for (service, overlays) in releases { apply(overlays, to: service) }
     }
     return publish()
   }

@@ -12,8 +12,8 @@ import XDSSnapshot
 ///
 ///     virtualServices ─▶ writtenHosts ─▶ claims ─▶ claimsByHost ─▶ hostClaims ─▶ wildcardOwners
 ///     services ───────────────────────────────────────────────────────▲
-///     services, hostClaims, wildcardOwners, virtualServices, policies ─▶ serviceHosts
-///     hostClaims, virtualServices, services, policies ─▶ ownHosts
+///     services, hostClaims, wildcardOwners, virtualServices, policies, releases ─▶ serviceHosts
+///     hostClaims, virtualServices, services, policies, releases ─▶ ownHosts
 ///
 ///     services ─▶ portClaims ─▶ portOwners ─▶ portListeners (for the addresses of the classes), serviceProblems
 final class TrafficGraph {
@@ -26,7 +26,12 @@ final class TrafficGraph {
   let destinationRules: Input<NamespacedName, DestinationRule>
   let virtualServices: Input<NamespacedName, VirtualService>
   let classes: Input<ProxyClass, Bool>
+  /// By service.
+  let releases: Input<NamespacedName, [ReleaseOverlay]>
 
+  /// The slices of a service.
+  let slicesByService: Index<NamespacedName, SliceFacts, NamespacedName>
+  let sliceParts: FlatMap<NamespacedName, SliceFacts, SlicePart.Key, SlicePart>
   /// By service.
   let policies: Map<NamespacedName, Members<NamespacedName>, HostPolicy>
   let ruleProblems: Map<NamespacedName, DestinationRule, [Problem]>
@@ -34,6 +39,8 @@ final class TrafficGraph {
   let clusterSpecs: FlatMap<NamespacedName, KubernetesService, String, ClusterSpec>
   let clusters: Map<String, ClusterSpec, Resource>
   let assignments: Map<String, ClusterSpec, Assignment>
+  /// By namespace.
+  let wildcardOwners: Map<String, Bool, NamespacedName>
   let hostClaims: Map<HostKey, Members<HostClaim>, HostClaims>
   let serviceHosts: Map<NamespacedName, KubernetesService, ServiceHosts>
   let ownHosts: Map<HostKey, HostClaims, [Fragment]>
@@ -53,6 +60,7 @@ final class TrafficGraph {
     let destinationRules = graph.input("destinationRules", NamespacedName.self, DestinationRule.self)
     let virtualServices = graph.input("virtualServices", NamespacedName.self, VirtualService.self)
     let classes = graph.input("classes", ProxyClass.self, Bool.self)
+    let releases = graph.input("releases", NamespacedName.self, [ReleaseOverlay].self)
 
     // Clusters and endpoints.
     let rulesByService = graph.index("rulesByService", of: destinationRules) { _, rule in
@@ -120,20 +128,22 @@ final class TrafficGraph {
     ) { _, _, _, _ in }
     let serviceHosts = graph.map(
       "serviceHosts", from: services,
-      reading: [services, policies, virtualServices, hostClaims, wildcardOwners, classNamespaces]
+      reading: [services, policies, releases, virtualServices, hostClaims, wildcardOwners, classNamespaces]
     ) { id, service, read -> ServiceHosts? in
       guard service.hasRegularName, service.defaultHTTPPort != nil else { return nil }
       let owner = read(hostClaims, .service(id))?.owner ?? read(wildcardOwners, id.namespace)
       let writer = RouteWriter(
-        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) })
+        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) },
+        releases: { read(releases, $0) })
       return writer.hosts(
         of: service, rules: owner.flatMap { read(virtualServices, $0) },
         withShortNames: read(classNamespaces, id.namespace) != nil)
     }
-    let ownHosts = graph.map("ownHosts", from: hostClaims, reading: [services, policies, virtualServices]) {
+    let ownHosts = graph.map("ownHosts", from: hostClaims, reading: [services, policies, releases, virtualServices]) {
       _, claims, read -> [Fragment]? in
       let writer = RouteWriter(
-        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) })
+        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) },
+        releases: { read(releases, $0) })
       let hosts = claims.ownHosts.compactMap { own in
         read(virtualServices, own.owner).map { writer.host(own.host, rules: $0) }
       }
@@ -174,11 +184,15 @@ final class TrafficGraph {
     self.destinationRules = destinationRules
     self.virtualServices = virtualServices
     self.classes = classes
+    self.releases = releases
+    self.slicesByService = slicesByService
+    self.sliceParts = sliceParts
     self.policies = policies
     self.ruleProblems = ruleProblems
     self.clusterSpecs = clusterSpecs
     self.clusters = clusters
     self.assignments = assignments
+    self.wildcardOwners = wildcardOwners
     self.hostClaims = hostClaims
     self.serviceHosts = serviceHosts
     self.ownHosts = ownHosts

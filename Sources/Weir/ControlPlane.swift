@@ -6,6 +6,7 @@ public import Logging
 internal import ManifestSource
 internal import NIOCore
 internal import NIOPosix
+internal import ReleaseControl
 internal import StateStore
 internal import Synchronization
 internal import Telemetry
@@ -32,6 +33,7 @@ public final class ControlPlane: Sendable {
   private let grpc: GRPCServer
   let xds: XDSServer
   let pipeline: Pipeline
+  let controller: ReleaseController
   private let admin: AdminHTTPServer?
   private let tasks: [Task<Void, any Error>]
   private let isReady: ReadyFlag
@@ -39,7 +41,8 @@ public final class ControlPlane: Sendable {
   private init(
     listeners: [XDSListener.Bound], adminAddress: String?, loops: EventLoops, grpc: GRPCServer,
     xds: XDSServer,
-    pipeline: Pipeline, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>], isReady: ReadyFlag
+    pipeline: Pipeline, controller: ReleaseController, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>],
+    isReady: ReadyFlag
   ) {
     self.listeners = listeners
     self.adminAddress = adminAddress
@@ -47,6 +50,7 @@ public final class ControlPlane: Sendable {
     self.grpc = grpc
     self.xds = xds
     self.pipeline = pipeline
+    self.controller = controller
     self.admin = admin
     self.tasks = tasks
     self.isReady = isReady
@@ -103,9 +107,16 @@ public final class ControlPlane: Sendable {
         return proxyClass
       },
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
+    let journal: any ReleaseJournal = MemoryJournal()
+    let kept = try await journal.load()
+    let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
-      stored: stored, server: xds, metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
+      stored: stored, releases: kept.releases, onReleaseNotice: { notice.yield($0) }, server: xds,
+      metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
+    let controller = ReleaseController(
+      pipeline: pipeline, journal: journal, releases: kept.releases, answers: kept.answers, server: xds, clock: .system,
+      clusterDomain: configuration.clusterDomain, logger: logger)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
@@ -150,6 +161,9 @@ public final class ControlPlane: Sendable {
         }
       }
     }
+    let guarding = Task<Void, any Error> {
+      for await notice in notices { await controller.take(notice) }
+    }
     HeapReturn.keepLargeBlocksApart()
     let trimming = Task<Void, any Error> {
       var heap = HeapReturn()
@@ -168,15 +182,17 @@ public final class ControlPlane: Sendable {
       reading.cancel()
       classes.cancel()
       for task in watching { task.cancel() }
+      guarding.cancel()
       trimming.cancel()
       _ = await reading.result
     }
     for try await _ in synced {}
     try Task.checkCancellation()
     isReady.set(true)
+    await controller.run()
     return ControlPlane(
-      listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
-      admin: admin, tasks: [reading, classes, trimming] + watching, isReady: isReady)
+listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
+      controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.
@@ -190,12 +206,16 @@ public final class ControlPlane: Sendable {
   /// another server and go on with what they hold, and returns at the latest after the time.
   public func drain(within time: Duration) async {
     isReady.set(false)
+    await controller.stop()
     await grpc.shutdown(gracePeriod: TimeAmount(time))
     for task in tasks { task.cancel() }
     for task in tasks { _ = await task.result }
     await admin?.shutdown()
     await loops.shutDown()
   }
+
+  /// The releases: canaries, blue-green switches, and whatever else moves a service from one version to another.
+  public var releases: Releases { Releases(controller) }
 
   /// Every connected proxy and what it holds, by node id.
   public func proxies() async -> [ProxyStatus] { await xds.proxies() }

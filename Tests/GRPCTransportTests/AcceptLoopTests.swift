@@ -71,6 +71,12 @@ import Testing
     #expect(system.run(steps: 2) == [.served(5), .closed(3)])
   }
 
+  /// A socket that does not block has no connection: asking again at once would take a whole processor.
+  @Test func withoutAConnectionTheListenerRests() {
+    let system = Script([.failure(EAGAIN)], reserves: [3])
+    #expect(system.run(steps: 1) == [.rested, .closed(3)])
+  }
+
   @Test func aFailureThatNobodyKnowsDoesNotMakeTheThreadSpin() {
     let system = Script([.failure(EBADF)], reserves: [3])
     #expect(system.run(steps: 1) == [.rested, .closed(3)])
