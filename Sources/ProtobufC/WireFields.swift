@@ -12,10 +12,13 @@ public struct WireFields {
     public var number: UInt64
     /// The bytes of a string, of bytes or of a message; nil for a number.
     public var payload: UnsafeRawBufferPointer?
+    /// Of an integer, a Boolean or an enumeration; else 0.
+    public var value: UInt64
 
-    @inlinable init(number: UInt64, payload: UnsafeRawBufferPointer?) {
+    @inlinable init(number: UInt64, payload: UnsafeRawBufferPointer? = nil, value: UInt64 = 0) {
       self.number = number
       self.payload = payload
+      self.value = value
     }
   }
 
@@ -41,13 +44,15 @@ public struct WireFields {
       let start = offset
       offset += Int(length)
       return Field(number: tag >> 3, payload: UnsafeRawBufferPointer(rebasing: bytes[start..<offset]))
-    case 0: _ = varint()
+    case 0:
+      let value = varint()
+      return hasFailed ? nil : Field(number: tag >> 3, value: value)
     case 1: skip(8)
     case 5: skip(4)
     // Groups are not in proto3.
     default: return fail()
     }
-    return hasFailed ? nil : Field(number: tag >> 3, payload: nil)
+    return hasFailed ? nil : Field(number: tag >> 3)
   }
 
   @usableFromInline mutating func fail() -> Field? {

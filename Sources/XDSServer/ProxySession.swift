@@ -61,6 +61,8 @@ struct ProxySession: Sendable {
   /// after its first clusters and endpoints, before it has read a second answer: once it has accepted clusters or
   /// endpoints of two generations without asking for a type, it does not use the type.
   var mayFollowUnseen = false
+  /// The client has accepted clusters or endpoints of two generations.
+  private(set) var hasStarted = false
   /// The generation that the client accepted first on this stream, in clusters or endpoints.
   private var firstAccepted: UInt64?
   /// The client came with clusters that this process cannot tell, so any cluster may be one of them.
@@ -119,6 +121,8 @@ struct ProxySession: Sendable {
     if isComplete { convergedGenerations[type.rawValue] = generation }
     answeredGenerations[type.rawValue] = generation
     let session = types[type.rawValue]
+    if session.holdsUntold { self[type].holdsUntold = false }
+    if session.asksForMore && session.owed.isNothing { self[type].asksForMore = false }
     if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
   }
 
@@ -298,7 +302,10 @@ struct ProxySession: Sendable {
     }
     if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
     if type == .cluster || type == .endpoint {
-      if let firstAccepted, firstAccepted < flight.generation { mayFollowUnseen = false }
+      if let firstAccepted, firstAccepted < flight.generation {
+        mayFollowUnseen = false
+        hasStarted = true
+      }
       firstAccepted = firstAccepted ?? flight.generation
       warmUp(after: type)
     }

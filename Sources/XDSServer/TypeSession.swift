@@ -50,6 +50,8 @@ struct TypeSession: Sendable {
   var awaitsSubscription = false
   /// State of the world: the client holds something from an earlier stream that this process cannot tell.
   var holdsUnknown = false
+  /// State of the world: the client came with endpoints, and no version says which; until it has confirmed others.
+  var holdsUntold = false
   // With a thousand streams each look is into cold memory: what a push needs lies together, and what is rare elsewhere.
   @Rare var claims: Claims?
   @Rare var quarantine: Quarantine?
@@ -60,6 +62,8 @@ struct TypeSession: Sendable {
   var held: [HeldItem] = []
   /// What was held back when the client last confirmed all else.
   var unproven: [HeldItem] = []
+  /// It has asked for names since then, that it had not asked for, or had dropped.
+  var asksForMore = false
   /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
   var claimed: Set<String> = []
   var inFlight: InFlight?
@@ -81,6 +85,7 @@ struct TypeSession: Sendable {
   /// Applies what a request changed in the subscription to what the client holds, or will hold.
   mutating func apply(_ change: Subscription.Change) {
     owed.merge(change.owed)
+    if !change.owed.isNothing { asksForMore = true }
     // Asked for while a response was in flight, and given up before the next.
     if change.dropsUnnamed || !change.dropped.isEmpty { owed.keep { subscription.covers($0) } }
     if change.dropsUnnamed {
