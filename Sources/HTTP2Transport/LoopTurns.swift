@@ -16,6 +16,10 @@ public import NIOCore
 /// than a fifth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
 /// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
+/// What cannot be cut into slices (a request with a hundred thousand names) waits in a third line: one such turn may take
+/// longer than its share, and then nothing of that line is done for as long, so that at least half of the time is for others,
+/// and nobody stands behind more than one. The slow line too pays back what a long slice took beyond its share.
+///
 /// What is received is never lost, and in a calm hour nothing ever waits: a read costs two looks at the clock more.
 ///
 /// Confined to its event loop.
@@ -48,17 +52,20 @@ public final class LoopTurns {
   private let eventLoop: any EventLoop
   private let shares: Shares
   private let now: () -> NIODeadline
-  private let line = Line(pause: .microseconds(20))
-  private let slowLine: Line
+  private var line = Line(pause: .microseconds(20))
+  private var slowLine: Line
+  private var largeLine = Line(pause: .microseconds(20))
   /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
 
-  private final class Line {
+  private struct Line {
     var waiting = CircularBuffer<any Work>()
     /// Between two services, so that the loop comes to its sockets: a task that comes again at once would keep it from them.
     let pause: TimeAmount
     var isServiceScheduled = false
+    /// It has had more than its share.
+    var restsUntil: NIODeadline?
 
     init(pause: TimeAmount) { self.pause = pause }
   }
@@ -72,6 +79,16 @@ public final class LoopTurns {
     self.now = now
     slowLine = Line(pause: shares.interval)
   }
+
+  /// Puts work in line that takes long and cannot be divided.
+  public func enqueueLarge(_ work: any Work) {
+    guard !work.isDistrusted else { return enqueue(work) }
+    largeLine.waiting.append(work)
+    schedule(\.largeLine)
+  }
+
+  /// How many undividable pieces of work wait.
+  public var largeCount: Int { largeLine.waiting.count }
 
   /// How many wait for their next slice.
   public var waitingCount: (trusted: Int, distrusted: Int) { (line.waiting.count, slowLine.waiting.count) }
@@ -92,9 +109,9 @@ public final class LoopTurns {
 
   /// Puts work in line that is not there.
   public func enqueue(_ work: any Work) {
-    let line = work.isDistrusted ? slowLine : line
-    line.waiting.append(work)
-    schedule(line)
+    let path = work.isDistrusted ? \LoopTurns.slowLine : \LoopTurns.line
+    self[keyPath: path].waiting.append(work)
+    schedule(path)
   }
 
   /// Does a slice, and more as long as `goesOn` with what has been spent. Returns whether there is more.
@@ -121,22 +138,30 @@ public final class LoopTurns {
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
-  private func schedule(_ line: Line) {
-    guard !line.isServiceScheduled else { return }
-    line.isServiceScheduled = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: line.pause) { [self] in
-      line.isServiceScheduled = false
-      serve(line)
+  private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
+    guard !self[keyPath: path].isServiceScheduled else { return }
+    self[keyPath: path].isServiceScheduled = true
+    var pause = self[keyPath: path].pause
+    if let rests = self[keyPath: path].restsUntil { pause = max(pause, rests - now()) }
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: pause) { [self] in
+      serve(path)
     }
   }
 
   /// A slice for each that waits, in turn, until the share is used up.
-  private func serve(_ line: Line) {
-    let share = line === slowLine ? shares.distrusted : shares.trusted
+  private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
+    self[keyPath: path].restsUntil = nil
+    let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
-    while spent < share, let work = line.waiting.popFirst() {
+    while spent < share, let work = self[keyPath: path].waiting.popFirst() {
       if slices(of: work, spending: &spent, while: { _ in false }) { enqueue(work) }
     }
-    if !line.waiting.isEmpty { schedule(line) }
+    if spent > share, path != \LoopTurns.line {
+      let factor = path == \LoopTurns.slowLine ? shares.interval.nanoseconds / shares.distrusted.nanoseconds : 1
+      self[keyPath: path].restsUntil = now() + .nanoseconds((spent - share).nanoseconds * factor)
+    }
+    // Only now: who comes again meanwhile is not to be served before the line has rested.
+    self[keyPath: path].isServiceScheduled = false
+    if !self[keyPath: path].waiting.isEmpty { schedule(path) }
   }
 }
