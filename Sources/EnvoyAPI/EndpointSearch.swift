@@ -27,56 +27,54 @@ public struct EndpointSearch: Sendable, Hashable {
 
   /// The same of an `LbEndpoint`.
   public func isServing(inEndpoint bytes: UnsafeRawBufferPointer) -> Bool {
-    do {
-      var fields = WireFields(bytes)
-      var (isHere, health) = (false, UInt64(0))
-      while let field = try fields.next() {
-        if field.number == 1, let endpoint = field.payload { isHere = try matches(endpoint: endpoint) }
-        if field.number == 2 { health = field.value }
+    var fields = WireFields(bytes)
+    var (isHere, health) = (false, UInt64(0))
+    while let field = fields.next() {
+      if field.number == 1, let endpoint = field.payload {
+        guard let matches = matches(endpoint: endpoint) else { return true }
+        isHere = matches
       }
-      // core.v3.HealthStatus: unknown, healthy and degraded ones take requests.
-      return isHere && [0, 1, 5].contains(health)
-    } catch {
-      return true
+      if field.number == 2 { health = field.value }
     }
+    // core.v3.HealthStatus: unknown, healthy and degraded ones take requests.
+    return fields.isMalformed || isHere && [0, 1, 5].contains(health)
   }
 
-  private func matches(endpoint: UnsafeRawBufferPointer) throws(WireFields.Malformed) -> Bool {
-    guard let address = try Self.message(1, of: endpoint), let socket = try Self.message(1, of: address) else {
-      return false
-    }
+  /// - Returns: nil if it cannot be read.
+  private func matches(endpoint: UnsafeRawBufferPointer) -> Bool? {
+    var (isMalformed, isAddress, isPort) = (false, false, false)
+    guard let address = Self.message(1, of: endpoint, &isMalformed),
+      let socket = Self.message(1, of: address, &isMalformed)
+    else { return isMalformed ? nil : false }
     var fields = WireFields(socket)
-    var (isAddress, isPort) = (false, false)
-    while let field = try fields.next() {
+    while let field = fields.next() {
       if field.number == 2, let payload = field.payload {
         isAddress = payload.elementsEqual(text) || Self.binary(String(decoding: payload, as: UTF8.self)) == binary
       }
       if field.number == 3 { isPort = field.value == UInt64(port) }
     }
-    return isAddress && isPort
+    return fields.isMalformed ? nil : isAddress && isPort
   }
 
   private func anyMessage(
     _ number: UInt64, of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) -> Bool
   ) -> Bool {
     var fields = WireFields(bytes)
-    do {
-      while let field = try fields.next() {
-        if field.number == number, let payload = field.payload, body(payload) { return true }
-      }
-      return false
-    } catch {
-      return true
+    while let field = fields.next() {
+      if field.number == number, let payload = field.payload, body(payload) { return true }
     }
+    return fields.isMalformed
   }
 
+  /// The last one; nil if there is none, or the bytes cannot be read.
   private static func message(
-    _ number: UInt64, of bytes: UnsafeRawBufferPointer
-  ) throws(WireFields.Malformed) -> UnsafeRawBufferPointer? {
+    _ number: UInt64, of bytes: UnsafeRawBufferPointer, _ isMalformed: inout Bool
+  ) -> UnsafeRawBufferPointer? {
     var fields = WireFields(bytes)
     var found: UnsafeRawBufferPointer?
-    while let field = try fields.next() { if field.number == number { found = field.payload } }
-    return found
+    while let field = fields.next() { if field.number == number { found = field.payload } }
+    isMalformed = fields.isMalformed
+    return fields.isMalformed ? nil : found
   }
 
   /// An IPv4 address has one spelling, of 7 bytes at least: its last four are looked for first.

@@ -30,7 +30,7 @@ private func fields(
   guard bytes.count / 2 > limit else { return false }
   var fields = WireFields(bytes)
   var count = 0
-  while let field = try? fields.next() {
+  while let field = fields.next() {
     guard field.payload != nil, isCounted(field.number) else { continue }
     count += 1
     if count > limit { return true }

@@ -49,35 +49,31 @@ public struct RequestScan {
     self.message = message
     self.fields = fields
     var reader = WireFields(message)
-    while true {
-      do {
-        guard let field = try reader.next() else { break }
-        guard let payload = field.payload else { return nil }
-        switch field.number {
-        case fields.names:
-          nameCount += 1
-          longestName = max(longestName, payload.count)
-        case fields.unsubscriptions:
-          unsubscriptionCount += 1
-          longestName = max(longestName, payload.count)
-          hasMore = true
-        case fields.versions:
-          versionCount += 1
-          longestVersion = max(longestVersion, payload.count)
-        case fields.nonce: nonce = payload
-        case fields.type: typeURL = payload
-        default: hasMore = true
-        }
-      } catch {
-        return nil
+    while let field = reader.next() {
+      guard let payload = field.payload else { return nil }
+      switch field.number {
+      case fields.names:
+        nameCount += 1
+        longestName = max(longestName, payload.count)
+      case fields.unsubscriptions:
+        unsubscriptionCount += 1
+        longestName = max(longestName, payload.count)
+        hasMore = true
+      case fields.versions:
+        versionCount += 1
+        longestVersion = max(longestVersion, payload.count)
+      case fields.nonce: nonce = payload
+      case fields.type: typeURL = payload
+      default: hasMore = true
       }
     }
+    if reader.isMalformed { return nil }
   }
 
   /// Visits the names, in the message's order, until `visit` says no. Whether all were visited.
   public func forEachName(_ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
     var reader = WireFields(message)
-    while let field = try? reader.next() {
+    while let field = reader.next() {
       guard field.number == fields.names, let name = field.payload else { continue }
       guard visit(name) else { return false }
     }
@@ -89,11 +85,11 @@ public struct RequestScan {
     _ visit: (_ name: UnsafeRawBufferPointer, _ version: UnsafeRawBufferPointer) -> Bool
   ) -> Bool {
     var reader = WireFields(message)
-    while let field = try? reader.next() {
+    while let field = reader.next() {
       guard field.number == fields.versions, let entry = field.payload else { continue }
       var parts = WireFields(entry)
-      guard let key = try? parts.next(), key.number == 1, let name = key.payload,
-        let value = try? parts.next(), value.number == 2, let version = value.payload, parts.position == entry.count
+      guard let key = parts.next(), key.number == 1, let name = key.payload,
+        let value = parts.next(), value.number == 2, let version = value.payload, parts.position == entry.count
       else { return false }
       guard visit(name, version) else { return false }
     }
@@ -107,7 +103,7 @@ public struct RequestScan {
     var reader = WireFields(message)
     // What is kept is copied in runs.
     var (start, end) = (0, 0)
-    while let field = try? reader.next() {
+    while let field = reader.next() {
       if field.number == fields.unsubscriptions, let name = field.payload, isLeftOut(name) {
         bytes += message[start..<end]
         start = reader.position
@@ -123,7 +119,7 @@ public struct RequestScan {
     var bytes: [UInt8] = []
     var reader = WireFields(message)
     var start = 0
-    while let field = try? reader.next() {
+    while let field = reader.next() {
       if field.number != fields.names && field.number != fields.versions {
         bytes += message[start..<reader.position]
       }

@@ -57,12 +57,12 @@ extension VirtualHost {
   public static func offsetAfterName(inFragment bytes: [UInt8]) -> Int {
     bytes.withUnsafeBytes { bytes in
       var outer = WireFields(bytes)
-      guard let start = bytes.baseAddress, let host = try? outer.next()?.payload, let hostStart = host.baseAddress
+      guard let start = bytes.baseAddress, let host = outer.next()?.payload, let hostStart = host.baseAddress
       else {
         preconditionFailure("these bytes are no virtual host's")
       }
       var inner = WireFields(host)
-      guard let first = try? inner.next(), first.number == 1, let name = first.payload, let text = name.baseAddress
+      guard let first = inner.next(), first.number == 1, let name = first.payload, let text = name.baseAddress
       else {
         return hostStart - start
       }

@@ -19,8 +19,7 @@ extension HTTP2Session {
   public func takeOutput(limit: Int, _ write: (ByteBuffer) -> Void) throws(HTTP2SessionError) -> Int {
     outputBytes = 0
     outputLimit = limit
-    // Makes a new storage if the old one still waits to be written.
-    if scratch.readableBytes > 0 { scratch.clear() }
+    scratch.begin()
     var failure: Int?
     while outputBytes < limit {
       var pointer: UnsafePointer<UInt8>?
@@ -36,11 +35,8 @@ extension HTTP2Session {
     return outputBytes
   }
 
-  private static let keptScratch = 256
-
   private func appendControl(_ bytes: UnsafeRawBufferPointer) {
-    if scratch.storageCapacity == 0 { scratch = ByteBufferAllocator().buffer(capacity: 128) }
-    scratch.writeBytes(bytes)
+    scratch.buffer.writeBytes(bytes)
     segmentScratchBytes += bytes.count
     outputBytes += bytes.count
   }
@@ -60,8 +56,8 @@ extension HTTP2Session {
 
   private func flushSegments(_ write: (ByteBuffer) -> Void) {
     // `scratch` is complete, so cutting it shares one storage, which the next output uses again if it has been written by
-    // then. A large one is given up.
-    var control = scratch
+    // then.
+    var control = scratch.buffer
     for segment in segments {
       switch segment {
       case .scratch(let count):
@@ -73,7 +69,7 @@ extension HTTP2Session {
     segments.removeAll(keepingCapacity: segments.capacity <= 8)
     if control.readableBytes > 0 { write(control) }
     segmentScratchBytes = 0
-    if scratch.storageCapacity > Self.keptScratch { scratch = ByteBuffer() }
+    scratch.end()
   }
 
   // MARK: Inside libnghttp2

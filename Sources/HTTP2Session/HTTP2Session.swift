@@ -40,7 +40,7 @@ public final class HTTP2Session {
   var diagnostic = ""
 
   // Outbound: control bytes and small bodies gather in `scratch`; `segments` says how they interleave with slices.
-  var scratch = ByteBuffer()
+  let scratch: OutputScratch
   var segments: [OutputSegment] = []
   var segmentScratchBytes = 0
   var outputBytes = 0
@@ -52,8 +52,13 @@ public final class HTTP2Session {
   var frameTally = FrameTally()
 
   /// Makes a session and queues its connection preface.
-  public init(role: HTTP2Role, configuration: HTTP2SessionConfiguration = .init()) throws(HTTP2SessionError) {
+  ///
+  /// - Parameter scratch: may be shared with other sessions of the thread.
+  public init(
+    role: HTTP2Role, configuration: HTTP2SessionConfiguration = .init(), scratch: OutputScratch = OutputScratch()
+  ) throws(HTTP2SessionError) {
     self.role = role
+    self.scratch = scratch
     self.configuration = configuration
     resetBudget = ResetBudget(burst: configuration.resetBurst, perSecond: configuration.resetRefillPerSecond)
     guard let session = makeNghttp2Session(role: role, configuration: configuration) else {
@@ -126,6 +131,9 @@ public final class HTTP2Session {
     defer { frameTally = FrameTally() }
     return frameTally
   }
+
+  /// How many of the next bytes to come are a body's (server): they cost no more than to be put where they belong.
+  public var bodyAhead: Int { peerStreams.bodyAhead }
 
   func sessionError(_ code: Int32) -> HTTP2SessionError {
     let text = String(cString: nghttp2_strerror(code))

@@ -11,6 +11,7 @@
 struct PeerStreams {
   private var prefaceLeft = 24
   private var payloadLeft = 0
+  private var isInBody = false
   private var header: (bytes: (UInt64, UInt8), count: Int) = ((0, 0), 0)
   private var isOver = false
   private var highest: UInt32 = 0
@@ -22,6 +23,9 @@ struct PeerStreams {
 
   static let rememberedStreams = 64
   static let rememberedGaps = 8
+
+  /// How much of a DATA frame is to come that has begun.
+  var bodyAhead: Int { isInBody && header.count == 0 ? payloadLeft : 0 }
 
   /// The first violation in the bytes: where its frame begins in them (0 if before), and the code of the connection error.
   /// That is the end: the connection has to end with it, and bytes after it are not looked at.
@@ -55,6 +59,7 @@ struct PeerStreams {
       payloadLeft = Int(first >> 40)
       let stream = (UInt32(truncatingIfNeeded: first) & 0x7f_ffff) << 8 | UInt32(last)
       let type = UInt8(truncatingIfNeeded: first >> 32)
+      isInBody = type == 0
       seen(type, payloadLeft)
       let code = frame(
         type: type, flags: UInt8(truncatingIfNeeded: first >> 24), stream: stream)

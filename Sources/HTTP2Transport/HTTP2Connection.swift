@@ -62,6 +62,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var isReading = false
   private var isFlushing = false
   private var isFlushScheduled = false
+  /// As the channel has said last: to ask it at each turn would be several looks into cold memory.
+  private var isChannelWritable = true
   private(set) var isStarted = false
   private var isClosing = false
   public private(set) var isClosed = false
@@ -105,7 +107,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     self.role = role
     self.turns = turns
     self.configuration = configuration
-    self.session = try HTTP2Session(role: role, configuration: configuration.session)
+    self.session = try HTTP2Session(
+      role: role, configuration: configuration.session, scratch: turns?.scratch ?? OutputScratch())
     self.delegate = delegate
     self.frameBudget = FrameBudget(burst: configuration.frameBurst, perSecond: configuration.framesPerSecond)
   }
@@ -121,6 +124,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   public func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    isChannelWritable = context.channel.isWritable
     setUp = now
     if context.channel.isActive { start() }
   }
@@ -159,9 +163,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     context.fireChannelReadComplete()
   }
 
-  /// Nothing more is read before what was read has been handled.
+  /// Nothing more is read before what was read has been handled, unless that is less than a slice: an ACK that waits for its
+  /// turn is no reason to take the socket out of the selector and put it back.
   public func read(context: ChannelHandlerContext) {
-    if inbound.readableBytes > 0 { isReadWithheld = true } else { context.read() }
+    if inbound.readableBytes >= LoopTurns.sliceSize { isReadWithheld = true } else { context.read() }
   }
 
   private func receive(_ bytes: ByteBuffer) {
@@ -182,7 +187,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   }
 
   public func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if context.channel.isWritable {
+    isChannelWritable = context.channel.isWritable
+    if isChannelWritable {
       stallWatch.channelIsWritable()
       scheduleFlush()
     } else {
@@ -224,7 +230,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     guard !isFlushing, isStarted, !isClosed, let context else { return }
     isFlushing = true
     do {
-      while !isClosed, context.channel.isWritable {
+      while !isClosed, isChannelWritable {
         var count = 0
         if session.wantsWrite {
           count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
@@ -313,10 +319,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 }
 
 extension HTTP2Connection: LoopTurns.Work {
-  /// Handles some of what was received.
+  /// Handles some of what was received. The rest of a DATA frame costs little, so that is not cut.
   public func takeSlice() -> Bool {
     isReading = true
-    let count = min(LoopTurns.sliceSize, inbound.readableBytes)
+    let count = min(max(LoopTurns.sliceSize, session.bodyAhead), inbound.readableBytes)
     if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
     return hasMoreToReceive
   }

@@ -1,3 +1,4 @@
+internal import HTTP2Session
 public import NIOCore
 
 /// Shares the time of one event loop between what its connections receive and everything else that it does.
@@ -46,6 +47,8 @@ public final class LoopTurns {
     public init() {}
   }
 
+  /// For the output of the loop's connections.
+  let scratch = OutputScratch()
   private let eventLoop: any EventLoop
   private let shares: Shares
   private let now: () -> NIODeadline

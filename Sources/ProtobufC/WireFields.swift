@@ -2,59 +2,90 @@
 /// those who want a few of them, or their number, of a message that it would cost much to decode.
 ///
 /// It is no check: what is inside the fields is not looked at. `Arena.unpack` checks.
+///
+/// It throws nothing. With typed throws, Swift 6.2 compiled a loop over the fields so that an assignment in it was lost, in
+/// optimised builds only.
+@frozen
 public struct WireFields {
-  /// The bytes are no protobuf message.
-  public struct Malformed: Error {}
-
+  @frozen
   public struct Field {
     public var number: UInt64
     /// The bytes of a string, of bytes or of a message; nil for a number.
     public var payload: UnsafeRawBufferPointer?
     /// Of an integer, a Boolean or an enumeration; else 0.
-    public var value: UInt64 = 0
-  }
+    public var value: UInt64
 
-  private let bytes: UnsafeRawBufferPointer
-  /// Where the next field begins.
-  public private(set) var position = 0
-
-  public init(_ message: UnsafeRawBufferPointer) { bytes = message }
-
-  /// The next field; nil at the end. O(1).
-  public mutating func next() throws(Malformed) -> Field? {
-    guard position < bytes.count else { return nil }
-    let tag = try varint()
-    var payload: UnsafeRawBufferPointer?
-    switch tag & 7 {
-    case 0: return Field(number: tag >> 3, payload: nil, value: try varint())
-    case 1: try skip(8)
-    case WireFormat.lengthDelimited:
-      let length = try varint()
-      guard length <= UInt64(bytes.count - position) else { throw Malformed() }
-      payload = UnsafeRawBufferPointer(rebasing: bytes[position..<position + Int(length)])
-      position += Int(length)
-    case 5: try skip(4)
-    // Groups are not in proto3.
-    default: throw Malformed()
+    @inlinable init(number: UInt64, payload: UnsafeRawBufferPointer? = nil, value: UInt64 = 0) {
+      self.number = number
+      self.payload = payload
+      self.value = value
     }
-    return Field(number: tag >> 3, payload: payload)
   }
 
-  private mutating func skip(_ count: Int) throws(Malformed) {
-    guard count <= bytes.count - position else { throw Malformed() }
-    position += count
+  @usableFromInline let bytes: UnsafeRawBufferPointer
+  @usableFromInline var offset = 0
+  @usableFromInline var hasFailed = false
+
+  /// Where the next field begins.
+  @inlinable public var position: Int { offset }
+  /// The bytes are no protobuf message: what `next` could not read ended the fields.
+  @inlinable public var isMalformed: Bool { hasFailed }
+
+  @inlinable public init(_ message: UnsafeRawBufferPointer) { bytes = message }
+
+  /// The next field; nil at the end, and from the first on that cannot be read. O(1).
+  @inlinable public mutating func next() -> Field? {
+    guard offset < bytes.count, !hasFailed else { return nil }
+    let tag = varint()
+    switch tag & 7 {
+    case WireFormat.lengthDelimited:
+      let length = varint()
+      guard !hasFailed, length <= UInt64(bytes.count - offset) else { return fail() }
+      let start = offset
+      offset += Int(length)
+      return Field(number: tag >> 3, payload: UnsafeRawBufferPointer(rebasing: bytes[start..<offset]))
+    case 0:
+      let value = varint()
+      return hasFailed ? nil : Field(number: tag >> 3, value: value)
+    case 1: skip(8)
+    case 5: skip(4)
+    // Groups are not in proto3.
+    default: return fail()
+    }
+    return hasFailed ? nil : Field(number: tag >> 3)
   }
 
-  private mutating func varint() throws(Malformed) -> UInt64 {
+  @usableFromInline mutating func fail() -> Field? {
+    hasFailed = true
+    return nil
+  }
+
+  @usableFromInline mutating func skip(_ count: Int) {
+    guard count <= bytes.count - offset else {
+      hasFailed = true
+      return
+    }
+    offset += count
+  }
+
+  /// Most take one byte.
+  @inlinable mutating func varint() -> UInt64 {
+    guard offset < bytes.count, bytes[offset] < 0x80 else { return longVarint() }
+    offset += 1
+    return UInt64(bytes[offset - 1])
+  }
+
+  @usableFromInline mutating func longVarint() -> UInt64 {
     var value: UInt64 = 0
     var shift: UInt64 = 0
-    while position < bytes.count, shift < 70 {
-      let byte = UInt64(bytes[position])
-      position += 1
+    while offset < bytes.count, shift < 70 {
+      let byte = UInt64(bytes[offset])
+      offset += 1
       value |= (byte & 0x7F) << shift
       if byte < 0x80 { return value }
       shift += 7
     }
-    throw Malformed()
+    hasFailed = true
+    return 0
   }
 }

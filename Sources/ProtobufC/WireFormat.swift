@@ -2,7 +2,7 @@
 /// parts (protobuf.dev, "Encoding"). So encoded parts are shared and joined instead of encoded again.
 public enum WireFormat {
   /// The wire type of strings, bytes and messages.
-  static let lengthDelimited: UInt64 = 2
+  @inlinable static var lengthDelimited: UInt64 { 2 }
 
   /// How many bytes `value` takes as a varint: 1 to 10.
   @inlinable

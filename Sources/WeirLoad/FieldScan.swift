@@ -3,16 +3,18 @@ import ProtobufC
 /// Reads a protobuf message's fields where they lie: no copies, no schema. A simulated proxy needs a name here and a nonce
 /// there of messages that may be megabytes; decoding them whole, a thousand times, would measure the client.
 enum FieldScan {
-  typealias Malformed = WireFields.Malformed
+  /// The bytes are no protobuf message.
+  struct Malformed: Error {}
 
   /// Tells every length-delimited field (strings, bytes, messages) in order; passes over numbers. O(fields).
   static func forEach(
     in message: UnsafeRawBufferPointer, _ body: (_ field: UInt64, _ payload: UnsafeRawBufferPointer) throws -> Void
   ) throws {
     var fields = WireFields(message)
-    while let field = try fields.next() {
+    while let field = fields.next() {
       if let payload = field.payload { try body(field.number, payload) }
     }
+    if fields.isMalformed { throw Malformed() }
   }
 
   /// The last occurrence of a field; nil if it is not there.

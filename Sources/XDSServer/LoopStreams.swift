@@ -46,10 +46,11 @@ final class LoopStreams {
   func deliver(_ generation: Generation, publishedAt: NIODeadline) {
     guard self.generation.map({ $0.number < generation.number }) ?? true else { return }
     self.generation = generation
-    for (proxyClass, members) in classes {
-      if let old = members.generation, generation.isSame(as: old, for: proxyClass) { continue }
+    for (proxyClass, members) in classes where generation.classes[proxyClass] != nil {
+      let news = members.generation.map { (types: generation.changedTypes(since: $0, for: proxyClass), since: $0) }
+      if let news, news.types.isEmpty { continue }
       classes[proxyClass]?.generation = generation
-      for stream in members.streams.values { stream.published(generation, at: publishedAt) }
+      for stream in members.streams.values { stream.published(generation, news: news, at: publishedAt) }
     }
   }
 

@@ -10,7 +10,7 @@ struct LiveGoal: Sendable {
 }
 
 // What a client has proven by its answers. Nothing is kept for it but two numbers for each type, so that it costs nothing
-// while nobody asks: `TypeSession.converged`, and `TypeSession.answered` with what was held back then.
+// while nobody asks: `converged`, and `answered` with what was held back then (`TypeSession.unproven`).
 extension ProxySession {
   /// The newest generation that is live on the client without any doubt; 0 if that is to be looked at (`isLive`). O(1).
   var proven: UInt64 {
@@ -20,7 +20,7 @@ extension ProxySession {
       guard session.claims == nil, session.owed.isNothing, session.inFlight == nil, !session.awaitsSubscription,
         !session.asksForMore
       else { return 0 }
-      oldest = min(oldest, session.converged)
+      oldest = min(oldest, converged(session.type))
     }
     guard oldest < .max, coldCluster(nil) == nil else { return 0 }
     return oldest
@@ -39,7 +39,7 @@ extension ProxySession {
   }
 
   /// The newest generation that the client has accepted in all that it has asked for; 0 for none.
-  var confirmed: UInt64 { types.lazy.filter(\.isRequested).map(\.converged).min() ?? 0 }
+  var confirmed: UInt64 { types.lazy.filter(\.isRequested).map { converged($0.type) }.min() ?? 0 }
 
   /// Why the generation is not live on the client; ends when the body returns false.
   func forEachObstacle(to goal: LiveGoal, _ body: (ConvergenceObstacle) -> Bool) {
@@ -93,7 +93,7 @@ extension ProxySession {
     if let flight, flight.generation <= goal.generation && concerns(flight, goal) {
       return body(.unanswered(type, generation: flight.generation))
     }
-    guard session.converged < goal.generation || session.asksForMore, lacks(type, of: goal) else { return true }
+    guard converged(session.type) < goal.generation || session.asksForMore, lacks(type, of: goal) else { return true }
     if let flight, !body(.unanswered(type, generation: flight.generation)) { return false }
     for item in session.held.prefix(32) where !body(.held(type, item)) { return false }
     return flight == nil && session.held.isEmpty ? body(.unsent(type)) : true
@@ -125,7 +125,7 @@ extension ProxySession {
     // What the client refuses counts as held there.
     if session.holdsUnknown || hasDoubtful(session, goal) { return true }
     if session.acked.contentHash == now.contentHash { return false }
-    let isAnswered = session.answered >= goal.generation && !session.asksForMore
+    let isAnswered = answered(session.type) >= goal.generation && !session.asksForMore
     if !isAnswered && goal.concerns == nil { return true }
     if isAnswered && goal.concerns == nil {
       return session.unproven.contains { item in

@@ -7,7 +7,9 @@ internal import XDSSnapshot
 extension ProxySession {
   /// Adds what has become warm. O(1) when nothing is on its way, else O(clusters that are not warm yet).
   mutating func warmUp(after type: ResourceType) {
-    guard self[.cluster].isRequested, warm.contentHash != self[.cluster].acked.contentHash else { return }
+    guard attention.contains(.cluster), self[.cluster].isRequested,
+      warm.contentHash != self[.cluster].acked.contentHash
+    else { return }
     let clusters = types[ResourceType.cluster.rawValue]
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return }

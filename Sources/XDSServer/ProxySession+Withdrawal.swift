@@ -21,7 +21,10 @@ extension ProxySession {
   /// Looks whether the client owes nothing but the answer to its clusters, and since when. O(1) while it owes more, and
   /// while it is known; else O(resources in flight).
   mutating func watchClusters(at now: Duration, _ generation: Generation) {
-    guard scope == .aggregated, let flight = self[.cluster].inFlight, owesOnlyClusters(flight) else {
+    // Clusters in flight are looked at each time.
+    guard attention.contains(.cluster), scope == .aggregated, let flight = self[.cluster].inFlight,
+      owesOnlyClusters(flight)
+    else {
       if watch != nil { watch = nil }
       return
     }

@@ -39,15 +39,22 @@ struct ProxySession: Sendable {
   let delivery: VirtualHostDelivery
   /// The newest generation that has this proxy's class.
   private(set) var generation: Generation?
-  /// How long the client may be silent about its clusters.
-  var patience = Patience()
-  var watch: Watch?
+  /// By `ResourceType.rawValue`.
+  private(set) var types: [TypeSession]
+  /// The types to look at when the session is pumped. Of all others the client holds what it is to hold, nothing is on its way
+  /// or held back, and so they need no look until something of theirs changes.
+  private(set) var attention = TypeSet.all
+  /// The newest generation of which the client has confirmed to hold all, by `ResourceType.rawValue`.
+  private var convergedGenerations = InlineArray<6, UInt64>(repeating: 0)
+  /// The newest generation of which it has confirmed to hold all but what was held back then (`TypeSession.unproven`).
+  private var answeredGenerations = InlineArray<6, UInt64>(repeating: 0)
   private var responses: UInt64 = 0
   /// The order of the newest response that the client has answered: all before it is read.
   private(set) var lastAnswered: UInt64 = 0
-  var withdrawal: Withdrawal?
-  /// By `ResourceType.rawValue`.
-  private(set) var types: [TypeSession]
+  @Rare var watch: Watch?
+  @Rare var withdrawal: Withdrawal?
+  /// How long the client may be silent about its clusters.
+  var patience = Patience()
   /// The client has come back with what an earlier stream gave it.
   var hasReturned = false
   /// Routes and listeners that the client has not asked for on this stream may be in use. Envoy asks for them with or right
@@ -65,15 +72,17 @@ struct ProxySession: Sendable {
   /// The client can take the endpoints of large assignments one by one (`ProxySession+LoneEndpoints`).
   let takesLoneEndpoints: Bool
   /// The assignments that it gets whole all the same.
-  var wholeAssignments = NameSet.empty
+  var wholeAssignments = NameSet.empty { didSet { attention.insert(.endpoint) } }
   /// The clusters that the client came with and has had ever since.
   var arrived = ResourceTable()
   /// The endpoints that it asked for first: those of the clusters that it really has.
   var arrivedNames = NameSet.empty
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
-  var warm = ResourceTable()
+  var warm = ResourceTable() { didSet { attention.formUnion(Self.clustersAndEndpoints) } }
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
-  var endpointsAsOf = ResourceTable()
+  var endpointsAsOf = ResourceTable() { didSet { attention.insert(.endpoint) } }
+
+  private static let clustersAndEndpoints = TypeSet(.cluster).union(TypeSet(.endpoint))
 
   init(
     variant: XDSProtocol, scope: Scope = .aggregated, proxyClass: ProxyClass, shared: SharedResponses,
@@ -93,7 +102,28 @@ struct ProxySession: Sendable {
   subscript(type: ResourceType) -> TypeSession {
     // Lent, not copied: a copy would retain some twenty objects.
     _read { yield types[type.rawValue] }
-    _modify { yield &types[type.rawValue] }
+    _modify {
+      attention.insert(type)
+      // Clusters that change are a reason to send their endpoints.
+      if type == .cluster { attention.insert(.endpoint) }
+      yield &types[type.rawValue]
+    }
+  }
+
+  /// The newest generation of which the client has confirmed to hold all of a type; 0 for none.
+  func converged(_ type: ResourceType) -> UInt64 { convergedGenerations[type.rawValue] }
+
+  /// The newest generation of which it has confirmed to hold all but what was held back then; 0 for none.
+  func answered(_ type: ResourceType) -> UInt64 { answeredGenerations[type.rawValue] }
+
+  /// The client holds all of a type in a generation, but for what is held back.
+  private mutating func confirm(_ type: ResourceType, _ generation: UInt64, isComplete: Bool) {
+    if isComplete { convergedGenerations[type.rawValue] = generation }
+    answeredGenerations[type.rawValue] = generation
+    let session = types[type.rawValue]
+    if session.holdsUntold { self[type].holdsUntold = false }
+    if session.asksForMore && session.owed.isNothing { self[type].asksForMore = false }
+    if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
   }
 
   /// All of a type that a proxy of this class can have; nil while that is not known.
@@ -103,20 +133,32 @@ struct ProxySession: Sendable {
 
   /// A new state of the world. One that lacks this proxy's class is passed over: the next will have it.
   ///
+  /// - Parameter news: what is known to have changed for this proxy's class, and since when.
   /// - Returns: whether anything is different for this proxy. If not, there is nothing to pump: what the proxy holds is
   ///   the new generation as much as it was the one before. O(1).
   @discardableResult
-  mutating func published(_ generation: Generation) -> Bool {
-    guard generation.classes[proxyClass] != nil else { return false }
+  mutating func published(_ generation: Generation, news: (types: TypeSet, since: Generation)? = nil) -> Bool {
     let current = self.generation
     if let current, current.number > generation.number { return false }
-    self.generation = generation
-    guard let current, generation.isSame(as: current, for: proxyClass) else { return true }
-    for index in types.indices {
-      if types[index].converged == current.number { types[index].converged = generation.number }
-      if types[index].answered == current.number { types[index].answered = generation.number }
+    guard let current else {
+      guard generation.classes[proxyClass] != nil else { return false }
+      self.generation = generation
+      return true
     }
-    return false
+    let changed: TypeSet
+    if let news, news.since === current {
+      changed = news.types
+    } else {
+      guard generation.classes[proxyClass] != nil else { return false }
+      changed = generation.changedTypes(since: current, for: proxyClass)
+    }
+    self.generation = generation
+    attention.formUnion(changed)
+    for index in convergedGenerations.indices where changed.rawValue & 1 << UInt8(index) == 0 {
+      if convergedGenerations[index] == current.number { convergedGenerations[index] = generation.number }
+      if answeredGenerations[index] == current.number { answeredGenerations[index] = generation.number }
+    }
+    return !changed.isEmpty
   }
 
   /// A state-of-the-world request.
@@ -247,7 +289,7 @@ struct ProxySession: Sendable {
     }
     self[type].holdsUnknown = false
     if flight.isComplete || flight.lacksHeldOnly {
-      self[type].confirm(flight.generation, isComplete: flight.isComplete)
+      confirm(type, flight.generation, isComplete: flight.isComplete)
     }
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
@@ -310,15 +352,33 @@ struct ProxySession: Sendable {
   /// - Complexity: O(1) when nothing changed, or when another stream was in the same state before.
   mutating func pump(at now: Duration = .zero) -> [Response] {
     guard let generation else { return [] }
-    for type in ResourceType.allCases where self[type].claims != nil { adopt(type, generation) }
+    for type in ResourceType.allCases where attention.contains(type) && self[type].claims != nil {
+      adopt(type, generation)
+    }
     releaseWhole(generation)
     var responses: [Response] = []
     if let response = withdraw(at: now, generation) { responses.append(response) }
-    for type in ResourceType.allCases where self[type].isRequested && self[type].inFlight == nil {
-      if let response = next(type, generation) { responses.append(response) }
+    for type in ResourceType.allCases where attention.contains(type) {
+      if !self[type].isRequested {
+        attention.remove(type)
+      } else if self[type].inFlight == nil {
+        if let response = next(type, generation) { responses.append(response) } else { rest(type) }
+      }
     }
     watchClusters(at: now, generation)
     return responses
+  }
+
+  /// There was nothing to send of the type. If nothing else of it can be due before it changes, it is not looked at until then.
+  private mutating func rest(_ type: ResourceType) {
+    let session = types[type.rawValue]
+    guard converged(type) == generation?.number, session.held.isEmpty, session.quarantine == nil,
+      session.owed.isNothing,
+      type != .loneEndpoint
+    else { return }
+    // More becomes warm when another look is taken.
+    if Self.clustersAndEndpoints.contains(type) && warm.contentHash != self[.cluster].acked.contentHash { return }
+    attention.remove(type)
   }
 
   private mutating func next(_ type: ResourceType, _ generation: Generation) -> Response? {
@@ -426,7 +486,7 @@ struct ProxySession: Sendable {
     _ type: ResourceType, _ table: ResourceTable, _ generation: Generation, _ isComplete: Bool
   ) -> Bool {
     self[type].acked = table
-    self[type].confirm(generation.number, isComplete: isComplete)
+    confirm(type, generation.number, isComplete: isComplete)
     if type == .endpoint || type == .cluster { warmUp(after: type) }
     guard self[type].quarantine != nil else { return true }
     if self[type].quarantine!.groups.isEmpty {

@@ -67,7 +67,7 @@ extension ProxySession {
       .init(
         type: session.type, isWildcard: session.subscription.isWildcard,
         names: session.subscription.names.identity.count, version: versionText(session.acked, session),
-        convergedGeneration: session.converged,
+        convergedGeneration: converged(session.type),
         inFlight: session.inFlight.map {
           .init(
             nonce: $0.nonce.text, version: versionText($0.table, session), generation: $0.generation,

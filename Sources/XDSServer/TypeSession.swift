@@ -48,41 +48,30 @@ struct TypeSession: Sendable {
   var isRequested = false
   /// State of the world: a request was passed over for its stale nonce; the next one repeats its subscription.
   var awaitsSubscription = false
-  var subscription = Subscription()
-  var claims: Claims?
-  /// What the client holds, for the names that it subscribes to; other names are of no meaning.
-  var acked = ResourceTable()
-  var owed = Owed.nothing
-  var inFlight: InFlight?
-  var lastNonce: Nonce?
-  var quarantine: Quarantine?
   /// State of the world: the client holds something from an earlier stream that this process cannot tell.
   var holdsUnknown = false
   /// State of the world: the client came with endpoints, and no version says which; until it has confirmed others.
   var holdsUntold = false
-  /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
-  var claimed: Set<String> = []
+  // With a thousand streams each look is into cold memory: what a push needs lies together, and what is rare elsewhere.
+  @Rare var claims: Claims?
+  @Rare var quarantine: Quarantine?
+  var owed = Owed.nothing
+  var subscription = Subscription()
+  /// What the client holds, for the names that it subscribes to; other names are of no meaning.
+  var acked = ResourceTable()
   var held: [HeldItem] = []
-  /// The newest generation of which the client has confirmed to hold all.
-  var converged: UInt64 = 0
-  /// The newest generation of which the client has confirmed to hold all but what was held back then, `unproven`.
-  var answered: UInt64 = 0
+  /// What was held back when the client last confirmed all else.
   var unproven: [HeldItem] = []
   /// It has asked for names since then, that it had not asked for, or had dropped.
   var asksForMore = false
-  var rejection: Rejection?
+  /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
+  var claimed: Set<String> = []
+  var inFlight: InFlight?
+  var lastNonce: Nonce?
   var counts = Counts()
+  @Rare var rejection: Rejection?
 
   init(_ type: ResourceType) { self.type = type }
-
-  /// The client holds all of a generation, but for what is held back.
-  mutating func confirm(_ generation: UInt64, isComplete: Bool) {
-    if isComplete { converged = generation }
-    answered = generation
-    holdsUntold = false
-    if owed.isNothing { asksForMore = false }
-    if !(unproven.isEmpty && held.isEmpty) { unproven = held }
-  }
 
   struct Counts: Sendable {
     var responses: UInt64 = 0
@@ -109,7 +98,8 @@ struct TypeSession: Sendable {
     }
     let unsubscribed = change.dropped.filter { !subscription.covers($0) }
     guard quarantine != nil, !unsubscribed.isEmpty || change.dropsUnnamed else { return }
-    quarantine?.forget { !subscription.covers($0) }
+    let current = subscription
+    quarantine?.forget { !current.covers($0) }
     if quarantine?.isOver ?? false { quarantine = nil }
   }
 

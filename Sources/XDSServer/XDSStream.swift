@@ -146,8 +146,9 @@ final class XDSStream: GRPCCallHandler {
 
   // MARK: From the server
 
-  func published(_ generation: Generation, at publishedAt: NIODeadline) {
-    if session?.published(generation) ?? false { pump(publishedAt: publishedAt) }
+  /// - Parameter news: what has changed for the stream's class, and since which generation.
+  func published(_ generation: Generation, news: (types: TypeSet, since: Generation)?, at publishedAt: NIODeadline) {
+    if session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
   }
 
   /// Takes note of a newer generation that says the same to this proxy, of which it was not told therefore.

@@ -51,7 +51,8 @@ import Testing
       _ = try await server.nextProbe()
       let third = await client.probe("/test/Echo")
       try await third.run { $0.send(ByteBuffer(string: "patient")) }
-      #expect(server.server.callCount == 2)
+      // The server counts a call when its handler is there already.
+      #expect(await server.eventually { server.server.callCount == 2 })
       try await first.run { $0.finish(.ok) }
       #expect(try await third.message() == ByteBuffer(string: "patient"))
 

@@ -76,4 +76,22 @@ import Testing
     }
     #expect(found)
   }
+
+  /// What waits to be written stays as it is when another session puts its output together in the same place.
+  @Test func sessionsOfAThreadShareTheirScratch() throws {
+    let scratch = OutputScratch()
+    let sessions = try (0..<2).map { _ in try HTTP2Session(role: .server, scratch: scratch) }
+    func output(_ session: HTTP2Session) throws -> [ByteBuffer] {
+      var buffers: [ByteBuffer] = []
+      try session.takeOutput(limit: 1 << 20) { buffers.append($0) }
+      return buffers
+    }
+    let preface = try output(sessions[0])
+    let bytes = preface.map { Array($0.readableBytesView) }
+    #expect(try output(sessions[1]).map { Array($0.readableBytesView) } == bytes)
+    sessions[1].ping(1)
+    let ping = try output(sessions[1])
+    #expect(preface.map { Array($0.readableBytesView) } == bytes)
+    #expect(ping.map(\.readableBytes) == [9 + 8])
+  }
 }

@@ -57,6 +57,7 @@ import Testing
     let client = try open(pair)
     let server = try #require(pair.serverUser.accepted.first)
     pair.serverChannel.isWritable = false
+    pair.serverChannel.pipeline.fireChannelWritabilityChanged()
     server.stream?.respond(responseHead, endStream: false)
     server.stream?.send(body: ByteBuffer(repeating: 1, count: 100_000))
     try pair.pump()

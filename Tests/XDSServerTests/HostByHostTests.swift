@@ -35,7 +35,7 @@ import XDSSnapshot
     _ = stream.ack(.route)
     stream.subscribe(.virtualHost)
     _ = stream.ack(.virtualHost)
-    for type in ResourceType.general + [.virtualHost] { #expect(stream.session[type].converged == world.number) }
+    for type in ResourceType.general + [.virtualHost] { #expect(stream.session.converged(type) == world.number) }
     return stream
   }
 

@@ -42,7 +42,7 @@ import XDSSnapshot
     #expect(sent.map(\.type) == [.route])
     #expect(sent[0].hosts["x"] == ["a", "n"])
     #expect(stream.ack(.route).isEmpty)
-    #expect(stream.session[.route].converged == world.number)
+    #expect(stream.session.converged(.route) == world.number)
   }
 
   @Test(arguments: XDSProtocol.allCases)

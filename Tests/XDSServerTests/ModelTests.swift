@@ -172,7 +172,7 @@ private struct ModelRun {
         let differing = Set(held.keys).union(wanted.keys).filter { held[$0] != wanted[$0] }
         problems.append("\(type) differs: \(differing.sorted()) held \(session[type].held)")
       }
-      if session[type].isRequested && session[type].converged != current.number {
+      if session[type].isRequested && session.converged(type) != current.number {
         problems.append("\(type) is not known to have converged")
       }
       if session[type].quarantine != nil || !session[type].held.isEmpty || !session[type].claimed.isEmpty {

@@ -166,11 +166,42 @@ import XDSSnapshot
     #expect(more.isSameButForClasses(as: before) && before.isSameButForClasses(as: more))
     let isNewsToOthers = stream.session.published(more)
     #expect(!isNewsToOthers)
-    for type in ResourceType.general { #expect(stream.session[type].converged == more.number) }
+    for type in ResourceType.general { #expect(stream.session.converged(type) == more.number) }
     let changed = Generation(
       number: more.number + 1, clusters: more.clusters, endpoints: .init(), classes: classes)
     #expect(!changed.isSameButForClasses(as: more))
     let isNews = stream.session.published(changed)
     #expect(isNews)
+  }
+
+  /// What has changed may be known already, since when does matter: who is behind compares for itself.
+  @Test(arguments: XDSProtocol.allCases)
+  func onlyTypesThatHaveChangedAreLookedAt(_ variant: XDSProtocol) {
+    for knowledge in 0..<3 {
+      var world = World()
+      world.cluster("a")
+      world.host("x", ["a"])
+      let stream = TestStream.synced(variant, &world)
+      #expect(stream.session.attention.isEmpty)
+      let before = stream.session.generation!
+      world.endpoint("a", version: 2)
+      let changed = world.generation()
+      let types = changed.changedTypes(since: before, for: stream.session.proxyClass)
+      #expect(types == TypeSet(.endpoint))
+      let news = [nil, (types: types, since: before), (types: TypeSet([]), since: changed)][knowledge]
+      let isNews = stream.session.published(changed, news: news)
+      #expect(isNews)
+      #expect(stream.session.attention == TypeSet(.endpoint))
+      let responses = stream.session.pump()
+      #expect(responses.map(\.plan.type) == [.endpoint])
+      for type in ResourceType.general {
+        #expect(stream.session.converged(type) == (type == .endpoint ? before.number : changed.number))
+      }
+      let isAccepted = stream.session.acknowledged(responses[0].nonce, of: .endpoint)
+      let rest = stream.session.pump()
+      #expect(isAccepted && rest.isEmpty)
+      #expect(stream.session.converged(.endpoint) == changed.number)
+      #expect(stream.session.attention.isEmpty)
+    }
   }
 }

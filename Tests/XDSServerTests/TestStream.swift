@@ -145,7 +145,7 @@ final class TestStream {
     _ = stream.ack(.route)
     for type in ResourceType.general {
       #expect(stream.session[type].inFlight == nil)
-      #expect(stream.session[type].converged == world.number)
+      #expect(stream.session.converged(type) == world.number)
     }
     return stream
   }

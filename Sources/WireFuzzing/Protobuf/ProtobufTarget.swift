@@ -58,6 +58,7 @@ private func decode(_ schema: WireSchema, _ bytes: [UInt8], _ expected: Expected
     try compare(request.errorDetail, try message.message(6, .status), parts: message.texts[6]?.count ?? 0)
   case .deltaDiscoveryRequest:
     let request = try DeltaDiscoveryRequest(decoding: bytes)
+    try bytes.withUnsafeBytes { try compareScan($0, request) }
     let encoded = request.encoded()
     try requireStable(encoded, try DeltaDiscoveryRequest(decoding: encoded).encoded())
     guard let message = try taken() else { return }
@@ -130,4 +131,13 @@ private func compare(_ detail: ErrorDetail?, _ message: ReferenceMessage?, parts
     try requireEqual(detail.code, Int32(truncatingIfNeeded: message.numbers[1]?.last ?? 0), "error_detail code")
   }
   try requireEqual(detail.message, message.string(2), "error_detail message")
+}
+
+/// The scan says what the decoder says, unless it leaves the message to that.
+private func compareScan(_ bytes: UnsafeRawBufferPointer, _ request: DeltaDiscoveryRequest) throws {
+  guard let scan = RequestScan(delta: bytes) else { return }
+  try requireEqual(scan.nameCount, request.resourceNamesSubscribe.count, "names scanned")
+  func text(_ bytes: UnsafeRawBufferPointer?) -> String { bytes.map { String(decoding: $0, as: UTF8.self) } ?? "" }
+  try requireEqual(text(scan.typeURL), request.typeURL, "type_url scanned")
+  try requireEqual(text(scan.nonce), request.responseNonce, "response_nonce scanned")
 }
