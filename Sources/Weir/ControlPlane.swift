@@ -191,7 +191,7 @@ public final class ControlPlane: Sendable {
     isReady.set(true)
     await controller.run()
     return ControlPlane(
-listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
+      listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
       controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
   }
 
