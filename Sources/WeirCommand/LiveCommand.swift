@@ -95,6 +95,6 @@ struct ConvergenceText {
         lines += refusal.objects.map { "    made of \($0.kind) \($0.name) in \($0.place)" }
       }
     }
-    text = lines.map { ProxyTable.printable($0) + "\n" }.joined()
+    text = lines.map { TextTable.printable($0) + "\n" }.joined()
   }
 }

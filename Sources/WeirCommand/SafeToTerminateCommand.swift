@@ -92,6 +92,6 @@ struct TerminationText {
       let resources = holder.resources.isEmpty ? "not known" : holder.resources.joined(separator: ", ")
       lines.append("\(holder.nodeID) \(holder.remoteAddress): \(resources)\(since)")
     }
-    text = lines.map { ProxyTable.printable($0) + "\n" }.joined()
+    text = lines.map { TextTable.printable($0) + "\n" }.joined()
   }
 }
