@@ -12,6 +12,8 @@ public struct RequestScan {
   private struct FieldNumbers {
     var names: UInt64
     /// 0 where there are none.
+    var unsubscriptions: UInt64
+    /// 0 where there are none.
     var versions: UInt64
     var nonce: UInt64
     var type: UInt64
@@ -21,6 +23,12 @@ public struct RequestScan {
   public private(set) var nameCount = 0
   /// `initial_resource_versions` (delta).
   public private(set) var versionCount = 0
+  /// `resource_names_unsubscribe` (delta).
+  public private(set) var unsubscriptionCount = 0
+  /// Bytes of the longest name that is subscribed to or unsubscribed from.
+  public private(set) var longestName = 0
+  /// Bytes of the longest entry of `initial_resource_versions`: name, version, and what keeps them apart.
+  public private(set) var longestVersion = 0
   /// `type_url` and `response_nonce`; the last one counts.
   public private(set) var typeURL: UnsafeRawBufferPointer?
   public private(set) var nonce: UnsafeRawBufferPointer?
@@ -29,12 +37,12 @@ public struct RequestScan {
 
   /// - Returns: nil for bytes that are no message.
   public init?(delta message: UnsafeRawBufferPointer) {
-    self.init(message, FieldNumbers(names: 3, versions: 5, nonce: 6, type: 2))
+    self.init(message, FieldNumbers(names: 3, unsubscriptions: 4, versions: 5, nonce: 6, type: 2))
   }
 
   /// - Returns: nil for bytes that are no message.
   public init?(stateOfTheWorld message: UnsafeRawBufferPointer) {
-    self.init(message, FieldNumbers(names: 3, versions: 0, nonce: 5, type: 4))
+    self.init(message, FieldNumbers(names: 3, unsubscriptions: 0, versions: 0, nonce: 5, type: 4))
   }
 
   private init?(_ message: UnsafeRawBufferPointer, _ fields: FieldNumbers) {
@@ -46,8 +54,16 @@ public struct RequestScan {
         guard let field = try reader.next() else { break }
         guard let payload = field.payload else { return nil }
         switch field.number {
-        case fields.names: nameCount += 1
-        case fields.versions: versionCount += 1
+        case fields.names:
+          nameCount += 1
+          longestName = max(longestName, payload.count)
+        case fields.unsubscriptions:
+          unsubscriptionCount += 1
+          longestName = max(longestName, payload.count)
+          hasMore = true
+        case fields.versions:
+          versionCount += 1
+          longestVersion = max(longestVersion, payload.count)
         case fields.nonce: nonce = payload
         case fields.type: typeURL = payload
         default: hasMore = true
@@ -82,6 +98,24 @@ public struct RequestScan {
       guard visit(name, version) else { return false }
     }
     return true
+  }
+
+  /// The message without what it unsubscribes from where `isLeftOut` says so, and how many that were.
+  public func leavingOutUnsubscriptions(where isLeftOut: (UnsafeRawBufferPointer) -> Bool) -> ([UInt8], Int) {
+    var bytes: [UInt8] = []
+    var count = 0
+    var reader = WireFields(message)
+    // What is kept is copied in runs.
+    var (start, end) = (0, 0)
+    while let field = try? reader.next() {
+      if field.number == fields.unsubscriptions, let name = field.payload, isLeftOut(name) {
+        bytes += message[start..<end]
+        start = reader.position
+        count += 1
+      }
+      end = reader.position
+    }
+    return (bytes + message[start..<end], count)
   }
 
   /// The message without its lists of names and versions.

@@ -3,10 +3,11 @@
 struct BufferCharge {
   private static let step = 16 << 10
 
-  private let account: BufferAccount
-  private var charged = 0
+  private let connection: ConnectionCalls
+  /// Bytes that are charged now.
+  private(set) var charged = 0
 
-  init(_ account: BufferAccount) { self.account = account }
+  init(_ connection: ConnectionCalls) { self.connection = connection }
 
   /// The call holds so many bytes now. False if there is no room for them; what was charged before stays charged.
   mutating func holds(_ count: Int) -> Bool {
@@ -16,14 +17,15 @@ struct BufferCharge {
       let least = (count - charged) / Self.step * Self.step
       guard least > 0 else { return true }
       var more = max(least, charged / 2 / Self.step * Self.step)
-      if !account.charge(more) {
+      if !connection.charge(more, makesRoom: more == least) {
+        guard more > least else { return false }
         more = least
-        guard account.charge(more) else { return false }
+        guard connection.charge(more, makesRoom: true) else { return false }
       }
       charged += more
     } else if count < charged / 2 || count < Self.step {
       let less = charged - count / Self.step * Self.step
-      account.release(less)
+      connection.release(less)
       charged -= less
     }
     return true
@@ -31,7 +33,7 @@ struct BufferCharge {
 
   mutating func releaseAll() {
     guard charged > 0 else { return }
-    account.release(charged)
+    connection.release(charged)
     charged = 0
   }
 }

@@ -23,7 +23,9 @@ extension GRPCCall {
     defer { isDelivering = false }
     var count = 0
     do throws(GRPCStatus) {
-      while !isPaused, let handler, status == nil || role == .client, let message = try deframer.next() {
+      while !isPaused, let handler, status == nil || role == .client {
+        if waitsForLargeMessage() { break }
+        guard let message = try deframer.next() else { break }
         handler.received(message: message)
         count += 1
         guard count < messagesPerTurn else {
@@ -37,6 +39,7 @@ extension GRPCCall {
     }
     deframer.compact()
     settleCharge()
+    settleAwaited(isMessageWhole: count > 0)
     guard !isPaused, !isYielding else { return }
     credit()
     if let reason = pendingClose {
@@ -58,16 +61,78 @@ extension GRPCCall {
     }
   }
 
-  fileprivate func goOn() {
+  fileprivate func goOn(takesLargeMessage: Bool = false) {
     isYielding = false
+    self.takesLargeMessage = takesLargeMessage
     if !isPaused { deliver() }
+  }
+
+  /// A large message takes long to handle, and nothing can come between. So it waits in a line of its own (`LoopTurns`), and
+  /// for the connection's budget.
+  private func waitsForLargeMessage() -> Bool {
+    guard let turns, let connectionCalls, let length = deframer.wholeMessageLength,
+      length > ConnectionCalls.largeMessage
+    else { return false }
+    if takesLargeMessage {
+      takesLargeMessage = false
+      connectionCalls.spend(length)
+      return false
+    }
+    isYielding = true
+    let work = WaitingMessages(of: self, isLarge: true)
+    guard let wait = connectionCalls.waitForLarge() else {
+      turns.enqueueLarge(work)
+      return true
+    }
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { turns.enqueueLarge(work) }
+    return true
+  }
+
+  /// Tells the connection what the client still owes.
+  private func settleAwaited(isMessageWhole: Bool) {
+    guard let connectionCalls, status == nil else { return }
+    if deframer.bufferedBytes > 0 {
+      guard isMessageWhole || awaited != .restOfMessage else { return }
+      awaited = .restOfMessage
+      if isMessageWhole { connectionCalls.isWhole(self) }
+      connectionCalls.began(self)
+    } else if isMessageWhole, awaited != .nothing {
+      awaited = .nothing
+      connectionCalls.isWhole(self)
+    }
+  }
+
+  /// Waits for the first message (server).
+  func awaitFirstMessage() {
+    awaited = .firstMessage
+    connectionCalls?.opened(self)
+  }
+
+  // MARK: For the connection
+
+  /// Bytes that have arrived and were not handed over.
+  var waitingBytes: Int { deframer.bufferedBytes }
+  /// What waits here waits for this end.
+  var isHeldUp: Bool { isPaused || isYielding }
+  var isHoldingParts: Bool { status == nil && (charge?.charged ?? 0) > 0 }
+
+  /// Ends the call for one of the transport's limits.
+  func end(_ limit: GRPCStreamLimit, _ status: GRPCStatus, isBlamed: Bool = true) {
+    server?.counts.limitedStreams.add(limit)
+    finish(status, isBlamed: isBlamed)
+  }
+
+  /// Who needs the room may well be somebody else than who took it, so nobody is blamed.
+  func refuseForMemory() {
+    end(
+      .bufferMemory, GRPCStatus(.resourceExhausted, "the server holds as much for its clients as it may"),
+      isBlamed: false)
   }
 
   /// Charges what waits here, and ends the call if there is no room for it.
   private func settleCharge() {
     guard charge?.holds(deframer.bufferedBytes) == false else { return }
-    server?.counts.limitedStreams.add(.bufferMemory)
-    refuse(GRPCStatus(.resourceExhausted, "the server holds as much for its clients as it may"))
+    refuseForMemory()
   }
 
   private func deliverEnd() {
@@ -88,6 +153,7 @@ extension GRPCCall {
   func discardInbound() {
     deframer.removeAll()
     charge?.releaseAll()
+    connectionCalls?.ended(self)
     hasPendingEnd = false
     credit()
   }
@@ -110,6 +176,7 @@ extension GRPCCall {
     pendingClose = nil
     deframer.removeAll()
     charge?.releaseAll()
+    connectionCalls?.ended(self)
     server?.callClosed()
     server = nil
     let last = handler
@@ -121,14 +188,18 @@ extension GRPCCall {
 /// The messages of a call that wait for a later turn. It is apart from `GRPCCall`, whose public face is not to show it.
 private final class WaitingMessages: LoopTurns.Work {
   private let call: GRPCCall
+  private let isLarge: Bool
 
-  init(of call: GRPCCall) { self.call = call }
+  init(of call: GRPCCall, isLarge: Bool = false) {
+    self.call = call
+    self.isLarge = isLarge
+  }
 
   var isDistrusted: Bool { call.stream?.connection?.isDistrusted ?? false }
 
   /// Hands over as many as a turn takes; if there are more, the call puts itself in line again.
   func takeSlice() -> Bool {
-    call.goOn()
+    call.goOn(takesLargeMessage: isLarge)
     return false
   }
 

@@ -9,10 +9,14 @@ public import NIOCore
 public final class GRPCCall {
   /// The path, for example `/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources`.
   public let method: String
-  /// The request's fields without pseudo-fields, names in lower case; `-bin` values are base64 as on the wire.
-  public let metadata: [(name: String, value: String)]
+  /// The request's fields without pseudo-fields, names in lower case; `-bin` values are base64 as on the wire. On a server they
+  /// are there until the call has been accepted, and then let go: whoever needs one for longer keeps that one. A client could
+  /// otherwise make each call of a connection hold as much as a header block may be, for a few bytes.
+  public internal(set) var metadata: [(name: String, value: String)]
   public let eventLoop: any EventLoop
   public let remoteAddress: SocketAddress?
+  /// What stands for the client, whatever ports it uses: its address, or the network of that. Nil for a Unix socket.
+  package var clientNetwork: [UInt8]? { connectionCalls?.network ?? remoteAddress?.clientNetwork }
 
   let role: HTTP2Role
   var stream: HTTP2Stream?
@@ -41,6 +45,17 @@ public final class GRPCCall {
   var turns: LoopTurns?
   /// For the bytes that wait here (server).
   var charge: BufferCharge?
+  /// What the connection's calls share (server).
+  var connectionCalls: ConnectionCalls?
+  /// What the client owes (server).
+  enum Awaited {
+    case nothing
+    case firstMessage
+    case restOfMessage
+  }
+  var awaited = Awaited.nothing
+  /// The next message may be a large one: it has waited.
+  var takesLargeMessage = false
   /// What the call ends with, once known: sent (server), received or concluded (client).
   var status: GRPCStatus?
 
@@ -102,7 +117,9 @@ public final class GRPCCall {
 
   /// Ends the call (server): trailers after all queued messages. Messages that still arrive are discarded. On a client,
   /// which has no status to send, this resets the call.
-  public func finish(_ status: GRPCStatus, metadata: [(name: String, value: String)] = []) {
+  /// - Parameter isBlamed: whether the client is distrusted for a status of INVALID_ARGUMENT or RESOURCE_EXHAUSTED; false where
+  ///   others have used up what it asks for.
+  public func finish(_ status: GRPCStatus, metadata: [(name: String, value: String)] = [], isBlamed: Bool = true) {
     guard let stream, !hasEnded else { return }
     guard role == .server else {
       reset()
@@ -110,7 +127,7 @@ public final class GRPCCall {
     }
     hasEnded = true
     self.status = status
-    if status.code == .invalidArgument || status.code == .resourceExhausted { distrust() }
+    if isBlamed, status.code == .invalidArgument || status.code == .resourceExhausted { distrust() }
     var trailers = [HTTP2Header("grpc-status", "\(status.code.rawValue)")]
     if !status.message.isEmpty {
       trailers.append(HTTP2Header("grpc-message", StatusMessageCoding.encode(status.message)))
@@ -126,7 +143,8 @@ public final class GRPCCall {
   }
 
   /// The client asks for more than its share, or for what it may not: what it sends, and what others send from its address,
-  /// waits behind what the rest sends for a while. A status of INVALID_ARGUMENT or RESOURCE_EXHAUSTED does so by itself.
+  /// waits behind what the rest sends for a while. A status of INVALID_ARGUMENT or RESOURCE_EXHAUSTED does so by itself
+  /// (``finish(_:metadata:isBlamed:)``).
   public func distrust() {
     guard let connection = stream?.connection, let server else { return }
     connection.distrust()

@@ -29,6 +29,15 @@ public struct GRPCServerConfiguration: Sendable {
   /// How long a call whose outbound queue is above its mark may stay without its client taking a byte, and a connection
   /// without its socket taking one. The call is then reset, the connection closed. Nil: for ever.
   public var stallTimeout: TimeAmount? = .seconds(60)
+  /// How long a call may be open before its first message begins. The call then ends with DEADLINE_EXCEEDED, and of several such
+  /// calls in a row the connection. Nil: for ever.
+  public var firstMessageTimeout: TimeAmount? = .seconds(10)
+  /// How long a message that has begun may take to arrive, and a second more for each 256 kB that are there. The call then ends
+  /// with DEADLINE_EXCEEDED. Nil: for ever.
+  public var messageTimeout: TimeAmount? = .seconds(60)
+  /// Bytes of messages above 64 kB that a connection's calls may send each second, once they have sent two of the largest size at
+  /// once. More wait: nothing is lost.
+  public var largeBytesPerSecond: Int = 4 << 20
   /// Frames without much of a body that a client may send at once, and how many of these it earns back each second; see
   /// ``HTTP2ConnectionConfiguration/frameBurst``. A client that sends more is told ENHANCE_YOUR_CALM.
   public var frameBurst: Int = 2000

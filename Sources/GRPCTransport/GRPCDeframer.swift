@@ -17,6 +17,14 @@ package struct GRPCDeframer {
   /// Bytes that are not yet part of a returned message.
   package var bufferedBytes: Int { pending.readableBytes }
 
+  /// The length of the message that ``next()`` will return, if it is there whole.
+  var wholeMessageLength: Int? {
+    guard let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self),
+      pending.readableBytes >= GRPCFraming.prefixLength + Int(length)
+    else { return nil }
+    return Int(length)
+  }
+
   package mutating func append(_ bytes: ByteBuffer) {
     if pending.readableBytes == 0 {
       pending = bytes

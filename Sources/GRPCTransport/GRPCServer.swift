@@ -105,6 +105,11 @@ public final class GRPCServer: Sendable {
     timer.cancel()
   }
 
+  /// Whether rules were lately broken from an address.
+  package func distrusts(_ address: String) -> Bool {
+    core.offenders.contains(try? SocketAddress(ipAddress: address, port: 0), at: .now())
+  }
+
   // MARK: Counts, for metrics. Cheap, and exact only when nothing is changing.
 
   /// What was refused, closed and ended, and why.

@@ -9,12 +9,14 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   /// A closed channel does not know it any more.
   private let peer: SocketAddress?
   private let turns: LoopTurns?
+  private let calls: ConnectionCalls
 
   init(server: GRPCServerCore, channel: any Channel, peer: SocketAddress?, turns: LoopTurns?) {
     self.server = server
     self.channel = channel
     self.peer = peer
     self.turns = turns
+    calls = ConnectionCalls(server: server, eventLoop: channel.eventLoop, peer: peer)
   }
 
   func connectionReady(_ connection: HTTP2Connection) {}
@@ -73,7 +75,10 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.server = server
     call.turns = turns
     call.messagesPerTurn = server.configuration.messagesPerTurn
-    call.charge = BufferCharge(server.configuration.memory)
+    call.metadata = []
+    call.connectionCalls = calls
+    call.charge = BufferCharge(calls)
+    call.awaitFirstMessage()
     if let timeout { call.startDeadline(timeout) }
     return GRPCCallStream(call)
   }

@@ -20,6 +20,7 @@ final class GRPCServerCore: Sendable {
   let state = Mutex(State())
   let counts = GRPCServerCounts()
   let offenders = Offenders()
+  let partHolders = PartHolders()
   let connectionCount = Atomic<Int>(0)
   /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
   let lingeringCount = Atomic<Int>(0)

@@ -17,6 +17,10 @@ public enum GRPCStreamLimit: String, Sendable, CaseIterable {
   case headerSize = "header_size"
   case bufferMemory = "buffer_memory"
   case writeStall = "write_stall"
+  /// No message came soon enough after the call.
+  case firstMessage = "first_message"
+  /// A message that had begun did not end.
+  case messageTime = "message_time"
 }
 
 /// How often each of a few things happened. For rare things: each count takes a lock.

@@ -1,16 +1,27 @@
 /// The percent-encoding of `grpc-message` (gRPC over HTTP2, "Responses"): bytes from space to '~' stand for themselves,
 /// except '%'; all others are written as %XX. Undecodable escapes are kept as they are.
 enum StatusMessageCoding {
+  /// Bytes of an encoded message. It may repeat what a client has sent, which is not to come back three times as long, and
+  /// peers take no more than some kilobytes of trailers. The rest is cut off, between two characters.
+  static let limit = 1024
+
   static func encode(_ message: String) -> String {
     func isPlain(_ byte: UInt8) -> Bool { (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "%") }
-    if message.utf8.allSatisfy(isPlain) { return message }
+    if message.utf8.count <= limit && message.utf8.allSatisfy(isPlain) { return message }
     let digits = Array("0123456789ABCDEF".utf8)
     var bytes: [UInt8] = []
-    for byte in message.utf8 {
-      if isPlain(byte) {
-        bytes.append(byte)
-      } else {
-        bytes.append(contentsOf: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xf)]])
+    for scalar in message.unicodeScalars {
+      let length = bytes.count
+      for byte in String(scalar).utf8 {
+        if isPlain(byte) {
+          bytes.append(byte)
+        } else {
+          bytes.append(contentsOf: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xf)]])
+        }
+      }
+      if bytes.count > limit {
+        bytes.removeLast(bytes.count - length)
+        break
       }
     }
     return String(decoding: bytes, as: UTF8.self)

@@ -15,6 +15,10 @@ public import NIOCore
 /// than a fifth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
 /// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
+/// What cannot be cut into slices (a request with a hundred thousand names) waits in a third line: one such turn may take
+/// longer than its share, and then nothing of that line is done for as long, so that at least half of the time is for others,
+/// and nobody stands behind more than one. The slow line too pays back what a long slice took beyond its share.
+///
 /// What is received is never lost, and in a calm hour nothing ever waits: a read costs two looks at the clock more.
 ///
 /// Confined to its event loop.
@@ -47,6 +51,7 @@ public final class LoopTurns {
   private let now: () -> NIODeadline
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
+  private var largeLine = Line(pause: .microseconds(20))
   /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
@@ -56,6 +61,8 @@ public final class LoopTurns {
     /// Between two services, so that the loop comes to its sockets: a task that comes again at once would keep it from them.
     let pause: TimeAmount
     var isServiceScheduled = false
+    /// It has had more than its share.
+    var restsUntil: NIODeadline?
 
     init(pause: TimeAmount) { self.pause = pause }
   }
@@ -69,6 +76,16 @@ public final class LoopTurns {
     self.now = now
     slowLine = Line(pause: shares.interval)
   }
+
+  /// Puts work in line that takes long and cannot be divided.
+  public func enqueueLarge(_ work: any Work) {
+    guard !work.isDistrusted else { return enqueue(work) }
+    largeLine.waiting.append(work)
+    schedule(\.largeLine)
+  }
+
+  /// How many undividable pieces of work wait.
+  public var largeCount: Int { largeLine.waiting.count }
 
   /// How many wait for their next slice.
   public var waitingCount: (trusted: Int, distrusted: Int) { (line.waiting.count, slowLine.waiting.count) }
@@ -121,19 +138,27 @@ public final class LoopTurns {
   private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
     guard !self[keyPath: path].isServiceScheduled else { return }
     self[keyPath: path].isServiceScheduled = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: self[keyPath: path].pause) { [self] in
-      self[keyPath: path].isServiceScheduled = false
+    var pause = self[keyPath: path].pause
+    if let rests = self[keyPath: path].restsUntil { pause = max(pause, rests - now()) }
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: pause) { [self] in
       serve(path)
     }
   }
 
   /// A slice for each that waits, in turn, until the share is used up.
   private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
-    let share = path == \LoopTurns.line ? shares.trusted : shares.distrusted
+    self[keyPath: path].restsUntil = nil
+    let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
     while spent < share, let work = self[keyPath: path].waiting.popFirst() {
       if slices(of: work, spending: &spent, while: { _ in false }) { enqueue(work) }
     }
+    if spent > share, path != \LoopTurns.line {
+      let factor = path == \LoopTurns.slowLine ? shares.interval.nanoseconds / shares.distrusted.nanoseconds : 1
+      self[keyPath: path].restsUntil = now() + .nanoseconds((spent - share).nanoseconds * factor)
+    }
+    // Only now: who comes again meanwhile is not to be served before the line has rested.
+    self[keyPath: path].isServiceScheduled = false
     if !self[keyPath: path].waiting.isEmpty { schedule(path) }
   }
 }

@@ -18,6 +18,10 @@ public struct Limits: Sendable, Hashable {
   /// Names of one type that a stream may be subscribed to. Beyond that it ends with RESOURCE_EXHAUSTED. 250,000: two and a half
   /// for each of 100,000 services.
   public var subscription: Int
+  /// Classes of proxies (kind, namespace, listen address) connected at once: each has listeners and routes of its own, which are
+  /// compiled for it. A stream that would bring one more ends with RESOURCE_EXHAUSTED; so does one whose address has brought half
+  /// as many already. 1,000.
+  public var proxyClasses: Int
   /// Bytes of one request. A larger one ends its stream with RESOURCE_EXHAUSTED. 16 MiB: a client that reconnects with delta
   /// names each of 100,000 resources twice and gives its version, some 130 bytes a resource.
   public var messageSize: Int
@@ -26,7 +30,8 @@ public struct Limits: Sendable, Hashable {
   public var headerSize: Int
   /// How long a connection may be without a stream before it is closed. 5 minutes.
   public var idleTime: Duration
-  /// How long a new connection may take, from its being accepted, to finish TLS and say that it speaks HTTP/2. 10 seconds.
+  /// How long a new connection may take, from its being accepted, to finish TLS and say that it speaks HTTP/2; and how long a
+  /// stream may be open before its first request begins. 10 seconds.
   public var handshakeTime: Duration
   /// Bytes that may wait on one stream for a client that does not read. Above that nothing more is queued (what is due is
   /// coalesced), and a client that takes no byte for a minute loses the stream. One response is queued whole, however large.
@@ -34,12 +39,13 @@ public struct Limits: Sendable, Hashable {
   public var streamBuffer: Int
   /// Bytes that all clients together may make the process hold: parts of requests, subscriptions, responses that have not been
   /// accepted. What is shared counts once. Beyond that the stream that asks ends with RESOURCE_EXHAUSTED, and new connections
-  /// are refused; large requests feel it from three quarters on. 512 MiB.
+  /// are refused; large responses feel it from three quarters on, and large requests from a half. Of unfinished requests, those
+  /// of the address that holds most end first. 512 MiB.
   public var bufferMemory: Int
 
   public init(
     connections: Int = 20_000, streamsPerConnection: Int = 100, requestsPerSecond: Int = 100,
-    subscription: Int = 250_000, messageSize: Int = 16 << 20, headerSize: Int = 16 << 10,
+    subscription: Int = 250_000, proxyClasses: Int = 1000, messageSize: Int = 16 << 20, headerSize: Int = 16 << 10,
     idleTime: Duration = .seconds(300),
     handshakeTime: Duration = .seconds(10), streamBuffer: Int = 64 << 10, bufferMemory: Int = 512 << 20
   ) {
@@ -47,6 +53,7 @@ public struct Limits: Sendable, Hashable {
     self.streamsPerConnection = streamsPerConnection
     self.requestsPerSecond = requestsPerSecond
     self.subscription = subscription
+    self.proxyClasses = proxyClasses
     self.messageSize = messageSize
     self.headerSize = headerSize
     self.idleTime = idleTime
@@ -65,6 +72,7 @@ extension Limits {
     configuration.maxHeaderListSize = headerSize
     configuration.idleTimeout = TimeAmount(idleTime)
     configuration.prefaceTimeout = TimeAmount(handshakeTime)
+    configuration.firstMessageTimeout = TimeAmount(handshakeTime)
     configuration.writeHighWatermark = streamBuffer
     configuration.writeLowWatermark = streamBuffer / 2
     configuration.memory = BufferAccount(limit: bufferMemory)
@@ -73,7 +81,8 @@ extension Limits {
 
   var xds: XDSLimits {
     XDSLimits(
-      maximumSubscription: subscription, requestsPerSecond: requestsPerSecond, requestBurst: requestsPerSecond * 5)
+      maximumSubscription: subscription, requestsPerSecond: requestsPerSecond, requestBurst: requestsPerSecond * 5,
+      maximumClasses: proxyClasses)
   }
 
   /// By their names in metrics: counts, bytes, seconds.
@@ -81,6 +90,7 @@ extension Limits {
     [
       ("connections", Double(connections)), ("streams_per_connection", Double(streamsPerConnection)),
       ("requests_per_second", Double(requestsPerSecond)), ("subscription", Double(subscription)),
+      ("proxy_classes", Double(proxyClasses)),
       ("message_bytes", Double(messageSize)), ("header_bytes", Double(headerSize)),
       ("idle_seconds", idleTime / .seconds(1)), ("handshake_seconds", handshakeTime / .seconds(1)),
       ("stream_buffer_bytes", Double(streamBuffer)), ("buffer_memory_bytes", Double(bufferMemory)),

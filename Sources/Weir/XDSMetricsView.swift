@@ -20,6 +20,9 @@ final class XDSMetricsView: Sendable {
         "weir_xds_streams", help: "Open xDS streams.", labels: ["protocol": variant.rawValue],
         read: { [self] in Double(latest.withLock { $0.streams[variant] ?? 0 }) })
     }
+    registry.gauge(
+      "weir_xds_proxy_classes", help: "Classes (kind, namespace, listen address) of connected proxies.",
+      read: { [self] in Double(latest.withLock { $0.classes }) })
     counter(registry, "weir_xds_streams_opened_total", "xDS streams since the start.") { $0.streamsOpened }
     counter(registry, "weir_xds_encodings_total", "Responses encoded; all other pushes shared the bytes of one.") {
       $0.encodings

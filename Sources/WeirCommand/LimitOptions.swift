@@ -27,6 +27,12 @@ struct LimitOptions: ParsableArguments {
   var maxSubscription = standard.subscription
 
   @Option(
+    help: ArgumentHelp(
+      "Kinds of proxies (namespace, listen address) connected at once. (default: 1000)", valueName: "count"),
+    transform: FlagValue.count)
+  var maxProxyClasses = standard.proxyClasses
+
+  @Option(
     help: ArgumentHelp("The size of a request. (default: 16MiB)", valueName: "size"),
     transform: { try FlagValue.byteCount($0, 1024...1 << 30) })
   var maxMessageSize = standard.messageSize
@@ -42,7 +48,9 @@ struct LimitOptions: ParsableArguments {
   var idleTime = standard.idleTime
 
   @Option(
-    help: ArgumentHelp("How long a new connection may take for TLS and HTTP/2. (default: 10s)", valueName: "time"),
+    help: ArgumentHelp(
+      "How long a new connection may take for TLS and HTTP/2, and a stream for its first request. (default: 10s)",
+      valueName: "time"),
     transform: FlagValue.time)
   var handshakeTime = standard.handshakeTime
 
@@ -70,7 +78,8 @@ struct LimitOptions: ParsableArguments {
     Limits(
       connections: maxConnections ?? min(Self.standard.connections, Self.connections(descriptors: descriptors)),
       streamsPerConnection: maxStreams, requestsPerSecond: maxRequestsPerSecond, subscription: maxSubscription,
-      messageSize: maxMessageSize, headerSize: maxHeaderSize, idleTime: idleTime, handshakeTime: handshakeTime,
+      proxyClasses: maxProxyClasses, messageSize: maxMessageSize, headerSize: maxHeaderSize, idleTime: idleTime,
+      handshakeTime: handshakeTime,
       streamBuffer: maxStreamBuffer, bufferMemory: maxBufferMemory)
   }
 

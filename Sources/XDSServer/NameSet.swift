@@ -47,23 +47,28 @@ final class NameSet: Sendable {
     }
   }
 
-  /// About what a name takes: its text, and its place in the tree.
+  /// About what a name takes: its place in the tree, and a text of up to 64 bytes.
   static let bytesPerName = 128
+
+  static func byteCount(of name: String) -> Int { bytesPerName + max(0, name.utf8.count - 64) }
 
   let identity: Identity
   let names: TreeSet<String>
+  /// What all its names take.
+  let byteCount: Int
   private let memory: BufferAccount?
 
-  init(identity: Identity, names: TreeSet<String>, memory: BufferAccount? = nil) {
+  init(identity: Identity, names: TreeSet<String>, byteCount: Int, memory: BufferAccount? = nil) {
     self.identity = identity
     self.names = names
+    self.byteCount = byteCount
     self.memory = memory
-    memory?.chargeAnyway(identity.count * Self.bytesPerName)
+    memory?.chargeAnyway(byteCount, for: .names)
   }
 
-  deinit { memory?.release(identity.count * Self.bytesPerName) }
+  deinit { memory?.release(byteCount, for: .names) }
 
-  static let empty = NameSet(identity: Identity(), names: [])
+  static let empty = NameSet(identity: Identity(), names: [], byteCount: 0)
 
   func contains(_ name: String) -> Bool { names.contains(name) }
 }
@@ -105,8 +110,15 @@ final class NameSetPool: Sendable {
 
     var names = base.names
     identity = base.identity
-    for name in adding where names.updateOrInsertIsNew(name) { identity.add(name) }
-    for name in removing where names.remove(name) != nil { identity.remove(name) }
+    var byteCount = base.byteCount
+    for name in adding where names.updateOrInsertIsNew(name) {
+      identity.add(name)
+      byteCount += NameSet.byteCount(of: name)
+    }
+    for name in removing where names.remove(name) != nil {
+      identity.remove(name)
+      byteCount -= NameSet.byteCount(of: name)
+    }
     if identity == base.identity { return base }
     if names.isEmpty { return .empty }
     return state.withLock { state in
@@ -115,7 +127,7 @@ final class NameSetPool: Sendable {
         state.entries = state.entries.filter { $0.value.set != nil }
         state.sweepAt = max(256, state.entries.count * 2)
       }
-      let set = NameSet(identity: identity, names: names, memory: memory)
+      let set = NameSet(identity: identity, names: names, byteCount: byteCount, memory: memory)
       state.entries[identity] = Entry(set: set)
       return set
     }

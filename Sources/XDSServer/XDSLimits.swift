@@ -11,6 +11,12 @@ public struct XDSLimits: Sendable, Hashable {
   /// own. A stream that would bring one more ends with RESOURCE_EXHAUSTED.
   public var maximumClasses: Int
 
+  /// New classes that clients of one address may have brought at once, so that one does not use them up: half of all.
+  public var maximumClassesOfAddress: Int { max(1, maximumClasses / 2) }
+  /// Bytes of a resource name in a request; a stream that names a longer one ends with INVALID_ARGUMENT. An Envoy's names are
+  /// texts such as `outbound|80|v2|reviews.shop.svc.cluster.local`; the longest that Kubernetes' names can make has some 400.
+  public static let maximumNameLength = 4096
+
   public init(
     maximumSubscription: Int = 250_000, requestsPerSecond: Int = 100, requestBurst: Int = 500,
     maximumClasses: Int = 1000

@@ -47,6 +47,8 @@ public struct XDSMetrics: Sendable {
   public var suspectsWithdrawn: UInt64 = 0
   /// How often a response was encoded; every other push shared the bytes of one.
   public var encodings: UInt64 = 0
+  /// Classes of the proxies that are connected.
+  public var classes = 0
   /// The newest generation.
   public var generation: UInt64 = 0
 

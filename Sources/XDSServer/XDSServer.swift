@@ -37,7 +37,7 @@ public final class XDSServer: Sendable {
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
   /// How many streams each class has. A lock of its own, so that the callbacks come in order and may publish.
-  private let classes = Mutex<[ProxyClass: Int]>([:])
+  private let classes = Mutex(ClassesInUse())
 
   /// - Parameters:
   ///   - latencies: what records how long pushes and their ACKs take.
@@ -147,6 +147,7 @@ public final class XDSServer: Sendable {
     var sum = XDSMetrics()
     for part in await gather({ $0.allMetrics }) { sum += part }
     sum.encodings = shared.encodings
+    sum.classes = classes.withLock { $0.count }
     sum.generation = generation?.number ?? 0
     return sum
   }
@@ -215,25 +216,22 @@ public final class XDSServer: Sendable {
     return streams.value
   }
 
-  /// A stream of a class has opened. False if the class would be one too many.
-  func joined(_ proxyClass: ProxyClass) -> Bool {
+  /// A stream of a class has opened. If the class would be one too many, the reason why.
+  func joined(_ proxyClass: ProxyClass, from network: [UInt8]?) -> String? {
     classes.withLock { classes in
-      guard let count = classes[proxyClass] else {
-        guard classes.count < limits.maximumClasses else { return false }
-        classes[proxyClass] = 1
+      switch classes.joined(proxyClass, from: network, limits) {
+      case .known: return nil
+      case .new:
         onNewClass(proxyClass)
-        return true
+        return nil
+      case .refused(let reason): return reason
       }
-      classes[proxyClass] = count + 1
-      return true
     }
   }
 
   func left(_ proxyClass: ProxyClass) {
     classes.withLock { classes in
-      guard let count = classes[proxyClass] else { return }
-      classes[proxyClass] = count > 1 ? count - 1 : nil
-      if count == 1 { onClassGone(proxyClass) }
+      if classes.left(proxyClass) { onClassGone(proxyClass) }
     }
   }
 

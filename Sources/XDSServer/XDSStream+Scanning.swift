@@ -9,16 +9,41 @@ extension XDSStream {
     /// To be decoded.
     case nothing
     case request(ProxySession.Receipt?)
+    /// There is a name in it that is longer than any may be.
+    case tooLong
+    /// Means the same with all that it unsubscribes from in vain left out.
+    case lean([UInt8])
   }
 
   /// Shorter messages are decoded, or are acknowledgements.
   private static let manyBytes = 4096
 
   func scan(_ message: UnsafeRawBufferPointer) -> Scanned {
-    switch variant {
-    case .delta: message.count < Self.manyBytes ? scanAcknowledgement(message) : scanDelta(message)
-    case .stateOfTheWorld: message.count < Self.manyBytes ? .nothing : scanStateOfTheWorld(message)
+    guard message.count >= Self.manyBytes else { return variant == .delta ? scanAcknowledgement(message) : .nothing }
+    guard let scan = variant == .delta ? RequestScan(delta: message) : RequestScan(stateOfTheWorld: message) else {
+      return .nothing
     }
+    guard scan.longestName <= XDSLimits.maximumNameLength, scan.longestVersion <= XDSLimits.maximumNameLength * 2 else {
+      return .tooLong
+    }
+    guard !exceedsLimits(scan) else { return .nothing }
+    if scan.unsubscriptionCount > Self.manyUnsubscriptions { return scanUnsubscriptions(scan) }
+    return variant == .delta ? scanDelta(scan) : scanStateOfTheWorld(scan)
+  }
+
+  private static let manyUnsubscriptions = 256
+
+  /// A client may unsubscribe from what it has never subscribed to: that means nothing, and is to cost next to nothing.
+  private func scanUnsubscriptions(_ scan: RequestScan) -> Scanned {
+    let type = scan.typeURL.flatMap { url in ResourceType.allCases.first { $0.typeURL.utf8.elementsEqual(url) } }
+    let names = type.flatMap { session?[$0].subscription.names.names } ?? []
+    let (lean, leftOut) = scan.leavingOutUnsubscriptions { name in
+      // The decoder is to see what is no plain text, and refuse it.
+      guard name.allSatisfy({ (1..<0x80).contains($0) }), !name.elementsEqual("*".utf8) else { return false }
+      return names.isEmpty || !names.contains(String(decoding: name, as: UTF8.self))
+    }
+    // What is left has a meaning, and is decoded.
+    return leftOut > 0 ? .lean(lean) : .nothing
   }
 
   private func scanAcknowledgement(_ message: UnsafeRawBufferPointer) -> Scanned {
@@ -34,8 +59,8 @@ extension XDSStream {
   }
 
   /// The first request of a type.
-  private func scanDelta(_ message: UnsafeRawBufferPointer) -> Scanned {
-    guard let scan = RequestScan(delta: message), !exceedsLimits(scan), let names = knownNames(scan),
+  private func scanDelta(_ scan: RequestScan) -> Scanned {
+    guard let names = knownNames(scan),
       let request = try? DeltaDiscoveryRequest(decoding: scan.rest), request.resourceNamesUnsubscribe.isEmpty,
       isIdentified || request.node != nil
     else { return .nothing }
@@ -50,24 +75,23 @@ extension XDSStream {
       if comparison == nil { return .nothing }
     }
     let receipt = note(session?.receivedFirst(names, comparison, for: type), type)
-    settleNames(names.identity.count)
+    settleNames(names)
     return .request(receipt)
   }
 
   /// A request whose list of names is one that a stream has.
-  private func scanStateOfTheWorld(_ message: UnsafeRawBufferPointer) -> Scanned {
-    guard let scan = RequestScan(stateOfTheWorld: message), !exceedsLimits(scan), scan.nameCount > 0,
-      let names = knownNames(scan), let request = try? DiscoveryRequest(decoding: scan.rest),
+  private func scanStateOfTheWorld(_ scan: RequestScan) -> Scanned {
+    guard scan.nameCount > 0, let names = knownNames(scan), let request = try? DiscoveryRequest(decoding: scan.rest),
       isIdentified || request.node != nil
     else { return .nothing }
     guard identify(request.node), let type = type(of: request.typeURL) else { return .request(nil) }
     let receipt = note(session?.received(request, names: names, for: type), type)
-    settleNames(names.identity.count)
+    settleNames(names)
     return .request(receipt)
   }
 
   private func exceedsLimits(_ scan: RequestScan) -> Bool {
-    max(scan.nameCount, scan.versionCount) > server.limits.maximumSubscription
+    max(scan.nameCount, scan.versionCount, scan.unsubscriptionCount) > server.limits.maximumSubscription
   }
 
   /// The set of the request's names, if there is one. O(names), some 25 ns each.

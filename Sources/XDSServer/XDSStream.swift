@@ -69,7 +69,14 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
   private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
-    if case .request(let receipt) = message.withUnsafeReadableBytes({ scan($0) }) { return receipt }
+    switch message.withUnsafeReadableBytes({ scan($0) }) {
+    case .request(let receipt): return receipt
+    case .nothing: break
+    case .tooLong:
+      refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes")
+      return nil
+    case .lean(let rest): return try heard(ByteBuffer(bytes: rest))
+    }
     let limit = server.limits.maximumSubscription
     let namesTooMany = message.withUnsafeReadableBytes { bytes in
       switch variant {
@@ -86,26 +93,24 @@ final class XDSStream: GRPCCallHandler {
       let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
       guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
       let receipt = note(session?.received(request, for: type), type)
-      settleNames(request.resourceNames.count)
+      if let type = session?[type] { settleNames(type.subscription.names) }
       return receipt
     case .delta:
       let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
       guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
       let receipt = note(session?.received(request, for: type), type)
-      let count = session?[type].subscription.names.identity.count ?? 0
-      if count > server.limits.maximumSubscription { refuseSubscription(type) }
-      if !request.resourceNamesSubscribe.isEmpty { settleNames(count) }
+      let names = session?[type].subscription.names ?? .empty
+      if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
+      if !request.resourceNamesSubscribe.isEmpty { settleNames(names) }
       return receipt
     }
   }
 
-  /// Ends the stream if there was no room for the names that it subscribes to now. Few names are never too many.
-  func settleNames(_ count: Int) {
-    guard count > Self.fewNames, !server.shared.memory.hadRoom(for: count * NameSet.bytesPerName) else { return }
+  /// Ends the stream if there was no room for the names that it subscribes to now.
+  func settleNames(_ names: NameSet) {
+    guard names.byteCount > 0, !server.shared.memory.hadRoom(for: names.byteCount, as: .names) else { return }
     refuseForMemory()
   }
-
-  private static let fewNames = 64
 
   /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while.
   private func charge(byteCount: Int) {
@@ -214,10 +219,8 @@ final class XDSStream: GRPCCallHandler {
       proxyClass.takesVirtualHosts = false
       proxyClass.fetchesClusters = false
     }
-    guard server.joined(proxyClass) else {
-      refuse(
-        .classes,
-        "proxies of \(server.limits.maximumClasses) kinds, namespaces and listen addresses are connected already")
+    if let refusal = server.joined(proxyClass, from: call.clientNetwork) {
+      refuse(.classes, refusal)
       return false
     }
     let userAgent = [node.userAgentName, node.userAgentVersion].filter { !$0.isEmpty }.joined(separator: " ")
@@ -287,7 +290,8 @@ final class XDSStream: GRPCCallHandler {
 
   private func refuse(_ limit: XDSLimit, _ message: String) {
     loop.metrics.limitedStreams[limit, default: 0] += 1
-    call.finish(GRPCStatus(.resourceExhausted, message))
+    // What others have used up is not this client's fault.
+    call.finish(GRPCStatus(.resourceExhausted, message), isBlamed: limit == .subscription)
     letGo()
   }
 

@@ -41,6 +41,21 @@ import Testing
     }
   }
 
+  @Test func leavesOutWhatIsUnsubscribedInVain() throws {
+    var request = Self.request()
+    request.resourceNamesUnsubscribe = ["x", "keep-1", "longest of all", "keep-2", "y"]
+    try request.encoded().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      #expect(scan.unsubscriptionCount == 5 && scan.longestName == 14 && scan.longestVersion == 6)
+      let (lean, count) = scan.leavingOutUnsubscriptions { !$0.starts(with: "keep".utf8) }
+      #expect(count == 3)
+      request.resourceNamesUnsubscribe = ["keep-1", "keep-2"]
+      #expect(try DeltaDiscoveryRequest(decoding: lean) == request)
+      let (all, none) = scan.leavingOutUnsubscriptions { _ in false }
+      #expect(none == 0 && all == Array(bytes))
+    }
+  }
+
   @Test func noPrefixOfAMessageIsTakenForMoreThanItIs() {
     let bytes = Self.request().encoded()
     for count in bytes.indices {

@@ -40,10 +40,13 @@ final class ForwardingHandler: GRPCCallHandler {
 final class CallProbe: Sendable {
   let call: NIOLoopBound<GRPCCall>
   let events: AsyncStream<Heard>
+  /// What the call had when it came (server).
+  let metadata: [String: String]
 
-  init(call: NIOLoopBound<GRPCCall>, events: AsyncStream<Heard>) {
+  init(call: NIOLoopBound<GRPCCall>, events: AsyncStream<Heard>, metadata: [String: String] = [:]) {
     self.call = call
     self.events = events
+    self.metadata = metadata
   }
 
   func run<Result: Sendable>(_ work: @Sendable @escaping (GRPCCall) -> Result) async throws -> Result {
@@ -132,7 +135,10 @@ final class TestServer: Sendable {
         return EchoHandler(call)
       case "/test/Probe":
         let (events, heard) = AsyncStream.makeStream(of: Heard.self)
-        continuation.yield(CallProbe(call: NIOLoopBound(call, eventLoop: call.eventLoop), events: events))
+        continuation.yield(
+          CallProbe(
+            call: NIOLoopBound(call, eventLoop: call.eventLoop), events: events,
+            metadata: Dictionary(call.metadata.map { ($0.name, $0.value) }) { $0 + $1 }))
         return ForwardingHandler(heard)
       default:
         return nil

@@ -24,11 +24,14 @@ final class RawPeer: Sendable {
     self.collector = collector
   }
 
-  static func connect(to server: TestServer, reads: Bool = true) async throws -> RawPeer {
+  static func connect(to server: TestServer, from source: String? = nil, reads: Bool = true) async throws -> RawPeer {
     guard case .tcp(let host, let port) = server.address else { throw CallProbe.CallOver() }
     let loop = server.group.next()
     let collector = try await loop.submit { NIOLoopBound(Collector(), eventLoop: loop) }.get()
-    let channel = try await ClientBootstrap(group: loop)
+    var bootstrap = ClientBootstrap(group: loop)
+    if let source { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
+    let channel =
+      try await bootstrap
       .channelOption(.autoRead, value: reads)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(collector.value) }
@@ -79,12 +82,13 @@ final class RawPeer: Sendable {
   }
 
   /// A HEADERS frame that begins a call.
-  static func call(_ method: String, stream: UInt8) -> [UInt8] {
+  /// - Parameter fields: more of them, encoded.
+  static func call(_ method: String, stream: UInt8, fields: [UInt8] = []) -> [UInt8] {
     let path = Array(method.utf8)
     let type = Array("application/grpc".utf8)
     // RFC 7541, appendix A: POST, http; then literals with indexed names.
     let block: [UInt8] =
-      [0x83, 0x86, 0x04, UInt8(path.count)] + path + [0x01, 1, 0x61, 0x0f, 0x10, UInt8(type.count)] + type
+      [0x83, 0x86, 0x04, UInt8(path.count)] + path + [0x01, 1, 0x61, 0x0f, 0x10, UInt8(type.count)] + type + fields
     return frame(type: 1, flags: 4, stream: stream, payload: block)
   }
 }

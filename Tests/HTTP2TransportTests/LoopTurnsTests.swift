@@ -92,6 +92,35 @@ import Testing
     #expect(record.slices.count == 7 && turns.waitingCount == (trusted: 0, distrusted: 0))
   }
 
+  /// Nothing can come between a large piece of work's begin and end, but much between two of them.
+  @Test func largeWorkWaitsForAsLongAsItTook() {
+    let turns = turns()
+    for name in ["A", "B", "C"] { turns.enqueueLarge(Slices(name, 1, of: .milliseconds(10), in: record)) }
+    #expect(record.slices.isEmpty)
+    loop.advanceTime(by: .microseconds(20))
+    #expect(record.slices == ["A"])
+    turns.begin(Slices("small", 1, of: .microseconds(10), in: record))
+    #expect(record.slices == ["A", "small"], "it stands behind none of them")
+    loop.advanceTime(by: .milliseconds(9))
+    #expect(record.slices == ["A", "small"])
+    loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices == ["A", "small", "B"] && turns.largeCount == 1)
+    loop.advanceTime(by: .milliseconds(10))
+    #expect(record.slices == ["A", "small", "B", "C"])
+  }
+
+  @Test func theSlowLinePaysBackALongSlice() {
+    let turns = turns()
+    turns.begin(Slices("bad", 2, of: .milliseconds(10), isDistrusted: true, in: record))
+    turns.enqueueLarge(Slices("large", 1, of: .milliseconds(10), isDistrusted: true, in: record))
+    loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices == ["bad"])
+    loop.advanceTime(by: .milliseconds(48))
+    #expect(record.slices == ["bad"], "a fifth of the time, not half of it")
+    loop.advanceTime(by: .milliseconds(2))
+    #expect(record.slices == ["bad", "large"])
+  }
+
   /// A fresh slice each look at the clock, so that each uses up its turn.
   @Test func aConnectionIsNotReadFromWhileItWaits() throws {
     final class Reads: ChannelOutboundHandler {

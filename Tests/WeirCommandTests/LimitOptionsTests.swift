@@ -18,10 +18,12 @@ import Weir
     #expect(
       try limits(
         "--max-connections", "10", "--max-streams", "11", "--max-requests-per-second", "12", "--max-subscription", "13",
+        "--max-proxy-classes", "21",
         "--max-message-size", "14KiB", "--max-header-size", "15360", "--idle-time", "16m", "--handshake-time", "1700ms",
         "--max-stream-buffer", "18MiB", "--max-buffer-memory", "19GiB")
         == Limits(
-          connections: 10, streamsPerConnection: 11, requestsPerSecond: 12, subscription: 13, messageSize: 14 << 10,
+          connections: 10, streamsPerConnection: 11, requestsPerSecond: 12, subscription: 13, proxyClasses: 21,
+          messageSize: 14 << 10,
           headerSize: 15 << 10, idleTime: .seconds(960), handshakeTime: .milliseconds(1700), streamBuffer: 18 << 20,
           bufferMemory: 19 << 30))
   }
@@ -38,6 +40,7 @@ import Weir
     (["--max-streams", "-1"], "--max-streams"),
     (["--max-requests-per-second", "1.5"], "a whole number from 1"),
     (["--max-subscription", "many"], "--max-subscription"),
+    (["--max-proxy-classes", "0"], "a whole number from 1"),
     (["--max-message-size", "16MB"], "such as 16MiB"),
     (["--max-message-size", "100"], "it is from 1KiB to 1GiB"),
     (["--max-header-size", "2MiB"], "it is from 1KiB to 1MiB"),
@@ -61,7 +64,8 @@ import Weir
   @Test func theHelpNamesEveryLimit() {
     let help = ServeCommand.helpMessage(columns: 120)
     for flag in [
-      "--max-connections", "--max-streams", "--max-requests-per-second", "--max-subscription", "--max-message-size",
+      "--max-connections", "--max-streams", "--max-requests-per-second", "--max-subscription", "--max-proxy-classes",
+      "--max-message-size",
       "--max-header-size", "--idle-time", "--handshake-time", "--max-stream-buffer", "--max-buffer-memory",
     ] {
       #expect(help.contains("  \(flag) <"), "\(flag)")

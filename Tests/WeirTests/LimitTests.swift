@@ -42,7 +42,8 @@ import Weir
     try Data(catalog.utf8).write(to: directory.appending(path: "catalog.yaml"))
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let limits = Limits(
-      connections: 1, streamsPerConnection: 3, requestsPerSecond: 7, subscription: 9, messageSize: 2048,
+      connections: 1, streamsPerConnection: 3, requestsPerSecond: 7, subscription: 9, proxyClasses: 6,
+      messageSize: 2048,
       headerSize: 4096, idleTime: .seconds(60), handshakeTime: .seconds(5), streamBuffer: 8192, bufferMemory: 1 << 20)
     let plane = try await ControlPlane.start(
       ControlPlaneConfiguration(
@@ -64,7 +65,8 @@ import Weir
       "weir_xds_requests_throttled_total 0", "weir_xds_streams_limited_total{reason=\"subscription\"} 0",
       "weir_limit{limit=\"connections\"} 1", "weir_limit{limit=\"streams_per_connection\"} 3",
       "weir_limit{limit=\"requests_per_second\"} 7", "weir_limit{limit=\"subscription\"} 9",
-      "weir_limit{limit=\"message_bytes\"} 2048", "weir_limit{limit=\"header_bytes\"} 4096",
+      "weir_limit{limit=\"proxy_classes\"} 6", "weir_xds_proxy_classes 0", "weir_limit{limit=\"message_bytes\"} 2048",
+      "weir_limit{limit=\"header_bytes\"} 4096",
       "weir_limit{limit=\"idle_seconds\"} 60", "weir_limit{limit=\"handshake_seconds\"} 5",
       "weir_limit{limit=\"stream_buffer_bytes\"} 8192", "weir_limit{limit=\"buffer_memory_bytes\"} 1048576",
     ] {

@@ -114,6 +114,8 @@ import XDSSnapshot
       second.subscribe(.cluster)
       #expect(try await second.status().code == .resourceExhausted)
       #expect(await server.xds.metrics().limitedStreams[.classes] == 1)
+      #expect(await server.xds.metrics().classes == 1)
+      #expect(!server.grpc.distrusts("127.0.0.1"), "others have used them up")
       first.close()
     }
   }
@@ -154,19 +156,122 @@ import XDSSnapshot
     let memory = BufferAccount(limit: 1 << 20)
     try await withServer(memory: memory) { server in
       let first = try await server.open(.delta)
-      first.subscribe(.endpoint, (0..<5000).map { "a\($0)" })
+      first.subscribe(.endpoint, (0..<3000).map { "a\($0)" })
       let twin = try await server.open(.delta)
-      twin.subscribe(.endpoint, (0..<5000).map { "a\($0)" })
+      twin.subscribe(.endpoint, (0..<3000).map { "a\($0)" })
       await server.until { $0.types[.endpoint]?.requests ?? 0 >= 2 }
-      #expect(memory.bytes == 5000 * NameSet.bytesPerName)
+      #expect(memory.bytes == 3000 * NameSet.bytesPerName)
       let second = try await server.open(.delta)
-      second.subscribe(.endpoint, (0..<5000).map { "b\($0)" })
+      second.subscribe(.endpoint, (0..<3000).map { "b\($0)" })
       #expect(try await second.status().code == .resourceExhausted)
       first.close()
       twin.close()
       await server.until { $0.streams[.delta] == 0 }
+      // What is remembered of proxies that have left goes with time.
+      server.xds.departures.forget(at: .now() + .hours(1))
       #expect(memory.bytes == 0)
     }
+  }
+
+  /// Long names count by their bytes, however few they are.
+  @Test(arguments: XDSProtocol.allCases) func fewLongNamesAreHeldUpToTheLimit(_ variant: XDSProtocol) async throws {
+    let memory = BufferAccount(limit: 1 << 20)
+    func names(_ stream: Int) -> [String] {
+      (0..<60).map { "\(stream)-\($0)-" + String(repeating: "x", count: 4000) }
+    }
+    try await withServer(memory: memory) { server in
+      var open: [RawStream] = []
+      for index in 0..<2 {
+        let stream = try await server.open(variant)
+        stream.subscribe(.endpoint, names(index))
+        await server.until { $0.types[.endpoint]?.requests ?? 0 >= index + 1 }
+        open.append(stream)
+      }
+      #expect(memory.bytes == (names(0) + names(1)).reduce(0) { $0 + 64 + $1.utf8.count })
+      let over = try await server.open(variant)
+      over.subscribe(.endpoint, names(2))
+      #expect(try await over.status().code == .resourceExhausted)
+      #expect(!server.grpc.distrusts("127.0.0.1"), "others have used it up")
+      for stream in open { stream.close() }
+      await server.until { $0.streams[variant] == 0 }
+      server.xds.departures.forget(at: .now() + .hours(1))
+      #expect(memory.bytes == 0)
+    }
+  }
+
+  @Test(arguments: XDSProtocol.allCases)
+  func aNameOfTheGreatestLengthPassesAndALongerOneDoesNot(_ variant: XDSProtocol) async throws {
+    try await withServer { server in
+      let longest = String(repeating: "x", count: XDSLimits.maximumNameLength)
+      let fits = try await server.open(variant)
+      fits.subscribe(.endpoint, [longest])
+      await server.until { $0.types[.endpoint]?.requests == 1 }
+      func expectRefused(_ stream: RawStream) async throws {
+        let status = try await stream.status()
+        #expect(status.code == .invalidArgument && status.message.contains("at most 4096 bytes"))
+      }
+      let over = try await server.open(variant)
+      over.subscribe(.endpoint, [longest + "x"])
+      try await expectRefused(over)
+      if variant == .delta {
+        let unsubscribing = try await server.open(variant)
+        unsubscribing.unsubscribe(.endpoint, [longest + "x"])
+        try await expectRefused(unsubscribing)
+        let claiming = try await server.open(variant)
+        var request = DeltaDiscoveryRequest()
+        request.initialResourceVersions = [longest + longest: "1"]
+        claiming.send(request, .endpoint)
+        try await expectRefused(claiming)
+      }
+      fits.close()
+    }
+  }
+
+  /// What is unsubscribed from in vain is passed over, and the rest of the request counts.
+  @Test func manyUnsubscriptionsInVainHideNothing() async throws {
+    try await withServer { server in
+      var world = world(clusters: 3)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.delta)
+      stream.subscribe(.endpoint, ["c0", "c1"])
+      stream.ack(try await stream.next())
+      var request = DeltaDiscoveryRequest()
+      request.resourceNamesUnsubscribe = (0..<2000).map { "unknown-\($0)" } + ["c0"]
+      request.resourceNamesSubscribe = ["c2"]
+      stream.send(request, .endpoint)
+      let added = try await stream.next()
+      #expect(added.resources.map(\.name) == ["c2"])
+      stream.ack(added)
+      for name in ["c0", "c1", "c2"] { world.endpoints.set(Resource(name: name, bytes: [66, 66])) }
+      server.xds.publish(world.generation())
+      #expect(Set(try await stream.next().resources.map(\.name)) == ["c1", "c2"])
+      // What is no text is refused there as anywhere.
+      var bytes = request.encoded()
+      let place = try #require(bytes.indices.first { bytes[$0...].starts(with: "unknown-1999".utf8) })
+      bytes[place] = 0xff
+      stream.send(bytes: bytes)
+      var status: GRPCStatus?
+      do { while true { _ = try await stream.next() } } catch let closed as RawStream.Closed { status = closed.status }
+      #expect(status?.code == .invalidArgument)
+    }
+  }
+
+  /// One address brings no more than half of the classes, and the rest is there for others.
+  @Test func oneAddressDoesNotUseUpTheClasses() {
+    var classes = ClassesInUse()
+    let limits = XDSLimits(maximumClasses: 4)
+    func proxyClass(_ name: String) -> ProxyClass {
+      ProxyClass(namespace: name, listenHost: "127.0.0.1", listenPort: 15001)
+    }
+    func joins(_ name: String, _ network: [UInt8]?) -> Bool {
+      if case .refused = classes.joined(proxyClass(name), from: network, limits) { false } else { true }
+    }
+    #expect(joins("a", [1]) && joins("b", [1]) && !joins("c", [1]))
+    #expect(joins("a", [1]), "a class that is there is open to all")
+    #expect(joins("c", [2]) && joins("c", [1]))
+    #expect(joins("d", nil) && !joins("e", nil) && classes.count == 4)
+    #expect(!classes.left(proxyClass("a")) && classes.left(proxyClass("a")))
+    #expect(classes.left(proxyClass("d")) && joins("f", [1]) && !joins("g", [1]) && joins("g", [3]))
   }
 
   /// A client that does not read holds up nobody, and does not keep what was sent to the others since.

@@ -150,6 +150,8 @@ extension Attack {
     let notText = request.map { $0 == UInt8(ascii: "-") ? 0xFF : $0 }
     let zeroes = request.map { $0 == UInt8(ascii: "-") ? 0 : $0 }
     let unfinished = [UInt8](repeating: 0, count: 1 << 20)
+    let longNames = (0..<60).map { "\($0)-" + String(repeating: "x", count: 250_000) }
+    let allowedNames = (0..<60).map { "\($0)-" + String(repeating: "x", count: 4_000) }
     return [
       Attack(
         name: "truncated-protobuf",
@@ -163,6 +165,22 @@ extension Attack {
       Attack(
         name: "unfinished-messages",
         scripts: [streams(4) { Bytes.call($0) + Bytes.message($0, unfinished, announced: unfinished.count + 1) }],
+        chunk: 65_536, ending: .hold),
+      // A few such connections hold all that clients may make the server hold, if they may.
+      Attack(
+        name: "unfinished-giants",
+        scripts: [
+          streams(2) {
+            Bytes.call($0) + Bytes.message($0, [UInt8](repeating: 0, count: 15 << 20), announced: 16 << 20)
+          }
+        ],
+        chunk: 65_536, ending: .hold),
+      Attack(
+        name: "long-names",
+        scripts: [longNames, allowedNames].map { names in
+          Bytes.preface + Bytes.call(1)
+            + Bytes.message(1, Bytes.request(TypeURL.endpoint, node: "long", subscribe: names))
+        },
         chunk: 65_536, ending: .hold),
     ]
   }
@@ -183,6 +201,9 @@ extension Attack {
               "NAMESPACE": .string("stranger-\(index)"), "WEIR_LISTEN": .string("127.0.0.1:\(20_000 + index)"),
             ]))
     }
+    // Two calls of a connection, so that each has a budget of its own.
+    let inVain = Bytes.request(
+      TypeURL.endpoint, node: "vain", unsubscribe: (0..<200_000).map { "n\($0)" })
     let odd = Bytes.request(
       TypeURL.cluster, node: "odd",
       metadata: ["NAMESPACE": .string("No Namespace"), "WEIR_LISTEN": .number(1), "WEIR_KIND": .null])
@@ -194,6 +215,10 @@ extension Attack {
         name: "stale-nonces", scripts: [everything + repeated(100, stale)], ending: .again(from: everything.count)),
       Attack(name: "refusals", scripts: [everything], ending: .hold, refuses: true),
       Attack(name: "new-classes", scripts: strangers),
+      Attack(
+        name: "unsubscribe-in-vain",
+        scripts: [streams(2) { Bytes.call($0) } + repeated(2, Bytes.message(1, inVain) + Bytes.message(3, inVain))],
+        chunk: 65_536, ending: .close),
       Attack(name: "odd-nodes", scripts: [calls(50, odd)]),
     ]
   }
@@ -201,6 +226,7 @@ extension Attack {
   // MARK: Patience
 
   private static func patience() -> [Attack] {
+    let field = Bytes.indexedField("x", String(repeating: "b", count: 3_900))
     let everything =
       Bytes.preface + Bytes.call(1)
       + subscribed("slow", types: [TypeURL.cluster, TypeURL.listener])
@@ -211,6 +237,17 @@ extension Attack {
     return [
       Attack(name: "half-open", scripts: [[]], ending: .hold),
       Attack(name: "half-open-preface", scripts: [Bytes.preface], ending: .hold),
+      // Calls without a request: neither idle nor in a handshake. Each has as many fields as may be, sent once and named again.
+      Attack(
+        name: "silent-calls",
+        scripts: [
+          streams(100) {
+            Bytes.frame(
+              .headers, flags: Bytes.endHeaders, stream: $0,
+              Bytes.head() + ($0 == 1 ? field : [0xBE]) + [0xBE, 0xBE, 0xBE])
+          }
+        ],
+        ending: .hold),
       Attack(name: "slow-loris", scripts: [everything], chunk: 1, turn: 1_000, ending: .hold),
       Attack(name: "slow-reader", scripts: [everything], reading: .slowly(16), ending: .hold, receiveBuffer: 2_048),
       Attack(name: "no-reader", scripts: [everything], reading: .nothing, ending: .hold, receiveBuffer: 2_048),

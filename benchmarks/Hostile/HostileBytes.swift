@@ -87,13 +87,15 @@ enum HostileBytes {
   }
 
   static func request(
-    _ type: String, node: String?, subscribe: [String] = [], nonce: String = "", refusal: String? = nil,
+    _ type: String, node: String?, subscribe: [String] = [], unsubscribe: [String] = [], nonce: String = "",
+    refusal: String? = nil,
     metadata: [String: MetadataValue] = [:]
   ) -> [UInt8] {
     var request = DeltaDiscoveryRequest()
     request.node = node.map { NodeIdentity(id: $0, metadata: metadata) }
     request.typeURL = type
     request.resourceNamesSubscribe = subscribe
+    request.resourceNamesUnsubscribe = unsubscribe
     request.responseNonce = nonce
     request.errorDetail = refusal.map { ErrorDetail(code: 13, message: $0) }
     return request.encoded()
