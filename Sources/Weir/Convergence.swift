@@ -70,7 +70,9 @@ extension ControlPlane {
     clock: any Clock<Duration> = ContinuousClock()
   ) async throws -> Termination? {
     let clusters = ServiceClusters(service, clusterDomain: pipeline.clusterDomain)
-    guard let names = clusters?.names(subset: subset, port: port, in: xds.generation), !names.isEmpty else { return nil }
+    guard let names = clusters?.names(subset: subset, port: port, in: xds.generation), !names.isEmpty else {
+      return nil
+    }
     return try await xds.termination(of: .clusters(names), within: time, clock: clock)
   }
 }

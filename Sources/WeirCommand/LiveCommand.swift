@@ -31,7 +31,8 @@ struct LiveCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Ask about this service alone, as in reviews.shop: what proxies lack of others does not count.", valueName: "name"))
+      "Ask about this service alone, as in reviews.shop: what proxies lack of others does not count.", valueName: "name"
+    ))
   var service: String?
 
   @Option(help: ArgumentHelp("With fewer live proxies it is not live.", valueName: "n"))

@@ -17,7 +17,8 @@ struct RootCommand: AsyncParsableCommand {
       """,
     version: version,
     subcommands: [
-      ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self, LiveCommand.self,
+      ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self,
+      LiveCommand.self,
       SafeToTerminateCommand.self,
     ])
 

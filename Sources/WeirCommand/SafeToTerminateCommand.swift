@@ -83,7 +83,8 @@ struct TerminationText {
   init(_ report: TerminationReport) {
     let proxies = "\(report.total) \(report.total == 1 ? "proxy" : "proxies")"
     var lines = [
-      report.safe ? "safe: none of \(proxies) can pick it" : "not safe: \(report.proxies.count) of \(proxies) can pick it"
+      report.safe
+        ? "safe: none of \(proxies) can pick it" : "not safe: \(report.proxies.count) of \(proxies) can pick it"
     ]
     lines += report.served.map { "it is served in \($0)" }
     for holder in report.proxies {

@@ -69,7 +69,9 @@ final class TerminationGoal: ProxyGoal {
         let held = session.types[type.rawValue]
         if held.claims != nil || held.holdsUnknown || !held.claimed.isEmpty { return .unknown }
         // A table that it has dropped and asked for again: it may use what it had until that is answered.
-        if type == .route && held.subscription.names.names.contains(where: { held.acked[$0] == nil }) { return .unknown }
+        if type == .route && held.subscription.names.names.contains(where: { held.acked[$0] == nil }) {
+          return .unknown
+        }
         found.formUnion(clusters.filter { held.mayReference($0, in: nil) })
       }
     }

@@ -28,14 +28,16 @@ import Testing
       for text in ["2", "2s", "2000ms"] { _ = try await client.send("GET", "/v1/convergence?wait=\(text)") }
     }
     let asked = source.state.withLock { $0.convergenceRequests }
-    #expect(asked == [request, ConvergenceRequest()] + Array(repeating: ConvergenceRequest(wait: .seconds(2)), count: 3))
+    #expect(
+      asked == [request, ConvergenceRequest()] + Array(repeating: ConvergenceRequest(wait: .seconds(2)), count: 3))
   }
 
   @Test func aQuestionThatMakesNoSenseIsRefused() async throws {
     let source = FakeSource()
     try await withServer(source) { client, _ in
       for query in [
-        "generation=-1", "generation=x", "wait=x", "wait=601", "wait=-1", "at-least=-2", "all=1", "x=1", "wait=1&wait=2",
+        "generation=-1", "generation=x", "wait=x", "wait=601", "wait=-1", "at-least=-2", "all=1", "x=1",
+        "wait=1&wait=2",
       ] {
         let response = try await client.send("GET", "/v1/convergence?\(query)")
         #expect(response.status == 400, "\(query)")

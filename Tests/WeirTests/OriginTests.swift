@@ -17,7 +17,8 @@ import XDSSnapshot
 
   private static let objects = [
     object(.service(KubernetesService(id: id("reviews"), isHeadless: false, ports: [], selector: [:])), line: 1),
-    object(.service(KubernetesService(id: id("reviews", "other"), isHeadless: false, ports: [], selector: [:])), line: 2),
+    object(
+      .service(KubernetesService(id: id("reviews", "other"), isHeadless: false, ports: [], selector: [:])), line: 2),
     object(.destinationRule(DestinationRule(id: id("rule"), host: "reviews")), line: 3),
     object(.virtualService(VirtualService(id: id("split"), hosts: ["reviews.shop.svc"], http: [])), line: 4),
     object(.virtualService(VirtualService(id: id("web"), hosts: ["shop.example.com"], http: [])), line: 5),

@@ -22,7 +22,9 @@ struct ConvergenceOracle {
   private(set) var answers = (live: 0, notLive: 0, safe: 0, unsafe: 0)
 
   /// The hosts of a route table count one by one.
-  private static func items(_ table: ResourceTable, _ type: ResourceType) -> [Item: (hash: ContentHash, clusters: [String])] {
+  private static func items(_ table: ResourceTable, _ type: ResourceType) -> [Item: (
+    hash: ContentHash, clusters: [String]
+  )] {
     var items: [Item: (hash: ContentHash, clusters: [String])] = [:]
     table.tree.forEach { resource in
       items[Item(type: type, name: resource.name)] = (
@@ -135,7 +137,9 @@ struct ConvergenceOracle {
       let coming = client.inbox.filter { $0.type == type }.flatMap(\.response.plan.resources)
       for resource in Array(client.held[type, default: [:]].values) + coming {
         if type == .route && !routes.contains(resource.name) { continue }
-        if resource.references(cluster) { problems.append("\(type) \(resource.name) names \(cluster), said to be safe") }
+        if resource.references(cluster) {
+          problems.append("\(type) \(resource.name) names \(cluster), said to be safe")
+        }
       }
     }
     return problems
