@@ -29,7 +29,7 @@ struct ReleaseBench {
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
     time: ManualTime = ManualTime()
   ) async throws {
-    var logger = Logger(label: "test", factory: { StreamLogHandler.standardError(label: $0) })
+    var logger = Logger(label: "test")
     logger.logLevel = .error
     server = XDSServer(
       logger: logger,
