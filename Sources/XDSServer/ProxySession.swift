@@ -377,7 +377,9 @@ struct ProxySession: Sendable {
         continue
       }
       owed.add(refused)
-      let plan = plan(type, from: self[type].acked, to: table, owed: owed, clusters: clusters)
+      let plan = plan(
+        type, from: self[type].acked, to: table, owed: owed, clusters: clusters,
+        answersRequest: !self[type].owed.isNothing)
       self[type].owed = .nothing
       if type == .endpoint { endpointsAsOf = clusters }
       if plan.isEmpty {
