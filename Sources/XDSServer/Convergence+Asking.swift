@@ -19,9 +19,10 @@ extension XDSServer {
     }
     if query.countsDisconnected {
       for departed in departures.all where query.scope.contains(departed.identity) {
-        if let goal, departed.session?.caughtUp(with: goal.snapshot).isLive(goal) ?? false { continue }
-        var proxy = ProxyConvergence(departed.identity, departed.session, goal)
+        if let goal, departed.isLive(goal) { continue }
+        var proxy = ProxyConvergence(departed.identity, nil, goal)
         proxy.state = .disconnected
+        proxy.confirmedGeneration = departed.confirmed
         proxy.disconnectedFor = .nanoseconds((NIODeadline.now() - departed.since).nanoseconds)
         result.add(proxy)
       }
@@ -128,23 +129,15 @@ final class GenerationGoal: ProxyGoal {
 
   func isMet(by session: ProxySession) -> Bool {
     guard let goal = goal.withLock({ $0 }) else { return false }
-    return session.caughtUp(with: goal.snapshot).isLive(goal)
+    return session.isLive(goal)
   }
+
+  func isMet(by departed: Departures.Departed) -> Bool { goal.withLock { $0 }.map { departed.isLive($0) } ?? false }
 }
 
 extension LiveGoal {
   init(_ query: ConvergenceQuery, _ snapshot: Generation) {
     self.init(generation: max(query.generation, 1), snapshot: snapshot, concerns: query.concerns)
-  }
-}
-
-extension ProxySession {
-  /// With a newer generation, which may say the same to this client. For sessions whose client has left.
-  func caughtUp(with generation: Generation) -> ProxySession {
-    guard let number = self.generation?.number, number < generation.number else { return self }
-    var session = self
-    session.published(generation)
-    return session
   }
 }
 

@@ -84,7 +84,7 @@ extension XDSServer {
     }
     for departed in departures.all {
       result.total += 1
-      let resources = departed.session.map { goal.holdings(of: $0) } ?? .unknown
+      let resources = goal.holdings(of: departed)
       guard resources != .none else { continue }
       result.holders.append(
         .init(

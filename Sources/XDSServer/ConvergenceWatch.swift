@@ -10,6 +10,12 @@ protocol ProxyGoal: AnyObject, Sendable {
   /// Whether it is so on a client. Once it is, it stays so while the goal is admitted and the client asks for nothing. On any
   /// thread.
   func isMet(by session: ProxySession) -> Bool
+  /// Whether it was so when a client left, as far as that is remembered.
+  func isMet(by departed: Departures.Departed) -> Bool
+}
+
+extension ProxyGoal {
+  func isMet(by departed: Departures.Departed) -> Bool { false }
 }
 
 /// Who a stream's client is, as far as questions are concerned.

@@ -2,8 +2,11 @@ internal import XDSSnapshot
 
 extension ProxySession {
   /// The response that takes the client from one table to another.
+  ///
+  /// - Parameter answersRequest: the client has asked for some of what is owed.
   func plan(
-    _ type: ResourceType, from: ResourceTable, to: ResourceTable, owed: Owed, clusters: ResourceTable
+    _ type: ResourceType, from: ResourceTable, to: ResourceTable, owed: Owed, clusters: ResourceTable,
+    answersRequest: Bool = false
   ) -> ResponsePlan {
     let isFirst = from.count == 0 && { if case .everything = owed { true } else { false } }()
     var key = ResponsePlan.Key(
@@ -12,6 +15,7 @@ extension ProxySession {
     if type == .virtualHost, let routeTable = generation?.classes[proxyClass]?.hostByHost?.routeTable {
       key.nothing = "\(routeTable)/_none_"
     }
+    key.answersRequest = answersRequest && variant == .stateOfTheWorld && !type.isFullState
     var related = ResponsePlan.Clusters(subscription: self[.cluster].subscription)
     if type == .endpoint, let generation {
       // Where everything is sent anyhow, it does not matter which clusters changed.

@@ -34,12 +34,68 @@ extension ProxySession {
 
   // MARK: What is gone
 
-  /// The table with those of the client's resources that are gone but must stay for now. O(removals).
-  private func keeping(
+  /// The table with those of the client's resources that are gone but must stay for now. O(removals); O(1) while nothing has
+  /// changed that it depends on, for a client may claim to hold a hundred thousand that never were, and go on asking.
+  private mutating func keeping(
     _ type: ResourceType, _ now: ResourceTable, _ generation: Generation
   ) -> SharedResponses.Target {
     let change = shared.change(from: types[type.rawValue].acked, to: now)
-    guard change.removals > 0 else { return .init(table: now) }
+    guard change.removals > 0 else {
+      if kept[type] != nil { kept[type] = nil }
+      return .init(table: now)
+    }
+    guard change.removals > Self.fewRemovals else { return keeping(type, now, generation, change) }
+    let key = grounds(of: type, now, generation)
+    if let known = kept[type], known.grounds == key { return known.target }
+    let target = keeping(type, now, generation, change)
+    kept[type] = (key, target)
+    return target
+  }
+
+  private static let fewRemovals = 16
+
+  /// All that `keeping` depends on.
+  private func grounds(of type: ResourceType, _ now: ResourceTable, _ generation: Generation) -> ContentHash {
+    let own = types[type.rawValue]
+    var grounds = ContentHash(now.contentHash, own.acked.contentHash, own.subscription.contentHash)
+    func add(_ hash: ContentHash?) { grounds = ContentHash(grounds, hash ?? .empty) }
+    func add(_ flags: Bool...) { add(ContentHash(high: flags.reduce(1) { $0 << 1 | ($1 ? 1 : 0) }, low: 0)) }
+    add(generation.clusters.contentHash)
+    guard type == .cluster else {
+      let clusters = types[ResourceType.cluster.rawValue]
+      add(clusters.subscription.contentHash)
+      add(clusters.acked.contentHash)
+      add(clusters.inFlight?.table.contentHash)
+      return grounds
+    }
+    add(mayFollowUnseen, arrivedUnknown, usesVirtualHosts(generation))
+    add(arrived.contentHash)
+    for type in ResourceType.naming {
+      let session = types[type.rawValue]
+      add(session.isRequested, session.holdsUnknown, session.claimed.isEmpty, session.subscription.isWildcard)
+      add(table(type, generation)?.contentHash)
+      guard session.isRequested, !session.holdsUnknown, session.claimed.isEmpty else { continue }
+      add(session.acked.contentHash)
+      add(session.inFlight?.table.contentHash)
+      add(session.inFlight.map { ContentHash(high: $0.nonce.generation, low: UInt64($0.nonce.repetition)) })
+      add(session.quarantine?.refused.contentHash)
+      // Names that none of these tables has make no difference, and are the easiest to ask for.
+      let names = session.subscription.names
+      let tables = [session.acked, table(type, generation), session.inFlight?.table, session.quarantine?.refused]
+      if tables.contains(where: { $0?.count ?? 0 > names.identity.count }) {
+        add(session.subscription.contentHash)
+      } else {
+        for case let table? in tables {
+          table.tree.forEach { if session.subscription.covers($0.name) { add(ContentHash(text: $0.name)) } }
+        }
+      }
+    }
+    return grounds
+  }
+
+  private func keeping(
+    _ type: ResourceType, _ now: ResourceTable, _ generation: Generation, _ change: TableChange
+  ) -> SharedResponses.Target {
     var table = now
     var held: [HeldItem] = []
     for entry in change.entries {
@@ -161,8 +217,10 @@ private struct Composition {
     }
     if subscription.isWildcard {
       now.tree.forEach(consider)
-    } else {
+    } else if subscription.names.identity.count <= now.count {
       for name in subscription.names.names { if let resource = now[name] { consider(resource) } }
+    } else {
+      now.tree.forEach { if subscription.names.contains($0.name) { consider($0) } }
     }
     isChanged = composed.map { _ in false }
   }

@@ -35,19 +35,39 @@ extension ProxySession {
         warm.remove(entry.name)
         continue
       }
-      if entry.old == nil {
-        // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
-        if sent[new.name] == nil { continue }
-        if clusters.quarantine?.dropped.contains(new.name) ?? false {
-          // A client that came with clusters unknown here asks for the endpoints of those that it has.
-          guard clusters.holdsUnknown, endpoints.subscription.covers(new.name), endpoints.acked[new.name] != nil else {
-            continue
-          }
-        }
-        if isAwaited(new.name, endpoints, sent) { continue }
-      }
+      if entry.old == nil && isCold(new.name, clusters, endpoints, sent) { continue }
       warm.set(new)
     }
+  }
+
+  /// The client gives up endpoints, and waits for them no longer. O(names), and not more while others are on their way, which a
+  /// client could leave so and go on asking.
+  mutating func warmUp(dropping names: [String]) {
+    let clusters = types[ResourceType.cluster.rawValue]
+    let endpoints = types[ResourceType.endpoint.rawValue]
+    guard endpoints.inFlight != nil || !endpoints.owed.isNothing else { return warmUp(after: .endpoint) }
+    guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash, !endpoints.awaitsSubscription else {
+      return
+    }
+    let sent = clusters.inFlight?.table ?? clusters.acked
+    for name in names where !endpoints.subscription.covers(name) && warm[name] == nil {
+      if let cluster = clusters.acked[name], !isCold(name, clusters, endpoints, sent) { warm.set(cluster) }
+    }
+  }
+
+  /// Whether a cluster that is accepted, and was not warm before, is not so yet.
+  private func isCold(
+    _ name: String, _ clusters: TypeSession, _ endpoints: TypeSession, _ sent: ResourceTable
+  ) -> Bool {
+    // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
+    if sent[name] == nil { return true }
+    if clusters.quarantine?.dropped.contains(name) ?? false {
+      // A client that came with clusters unknown here asks for the endpoints of those that it has.
+      guard clusters.holdsUnknown, endpoints.subscription.covers(name), endpoints.acked[name] != nil else {
+        return true
+      }
+    }
+    return isAwaited(name, endpoints, sent)
   }
 
   /// Whether the cluster's endpoints are still to be sent, or to be accepted.

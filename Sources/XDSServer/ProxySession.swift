@@ -79,6 +79,8 @@ struct ProxySession: Sendable {
   var arrivedNames = NameSet.empty
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable() { didSet { attention.formUnion(Self.clustersAndEndpoints) } }
+  /// What was found to stay of what is gone, where that is much (`ProxySession+Targets`).
+  var kept: [ResourceType: (grounds: ContentHash, target: SharedResponses.Target)] = [:]
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
   var endpointsAsOf = ResourceTable() { didSet { attention.insert(.endpoint) } }
 
@@ -236,8 +238,9 @@ struct ProxySession: Sendable {
   }
 
   private mutating func apply(_ change: Subscription.Change, to type: ResourceType) {
+    if change.isNothing { return }
     self[type].apply(change)
-    if type == .endpoint && !change.dropped.isEmpty { warmUp(after: .endpoint) }
+    if type == .endpoint && !change.dropped.isEmpty { warmUp(dropping: change.dropped) }
     guard type == .cluster else { return }
     if var table = withdrawal?.original.table {
       if change.dropsUnnamed { table = table.restricted(to: self[.cluster].subscription.names) }
@@ -422,7 +425,9 @@ struct ProxySession: Sendable {
         continue
       }
       owed.add(refused)
-      let plan = plan(type, from: self[type].acked, to: table, owed: owed, clusters: clusters)
+      let plan = plan(
+        type, from: self[type].acked, to: table, owed: owed, clusters: clusters,
+        answersRequest: !self[type].owed.isNothing)
       self[type].owed = .nothing
       if type == .endpoint { endpointsAsOf = clusters }
       if plan.isEmpty {

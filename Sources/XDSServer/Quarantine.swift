@@ -158,6 +158,17 @@ struct Quarantine: Sendable {
     for index in groups.indices { groups[index] = groups[index].filter { !isGone($0.key) } }
   }
 
+  /// The same for names that are known. O(names · groups), however much is quarantined.
+  mutating func forget(_ names: [String]) {
+    for name in names {
+      blocked[name] = nil
+      suspected[name] = nil
+      doubtful.remove(name)
+      dropped.remove(name)
+      for index in groups.indices { groups[index][name] = nil }
+    }
+  }
+
   /// There was nothing to send for the first group.
   mutating func skipGroup() { if !groups.isEmpty { groups.removeFirst() } }
 

@@ -27,6 +27,9 @@ final class ResponsePlan: Sendable {
     var clustersArrived = ContentHash.empty
     var namesArrived = NameSet.Identity()
     var clusterSubscription = Subscription().identity
+    /// Of the state of the world, which cannot say that something is not there: a request for nothing but such is answered with
+    /// nothing, as other servers do.
+    var answersRequest = false
     /// The name of no resource, told as removed where nothing else is: Envoy goes on waiting after an empty answer.
     var nothing: String?
 
@@ -164,7 +167,7 @@ final class ResponsePlan: Sendable {
           }
         }
       } else {
-        isEmpty = resources.isEmpty
+        isEmpty = resources.isEmpty && !(key.answersRequest && isTold)
       }
       removed = []
     } else {

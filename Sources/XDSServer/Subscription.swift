@@ -34,6 +34,8 @@ struct Subscription: Sendable {
     var dropped: [String] = []
     /// The wildcard came or went: the client holds no more than what it had named.
     var dropsUnnamed = false
+
+    var isNothing: Bool { owed.isNothing && dropped.isEmpty && !dropsUnnamed }
   }
 
   /// State of the world: a request carries the whole list.
@@ -142,9 +144,21 @@ enum Owed: Sendable {
     guard !more.isEmpty else { return }
     switch self {
     case .nothing: self = .names(Set(more))
-    case .names(let names): self = .names(names.union(more))
+    case .names(var names):
+      // In place: no other reference to the set is left.
+      self = .nothing
+      names.formUnion(more)
+      self = .names(names)
     case .everything: break
     }
+  }
+
+  /// O(these).
+  mutating func remove(_ gone: [String]) {
+    guard !gone.isEmpty, case .names(var names) = self else { return }
+    self = .nothing
+    for name in gone { names.remove(name) }
+    if !names.isEmpty { self = .names(names) }
   }
 
   mutating func add(_ name: String) { add(CollectionOfOne(name)) }

@@ -76,7 +76,11 @@ extension ResourceTable {
   /// The named part of a table. O(names).
   func restricted(to names: NameSet) -> ResourceTable {
     var result = ResourceTable()
-    for name in names.names { if let resource = self[name] { result.set(resource) } }
+    if names.identity.count <= count {
+      for name in names.names { if let resource = self[name] { result.set(resource) } }
+    } else {
+      tree.forEach { if names.contains($0.name) { result.set($0) } }
+    }
     return result
   }
 }

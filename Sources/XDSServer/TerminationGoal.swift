@@ -49,6 +49,20 @@ final class TerminationGoal: ProxyGoal {
   }
 
   func isMet(by session: ProxySession) -> Bool { holdings(of: session) == .none }
+  func isMet(by departed: Departures.Departed) -> Bool { holdings(of: departed) == .none }
+
+  /// Of a proxy that has left only the generation is known that it held, if it had confirmed all of it.
+  func holdings(of departed: Departures.Departed) -> Holdings {
+    guard let held = departed.held, let tables = held.classes[departed.identity.proxyClass] else { return .unknown }
+    var found: Set<String>
+    switch subject {
+    case .endpoint(let search):
+      found = names(in: held.endpoints, .endpoint, search)
+      if let lone = held.loneEndpoints { found.formUnion(names(in: lone.endpoints, .loneEndpoint, search)) }
+    case .clusters(let names): found = names.filter { tables.references($0) }
+    }
+    return found.isEmpty ? .none : .some(found.sorted())
+  }
 
   func holdings(of session: ProxySession) -> Holdings {
     guard session.generation != nil else { return .unknown }

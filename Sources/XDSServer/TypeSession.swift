@@ -87,7 +87,10 @@ struct TypeSession: Sendable {
     owed.merge(change.owed)
     if !change.owed.isNothing { asksForMore = true }
     // Asked for while a response was in flight, and given up before the next.
-    if change.dropsUnnamed || !change.dropped.isEmpty { owed.keep { subscription.covers($0) } }
+    let unsubscribed = change.dropped.filter { !subscription.covers($0) }
+    // Of a name that is a collection's, others hang.
+    let dropsOthers = change.dropsUnnamed || type == .loneEndpoint && unsubscribed.contains(where: \.isCollection)
+    if dropsOthers { owed.keep { subscription.covers($0) } } else { owed.remove(unsubscribed) }
     if change.dropsUnnamed {
       acked = acked.restricted(to: subscription.names)
       if let table = inFlight?.table { inFlight?.table = table.restricted(to: subscription.names) }
@@ -96,15 +99,14 @@ struct TypeSession: Sendable {
       acked.remove(name)
       inFlight?.table.remove(name)
     }
-    let unsubscribed = change.dropped.filter { !subscription.covers($0) }
-    guard quarantine != nil, !unsubscribed.isEmpty || change.dropsUnnamed else { return }
+    guard quarantine != nil, !unsubscribed.isEmpty || dropsOthers else { return }
     let current = subscription
-    quarantine?.forget { !current.covers($0) }
+    if dropsOthers { quarantine?.forget { !current.covers($0) } } else { quarantine?.forget(unsubscribed) }
     if quarantine?.isOver ?? false { quarantine = nil }
   }
 
   /// Whether something of this type that the client holds, will hold, or may hold names the cluster. For routes and
-  /// listeners. O(1) for a wildcard, O(names) otherwise.
+  /// listeners. O(1) for a wildcard, otherwise O(names), or O(resources) where these are fewer.
   func mayReference(_ cluster: String, in current: ResourceTable?) -> Bool {
     if holdsUnknown || !claimed.isEmpty { return true }
     return references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
@@ -121,7 +123,11 @@ struct TypeSession: Sendable {
       table.tree.forEach { isFound = isFound || $0.references(cluster) }
       return isFound
     }
-    return subscription.names.names.contains { table[$0]?.references(cluster) ?? false }
+    let names = subscription.names.names
+    if names.count <= table.count { return names.contains { table[$0]?.references(cluster) ?? false } }
+    var isFound = false
+    table.tree.forEach { isFound = isFound || $0.references(cluster) && names.contains($0.name) }
+    return isFound
   }
 }
 
@@ -136,6 +142,7 @@ public struct Rejection: Sendable, Hashable {
 }
 
 extension Owed {
+  /// O(all that is owed); `remove` is for some names.
   mutating func keep(where isKept: (String) -> Bool) {
     guard case .names(let names) = self else { return }
     let kept = names.filter(isKept)

@@ -33,6 +33,7 @@ public final class XDSServer: Sendable {
   let delivery: VirtualHostDelivery
   let takesLoneEndpoints: @Sendable (NodeIdentity) -> Bool
   let departures: Departures
+  let clock: any StreamClock
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -49,13 +50,13 @@ public final class XDSServer: Sendable {
   ///     while it has it. Six times as long where a cluster that came with them has no endpoints of its own.
   ///   - delivery: which proxies, of those that can, get virtual hosts one by one.
   ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
-  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. Those that
-  ///     have left last are remembered, at most 1,024.
+  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. At most 1,024
+  ///     are remembered; the network that has most of these loses its first for another.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
   ///   - onClassGone: the last stream of a class has closed.
-  public init(
+  public convenience init(
     logger: Logger, latencies: XDSLatencies = XDSLatencies(), limits: XDSLimits = XDSLimits(),
     memory: BufferAccount = BufferAccount(), patience: Duration = .seconds(5),
     delivery: VirtualHostDelivery = .always,
@@ -65,6 +66,20 @@ public final class XDSServer: Sendable {
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
   ) {
+    self.init(
+      logger: logger, latencies: latencies, limits: limits, memory: memory, patience: patience, delivery: delivery,
+      takesLoneEndpoints: takesLoneEndpoints, departureMemory: departureMemory, clock: EventLoopClock(),
+      classify: classify, onNewClass: onNewClass, onClassGone: onClassGone)
+  }
+
+  /// - Parameter clock: what patience is measured by.
+  init(
+    logger: Logger, latencies: XDSLatencies, limits: XDSLimits, memory: BufferAccount, patience: Duration,
+    delivery: VirtualHostDelivery, takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool,
+    departureMemory: Duration, clock: any StreamClock, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
+    onNewClass: @escaping @Sendable (ProxyClass) -> Void, onClassGone: @escaping @Sendable (ProxyClass) -> Void
+  ) {
+    self.clock = clock
     self.logger = logger
     self.latencies = latencies
     self.limits = limits

@@ -23,6 +23,8 @@ final class XDSStream: GRPCCallHandler {
   let server: XDSServer
   private let loop: LoopStreams
   private let openedAt = NIODeadline.now()
+  /// On the clock that the session goes by.
+  private let startedAt: Duration
   private var peer: Peer?
   var session: ProxySession?
   /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged.
@@ -38,6 +40,8 @@ final class XDSStream: GRPCCallHandler {
   private var refusedAt: [ResourceType: NIODeadline] = [:]
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
+  /// What of the client is remembered when it has left, once the session is gone.
+  private var parting: Departures.Parting?
   /// When the session is to be pumped though nothing happens.
   private var wakeUp: (at: Duration, task: Scheduled<Void>)?
 
@@ -47,6 +51,7 @@ final class XDSStream: GRPCCallHandler {
     self.scope = scope
     self.server = server
     self.loop = loop
+    startedAt = server.clock.now
     budget = RequestBudget(perSecond: server.limits.requestsPerSecond, burst: server.limits.requestBurst)
     loop.add(self)
   }
@@ -132,11 +137,11 @@ final class XDSStream: GRPCCallHandler {
   }
 
   func closed(_ reason: GRPCCloseReason) {
-    if let identity { server.departures.closed(identity, session, at: .now()) }
+    letGo()
+    if let identity { server.departures.closed(identity, parting, at: .now()) }
     loop.remove(self, of: peer?.proxyClass)
     resumption?.cancel()
     resumption = nil
-    letGo()
     guard let peer else { return }
     self.peer = nil
     server.left(peer.proxyClass)
@@ -311,6 +316,7 @@ final class XDSStream: GRPCCallHandler {
 
   /// Forgets what the client subscribed to and was sent: a client that does not read its status must not keep that alive.
   private func letGo() {
+    if let session { parting = session.parting }
     session = nil
     for index in flights.indices { flights[index].message = nil }
     schedule()
@@ -318,7 +324,7 @@ final class XDSStream: GRPCCallHandler {
 
   // MARK: Time
 
-  private var sinceOpened: Duration { .nanoseconds((NIODeadline.now() - openedAt).nanoseconds) }
+  private var sinceOpened: Duration { server.clock.now - startedAt }
 
   /// Keeps one timer for the session's next deadline; most of the time there is none.
   private func schedule() {
@@ -327,12 +333,19 @@ final class XDSStream: GRPCCallHandler {
     wakeUp?.task.cancel()
     wakeUp = nil
     guard let deadline else { return }
-    let delay = TimeAmount.nanoseconds(max(0, (deadline - sinceOpened).nanoseconds))
-    let task = call.eventLoop.assumeIsolated().scheduleTask(in: delay) { [weak self] in
-      self?.wakeUp = nil
-      self?.pump(publishedAt: nil)
-    }
+    let sleeper = NIOLoopBound(Sleeper(stream: self), eventLoop: call.eventLoop)
+    let task = server.clock.wake(at: startedAt + deadline, on: call.eventLoop) { sleeper.value.stream?.wake() }
     wakeUp = (deadline, task)
+  }
+
+  /// A timer does not keep a stream alive.
+  private struct Sleeper {
+    weak var stream: XDSStream?
+  }
+
+  private func wake() {
+    wakeUp = nil
+    pump(publishedAt: nil)
   }
 
   private func noteWithdrawal(_ suspects: [String]) {
@@ -373,10 +386,6 @@ extension XDSMetrics.TypeCounts {
     removed += UInt64(plan.removed.count)
     bytes += UInt64(byteCount)
   }
-}
-
-extension Duration {
-  fileprivate var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }
 
 extension Histogram {

@@ -188,9 +188,9 @@ import XDSSnapshot
       nodeID: "a", proxyClass: World.proxyClass, variant: .delta, scope: .aggregated, remoteAddress: "")
     departures.opened(identity)
     departures.opened(identity)
-    departures.closed(identity, nil, at: .uptimeNanoseconds(0))
+    departures.closed(identity, .init(holdsSomething: true), at: .uptimeNanoseconds(0))
     #expect(departures.all.isEmpty, "another stream of it is open")
-    departures.closed(identity, nil, at: .uptimeNanoseconds(0))
+    departures.closed(identity, .init(holdsSomething: true), at: .uptimeNanoseconds(0))
     #expect(departures.all.count == 1)
     departures.forget(at: .uptimeNanoseconds(9_999_999_999))
     #expect(departures.all.count == 1)
@@ -200,7 +200,7 @@ import XDSSnapshot
       var other = identity
       other.nodeID = "\(index)"
       departures.opened(other)
-      departures.closed(other, nil, at: .uptimeNanoseconds(UInt64(index)))
+      departures.closed(other, .init(holdsSomething: true), at: .uptimeNanoseconds(UInt64(index)))
     }
     #expect(departures.all.count == Departures.limit)
     #expect(!departures.all.contains { $0.identity.nodeID == "4" })

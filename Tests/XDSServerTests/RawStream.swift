@@ -37,12 +37,14 @@ func withServer(
   classify: @escaping @Sendable (NodeIdentity) -> ProxyClass = { _ in World.proxyClass },
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
+  clock: any StreamClock = EventLoopClock(),
   _ body: (RunningServer) async throws -> Void
 ) async throws {
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
-    logger: logger, limits: limits, memory: memory, patience: patience, classify: classify,
+    logger: logger, latencies: XDSLatencies(), limits: limits, memory: memory, patience: patience, delivery: .always,
+    takesLoneEndpoints: { _ in false }, departureMemory: .seconds(300), clock: clock, classify: classify,
     onNewClass: onNewClass, onClassGone: onClassGone)
   let server = GRPCServer(group: group, configuration: configuration, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))

@@ -82,11 +82,10 @@ extension RawStream {
   }
 
   /// Nothing of the type is there for these names, and the client has just asked: delta says so, for RDS a stub says so in
-  /// both, and in the state of the world CDS and LDS say all else, and EDS nothing.
+  /// both, and in the state of the world CDS and LDS say all else, and the answer of EDS is empty.
   func expectMissing(
     _ type: ResourceType, _ names: [String], of world: World, sourceLocation: SourceLocation = #_sourceLocation
   ) async throws {
-    if variant == .stateOfTheWorld && type == .endpoint { return }
     ack(
       try await expect(
         type, stubs: type == .route ? names : [], removed: type == .route ? [] : names, of: world,

@@ -63,8 +63,14 @@ extension Traps {
       world.cluster("missing", endpoints: nil)
       try await RunningServer.serving(world) { server, world in
         let stream = try await server.open(flow)
-        stream.subscribe(.endpoint, ["a", "missing"])
+        // When it is all that is asked for the answer is empty, and comes at once; not again when it is accepted.
+        stream.subscribe(.endpoint, ["missing"])
+        stream.ack(try await stream.expect(.endpoint, of: world))
+        stream.subscribe(.endpoint, ["a"])
         stream.ack(try await stream.expect(.endpoint, ["a"], of: world))
+        // Nor is there one for what goes away.
+        world.remove(.endpoint, "a")
+        try await server.publish(&world, after: stream)
         try await stream.expectNothingMore()
       }
     }

@@ -138,10 +138,10 @@ extension RunningServer {
   /// A server that serves a world. The test may edit the world and publish it again.
   static func serving(
     _ world: World, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass = { _ in World.proxyClass },
-    _ body: (RunningServer, inout World) async throws -> Void
+    clock: any StreamClock = EventLoopClock(), _ body: (RunningServer, inout World) async throws -> Void
   ) async throws {
     var world = world
-    try await withServer(classify: classify) { server in
+    try await withServer(classify: classify, clock: clock) { server in
       server.xds.publish(world.generation())
       try await body(server, &world)
     }
