@@ -63,7 +63,8 @@ struct ReleasedServices {
       var wanted: [ReleaseOverlay] = []
       for release in (releases[service] ?? [:]).values.sorted(by: { $0.id < $1.id }) {
         let guarded =
-          isGuarded ? release.guarded(compiler.capacity(of: release)) : (overlay: release.overlay, event: nil, note: nil)
+          isGuarded
+          ? release.guarded(compiler.capacity(of: release)) : (overlay: release.overlay, event: nil, note: nil)
         guard let overlay = guarded.overlay else { continue }
         wanted.append(overlay)
         if let event = guarded.event { notice.events.append((release.id, event, guarded.note ?? "")) }
