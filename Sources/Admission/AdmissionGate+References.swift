@@ -20,8 +20,7 @@ enum MissingReference: Hashable {
 
 extension AdmissionGate {
   func service(of host: String, in namespace: String) -> NamespacedName? {
-    HostName.service(
-      HostName.resolve(host, namespace: namespace, clusterDomain: clusterDomain), clusterDomain: clusterDomain)
+    HostName.service(written: host, namespace: namespace, clusterDomain: clusterDomain)
   }
 
   /// The services that a version of an object stands for in the indexes.

@@ -10,7 +10,9 @@ extension Cluster {
   ///   Where none is left but draining ones, they get the requests after all, which beats a 503.
   /// - A host goes when EDS leaves it out, whatever its health.
   public func encoded() -> [UInt8] {
-    Arena.withScratch { arena in Packing.packed(arena.cluster(self)) }
+    Arena.withScratch { arena in
+      arena.memo.cluster(self) { Packing.packed(arena.cluster($0)) }
+    }
   }
 }
 

@@ -7,9 +7,11 @@ public enum ClusterLoadAssignment {
   /// The bytes of the `cluster_name` field.
   public static func encodedHeader(clusterName: String) -> [UInt8] {
     Arena.withScratch { arena in
-      let message = arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init)
-      message.pointee.cluster_name = arena.string(clusterName)
-      return Packing.packed(message)
+      arena.memo.assignmentHeader(clusterName) { name in
+        let message = arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init)
+        message.pointee.cluster_name = arena.string(name)
+        return Packing.packed(message)
+      }
     }
   }
 
@@ -48,7 +50,7 @@ public struct EncodedEndpoints: Sendable {
 
   public mutating func append(_ endpoint: LbEndpoint) {
     Arena.withScratch { arena in
-      Packing.appendField(Self.endpointsField, arena.endpoint(endpoint), to: &bytes)
+      arena.memo.append(endpoint, to: &bytes) { Packing.packedField(Self.endpointsField, arena.endpoint($0)) }
     }
     starts.append(Int32(bytes.count))
   }
@@ -68,18 +70,22 @@ public struct EncodedEndpoints: Sendable {
     region: String, zone: String, endpoints positions: Range<Int>, at index: (Int) -> Int
   ) -> [UInt8] {
     Arena.withScratch { arena in
-      let place = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
-      place.pointee.locality = arena.place(region: region, zone: zone)
-      let weight = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
-      weight.pointee.load_balancing_weight = arena.wrapped(UInt32(clamping: positions.count))
       // In the order of the fields' numbers: the endpoints stand between these two.
-      let before = Packing.packed(place, in: arena)
-      let after = Packing.packed(weight, in: arena)
+      let before = arena.memo.locality(region: region, zone: zone) {
+        let place = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+        place.pointee.locality = arena.place(region: region, zone: zone)
+        return Packing.packed(place)
+      }
+      let after = arena.memo.weight(positions.count) {
+        let weight = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+        weight.pointee.load_balancing_weight = arena.wrapped(UInt32(clamping: positions.count))
+        return Packing.packed(weight)
+      }
       var count = before.count + after.count
       for position in positions { count += Int(starts[index(position) + 1] - starts[index(position)]) }
       return bytes.withUnsafeBufferPointer { encoded in
         Packing.field(ClusterLoadAssignment.endpointsField, byteCount: count) { body in
-          body.append(UnsafeBufferPointer(before))
+          before.withUnsafeBufferPointer { body.append($0) }
           var position = positions.lowerBound
           while position < positions.upperBound {
             // Neighbours are copied together.
@@ -92,7 +98,7 @@ public struct EncodedEndpoints: Sendable {
             position += 1
             body.append(UnsafeBufferPointer(rebasing: encoded[Int(starts[first])..<Int(starts[last + 1])]))
           }
-          body.append(UnsafeBufferPointer(after))
+          after.withUnsafeBufferPointer { body.append($0) }
         }
       }
     }

@@ -48,6 +48,8 @@ public final class Arena {
   @exclusivity(unchecked) private var chunks: [UnsafeMutableRawBufferPointer]
   @exclusivity(unchecked) private var current = 0
   @exclusivity(unchecked) private var depth = 0
+  /// Whatever its user keeps from one call to the next; it must not point into the arena. Of one thread, as the arena is.
+  @exclusivity(unchecked) public var attachment: AnyObject?
   /// What libprotobuf-c may still take in the unpacking under way.
   @exclusivity(unchecked) var unpackingBudget = 0
 

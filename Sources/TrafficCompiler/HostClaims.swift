@@ -36,7 +36,7 @@ struct HostClaim: Hashable, Sendable {
     // A unit of the graph that puts out its keys in the order of its last run finds them faster.
     var keys: [HostKey] = []
     for written in hosts {
-      let host = HostName.resolve(written, namespace: claimant.namespace, clusterDomain: clusterDomain).lowercased()
+      let host = HostName.resolve(written, namespace: claimant.namespace, clusterDomain: clusterDomain)
       let key = HostKey(host, clusterDomain: clusterDomain)
       if hosts.count == 1 { return emit(HostClaim(host: key, claimant: claimant), [host]) }
       if literals[key] == nil { keys.append(key) }

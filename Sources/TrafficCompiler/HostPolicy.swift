@@ -50,8 +50,7 @@ struct HostPolicy: Equatable, Sendable {
 extension DestinationRule {
   /// The service that the rule is for, whether it exists or not; nil for a wildcard and for other hosts.
   func service(clusterDomain: String) -> NamespacedName? {
-    let host = HostName.resolve(host, namespace: id.namespace, clusterDomain: clusterDomain).lowercased()
-    return HostName.service(host, clusterDomain: clusterDomain)
+    HostName.service(written: host, namespace: id.namespace, clusterDomain: clusterDomain)
   }
 
   /// Why the rule has no effect, or another one than Istio would give it.

@@ -28,8 +28,12 @@ struct LabelLists {
   private static let kept = 4
 
   mutating func list(_ labels: [String: String]) -> [PodFacts.Label] {
-    for list in recent where list.count == labels.count {
-      if list.allSatisfy({ labels[$0.name] == $0.value }) { return list }
+    // The last one first. A dictionary is walked, not asked: to hash a name costs more than to look at all of them.
+    for age in 1...Self.kept where age <= recent.count {
+      let list = recent[(next + recent.count - age) % recent.count]
+      guard list.count == labels.count else { continue }
+      let isEqual = labels.allSatisfy { name, value in list.contains { $0.name == name && $0.value == value } }
+      if isEqual { return list }
     }
     let list = labels.map { PodFacts.Label(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
     if recent.count < Self.kept { recent.append(list) } else { recent[next] = list }

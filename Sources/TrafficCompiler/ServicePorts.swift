@@ -10,10 +10,12 @@ enum WireName {
   static let outboundHostByHost = "outbound-vhds"
 
   /// A virtual host that is a resource of its own.
-  static func virtualHost(_ name: String) -> String { "\(outboundHostByHost)/\(name)" }
+  static func virtualHost(_ name: String) -> String { String(joining: outboundHostByHost, "/", name) }
 
   /// A cluster, its assignment, and a TCP port's listener; `subset` is empty for the whole service.
-  static func cluster(port: UInt16, subset: String, host: String) -> String { "outbound|\(port)|\(subset)|\(host)" }
+  static func cluster(port: UInt16, subset: String, host: String) -> String {
+    String(joining: "outbound|", String(port), "|", subset, "|", host)
+  }
 }
 
 extension KubernetesService {

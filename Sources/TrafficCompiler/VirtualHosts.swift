@@ -57,6 +57,7 @@ struct RouteWriter {
     let fqdn = service.fullyQualifiedName(clusterDomain: clusterDomain)
     let defaultPort = service.defaultHTTPPort
     for port in service.distinctPorts where port.applicationProtocol.isHTTP {
+      let number = String(port.port)
       let routes: [Route]
       if let rules, !rules.http.isEmpty {
         routes = self.routes(rules, requestPort: port.port)
@@ -66,13 +67,15 @@ struct RouteWriter {
       func domains(_ forms: [String]) -> [String] {
         var domains: [String] = []
         for form in forms {
-          domains.append("\(form):\(port.port)")
+          domains.append(String(joining: form, ":", number))
           if port.port == defaultPort { domains.append(form) }
         }
         return domains
       }
-      let key = "\(fqdn):\(port.port)"
-      let forms = [fqdn, "\(name).\(namespace).svc", "\(name).\(namespace)"]
+      let key = String(joining: fqdn, ":", number)
+      let forms = [
+        fqdn, String(joining: name, ".", namespace, ".svc"), String(joining: name, ".", namespace),
+      ]
       hosts.shared.append(Fragment(VirtualHost(name: key, domains: domains(forms), routes: routes)))
       guard withShortNames else { continue }
       let short = domains([name])
@@ -163,11 +166,11 @@ struct RouteWriter {
     _ destination: RouteDestination, namespace: String, requestPort: UInt16
   ) -> (cluster: String, policy: HashPolicy?) {
     let subset = destination.subset ?? ""
-    let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain).lowercased()
-    guard let id = HostName.service(host, clusterDomain: clusterDomain) else {
+    guard let id = HostName.service(written: destination.host, namespace: namespace, clusterDomain: clusterDomain) else {
+      let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain)
       return (WireName.cluster(port: destination.port ?? requestPort, subset: subset, host: host), nil)
     }
-    let fqdn = "\(id.name).\(id.namespace).svc.\(clusterDomain)"
+    let fqdn = String(joining: id.name, ".", id.namespace, ".svc.", clusterDomain)
     var port = destination.port
     if port == nil, let service = service(id) {
       let ports = service.distinctPorts
