@@ -39,8 +39,8 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
   }
 
   @inlinable final func trackedRead(_ key: Key) -> Value? {
-    let slot = index.intern(key, guess: graph.expectedSlot(in: self))
-    graph.noteRead(self, slot: slot)
+    let slot = index.intern(key, guess: onGraph { $0.expectedSlot(in: self) })
+    onGraph { $0.noteRead(self, slot: slot) }
     return value(at: slot)
   }
 
@@ -73,7 +73,7 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
     body(&value)
     if value == old { return }
     store(value, at: slot)
-    if graph.recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
+    if recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
   }
 
   @inlinable final func store(_ value: consuming Value?, at slot: Int32) {
@@ -135,11 +135,11 @@ public final class Input<Key: Hashable, Value: Equatable>: Collection<Key, Value
 
   /// Sets a value, or removes it with nil. Setting what is there already is no change. O(1).
   @inlinable public func set(_ value: Value?, for key: Key) {
-    guard graph.isInTransaction, !graph.isRunning else { return graph.onViolation(.editWhileComputing) }
+    guard onGraph({ $0.isInTransaction && !$0.isRunning }) else { return graph.onViolation(.editWhileComputing) }
     if value == nil, index.slot(of: key) == nil { return }
     let slot = index.intern(key)
     let changed = write(value, at: slot)
-    if changed, graph.recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
+    if changed, recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
   }
 }
 

@@ -38,20 +38,20 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
     func put(_ value: consuming Value?, at slot: Int32) {
       guard write(value, at: slot) else { return }
       hasChanged = true
-      if graph.recordsEvents { changed.append(slot) }
+      if recordsEvents { changed.append(slot) }
     }
     let value = source.value(at: unit)
     if let value, let key = source.index.key(unit) {
-      graph.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit))
+      onGraph { $0.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit)) }
       compute(key, value, Reader()) { key, value in
         let slot = index.intern(key, guess: units.output(unit, number: outputs.count))
         claim(slot, key, unit, units)
         outputs.append(slot)
         put(value, at: slot)
       }
-      units.setFirstEdge(graph.endRun(), unit)
+      units.setFirstEdge(onGraph { $0.endRun() }, unit)
     } else {
-      graph.forgetReads(from: units.firstEdge(unit))
+      onGraph { $0.forgetReads(from: units.firstEdge(unit)) }
       units.setFirstEdge(-1, unit)
     }
     // Few outputs as a rule; the linear search is the faster one up to some dozens.
@@ -64,7 +64,7 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
     units.setOutputs(outputs, unit)
     outputs.removeAll(keepingCapacity: outputs.count < 1024)
     scratch = outputs
-    if graph.recordsEvents {
+    if recordsEvents {
       record(value == nil ? .removed : .ran, unit, changed: hasChanged, changesCell: false)
       for slot in changed { attribute(slot) }
     }

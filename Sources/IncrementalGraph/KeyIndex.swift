@@ -45,6 +45,9 @@ protocol SlotColumn: AnyObject {
   @usableFromInline @exclusivity(unchecked) var table = HashedSlots()
   @usableFromInline @exclusivity(unchecked) var keys = SlotArray<Key?>()
   @usableFromInline let slots = SlotTable()
+  /// The slot that was asked for last. Who walks one collection and asks for the same keys, or related ones, in another often
+  /// asks in the order of slots; to compare the next key costs less than to hash one, and to look for it in a large table.
+  @usableFromInline @exclusivity(unchecked) var latest: Int32 = -1
 
   @usableFromInline init(graph: Graph) {
     graph.add(slots)
@@ -62,12 +65,22 @@ protocol SlotColumn: AnyObject {
   ///
   /// - Parameter guess: where the key may be; -1 for no idea.
   @inlinable func intern(_ key: Key, guess: Int32) -> Int32 {
-    if guess != -1, keys[guess] == key { return guess }
+    if guess != -1, keys[guess] == key {
+      latest = guess
+      return guess
+    }
     return intern(key)
   }
 
   /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
+    latest &+= 1
+    if keys.has(latest), keys[latest] == key { return latest }
+    latest = find(key)
+    return latest
+  }
+
+  @inlinable func find(_ key: Key) -> Int32 {
     let hash = Self.hash(key)
     let present = table.find(hash) { keys[$0] == key }
     if present != -1 { return present }

@@ -28,15 +28,15 @@ public final class Map<Key: Hashable, SourceValue: Equatable, Value: Equatable>:
     var result: Value?
     let value = source.value(at: slot)
     if let value, let key = index.key(slot) {
-      graph.beginRun(self, slot: slot, firstEdge: units.firstEdge(slot))
+      onGraph { $0.beginRun(self, slot: slot, firstEdge: units.firstEdge(slot)) }
       result = compute(key, value, Reader())
-      units.setFirstEdge(graph.endRun(), slot)
+      units.setFirstEdge(onGraph { $0.endRun() }, slot)
     } else {
-      graph.forgetReads(from: units.firstEdge(slot))
+      onGraph { $0.forgetReads(from: units.firstEdge(slot)) }
       units.setFirstEdge(-1, slot)
     }
     let changed = write(result, at: slot)
-    if graph.recordsEvents { record(value == nil ? .removed : .ran, slot, changed: changed, changesCell: changed) }
+    if recordsEvents { record(value == nil ? .removed : .ran, slot, changed: changed, changesCell: changed) }
   }
 }
 

@@ -11,16 +11,18 @@ struct HostPolicy: Equatable, Sendable {
   var subsets: [DestinationRule.Subset]
   var problems: [Problem]
 
-  init(service: NamespacedName, rules: [DestinationRule]) {
-    let ordered = rules.sorted { a, b in
+  init(service: NamespacedName, rules: [Box<DestinationRule>]) {
+    let ordered = rules.count == 1 ? rules : rules.sorted { a, b in
+      let (a, b) = (a.content, b.content)
       let (isOwnA, isOwnB) = (a.id.namespace == service.namespace, b.id.namespace == service.namespace)
       return isOwnA != isOwnB ? isOwnA : a.id < b.id
     }
-    loadBalancer = ordered.lazy.compactMap(\.loadBalancer).first
+    loadBalancer = ordered.lazy.compactMap(\.content.loadBalancer).first
     problems = []
     var owners: [String: NamespacedName] = [:]
     subsets = []
     for rule in ordered {
+      let rule = rule.content
       let object = ObjectKey(.destinationRule, rule.id)
       for subset in rule.subsets {
         if subset.name.isEmpty {

@@ -75,7 +75,7 @@ struct SliceFacts: Sendable {
 
   /// - Parameter former: what the slice said before. Its bytes are used again where an endpoint is still there; they would be
   ///   the same if they were made anew.
-  init(_ slice: EndpointSlice, former: SliceFacts?) {
+  init(_ slice: EndpointSlice, former: Box<SliceFacts>?) {
     service = slice.service
     ports = []
     for port in slice.ports where !ports.contains(where: { $0.name == port.name }) { ports.append(port) }
@@ -92,7 +92,7 @@ struct SliceFacts: Sendable {
       }
     }
     if !isOrdered { sort() }
-    for port in ports { encoded.append(encode(port, former: former)) }
+    for port in ports { encoded.append(encode(port, former: former?.content)) }
   }
 
   private mutating func sort() {

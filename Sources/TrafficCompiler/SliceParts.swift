@@ -42,7 +42,7 @@ extension SliceFacts {
   /// Cost: O(n log n) for n endpoints, and O(n) for each port and subset. An endpoint is encoded once for each port.
   func parts(
     _ id: NamespacedName, subsets: [DestinationRule.Subset], pod: (NamespacedName) -> PodFacts?,
-    node: (String) -> NodeFacts?, _ emit: (SlicePart.Key, SlicePart) -> Void
+    node: (String) -> NodeFacts?, _ emit: (SlicePart.Key, Box<SlicePart>) -> Void
   ) {
     guard !endpoints.isEmpty else { return }
     let slice = PlacedSlice(self, pod: pod, node: node)
@@ -55,9 +55,10 @@ extension SliceFacts {
           : slice.fragments(selection, encoded[number])
         emit(
           SlicePart.Key(slice: id, portName: port.name, subset: subset),
-          SlicePart(
-            localities: localities, hasReady: slice.hasReady(selection), slice: slice, port: port.port,
-            selection: selection))
+          Box(
+            SlicePart(
+              localities: localities, hasReady: slice.hasReady(selection), slice: slice, port: port.port,
+              selection: selection)))
       }
       emitPart("", nil)
       for (index, subset) in subsets.enumerated() where !selections[index].isEmpty {

@@ -61,7 +61,11 @@ public final class TrafficCompiler {
   @discardableResult
   public func apply(_ edits: [Edit]) -> Generation {
     graph.graph.transaction {
-      for edit in edits { apply(edit) }
+      // Lent, not copied out one by one.
+      edits.withUnsafeBufferPointer { edits in
+        guard let first = edits.baseAddress else { return }
+        for index in edits.indices { apply(first + index) }
+      }
     }
     return publish()
   }
@@ -152,15 +156,15 @@ public final class TrafficCompiler {
 
   // MARK: Parts
 
-  private func apply(_ edit: Edit) {
-    switch edit {
-    case .upsert(.service(let object)): graph.services.set(object, for: object.id)
+  private func apply(_ edit: UnsafePointer<Edit>) {
+    switch edit.pointee {
+    case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
     case .upsert(.endpointSlice(let object)):
-      graph.slices.set(SliceFacts(object, former: graph.slices[object.id]), for: object.id)
+      graph.slices.set(Box(SliceFacts(object, former: graph.slices[object.id])), for: object.id)
     case .upsert(.pod(let object)): graph.pods.set(PodFacts(object, labels: labels.list(object.labels)), for: object.id)
     case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
-    case .upsert(.destinationRule(let object)): graph.destinationRules.set(object, for: object.id)
-    case .upsert(.virtualService(let object)): graph.virtualServices.set(object, for: object.id)
+    case .upsert(.destinationRule(let object)): graph.destinationRules.set(Box(object), for: object.id)
+    case .upsert(.virtualService(let object)): graph.virtualServices.set(Box(object), for: object.id)
     case .upsert(.namespace): break  // Nothing that is served reads it yet.
     case .delete(let key):
       switch key.kind {
@@ -183,14 +187,15 @@ public final class TrafficCompiler {
   /// What settles in the graph goes to the tables.
   private func observeResources() {
     record(graph.clusters, .cluster) { [$0] }
-    record(graph.assignments, .endpoint) { [$0.resource] }
-    record(graph.serviceHosts, .route) { $0.shared + $0.short }
+    record(graph.assignments, .endpoint) { [$0.content.resource] }
+    record(graph.serviceHosts, .route) { $0.content.shared + $0.content.short }
     record(graph.ownHosts, .route) { $0 }
     record(graph.httpListeners, .listener) { [$0] }
     record(graph.portListeners, .listener) { Array($0.resources.values) }
     graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
-    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old, new) }
+    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old?.content, new?.content) }
     graph.serviceHosts.onChange { [unowned self] id, old, new in
+      let (old, new) = (old?.content, new?.content)
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
       let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
       if oldShort != newShort { tables.shortHosts[id.namespace, default: .init()].note(oldShort, newShort) }
@@ -226,10 +231,10 @@ public final class TrafficCompiler {
   }
 
   private func observeProblems() {
-    observeProblems(of: graph.policies, \.problems)
+    observeProblems(of: graph.policies, \.content.problems)
     observeProblems(of: graph.ruleProblems, \.self)
-    observeProblems(of: graph.assignments, \.problems)
-    observeProblems(of: graph.hostClaims, \.problems)
+    observeProblems(of: graph.assignments, \.content.problems)
+    observeProblems(of: graph.hostClaims, \.content.problems)
     observeProblems(of: graph.portListeners, \.problems)
     observeProblems(of: graph.serviceProblems, \.self)
   }

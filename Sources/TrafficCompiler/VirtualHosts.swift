@@ -45,8 +45,8 @@ extension Fragment {
 /// How a unit makes routes: what it asks for is read through the graph by whoever supplies the closures.
 struct RouteWriter {
   var clusterDomain: String
-  var service: (NamespacedName) -> KubernetesService?
-  var policy: (NamespacedName) -> HostPolicy?
+  var service: (NamespacedName) -> Box<KubernetesService>?
+  var policy: (NamespacedName) -> Box<HostPolicy>?
 
   /// The virtual hosts of a service.
   ///
@@ -95,7 +95,7 @@ struct RouteWriter {
 
   private func plainRoute(to service: NamespacedName, port: UInt16, host: String) -> Route {
     let cluster = WireName.cluster(port: port, subset: "", host: host)
-    let hash = policy(service)?.loadBalancer?.hashPolicy
+    let hash = policy(service)?.content.loadBalancer?.hashPolicy
     return Route(
       name: "default", match: RouteMatch(),
       action: .forward(
@@ -172,13 +172,13 @@ struct RouteWriter {
     }
     let fqdn = String(joining: id.name, ".", id.namespace, ".svc.", clusterDomain)
     var port = destination.port
-    if port == nil, let service = service(id) {
+    if port == nil, let service = service(id)?.content {
       let ports = service.distinctPorts
       if ports.count == 1 || !ports.contains(where: { $0.port == requestPort }) {
         port = ports.count == 1 ? ports[0].port : service.defaultHTTPPort ?? ports.first?.port
       }
     }
     let cluster = WireName.cluster(port: port ?? requestPort, subset: subset, host: fqdn)
-    return (cluster, policy(id)?.loadBalancer(ofSubset: subset)?.hashPolicy)
+    return (cluster, policy(id)?.content.loadBalancer(ofSubset: subset)?.hashPolicy)
   }
 }
