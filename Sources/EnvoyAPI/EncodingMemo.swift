@@ -20,11 +20,13 @@ final class EncodingMemo {
     var zone: String
   }
 
-  private var clusters = Recent<ClusterKind, TextTemplates>()
-  private var endpoints = Recent<EndpointKind, TextTemplates>()
-  private var assignments = TextTemplates()
-  private var localities = Recent<Place, [UInt8]>()
-  private var weights: [[UInt8]?] = []
+  // Unchecked for the reason given in `Arena`: one thread, and no access lasts while anybody else's code runs, for to pack a
+  // message asks nothing of the memo.
+  @exclusivity(unchecked) private var clusters = Recent<ClusterKind, TextTemplates>()
+  @exclusivity(unchecked) private var endpoints = Recent<EndpointKind, TextTemplates>()
+  @exclusivity(unchecked) private var assignments = TextTemplates()
+  @exclusivity(unchecked) private var localities = Recent<Place, [UInt8]>()
+  @exclusivity(unchecked) private var weights: [[UInt8]?] = []
 
   /// The bytes of a cluster.
   func cluster(_ cluster: Cluster, pack: (Cluster) -> [UInt8]) -> [UInt8] {

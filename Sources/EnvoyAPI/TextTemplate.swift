@@ -1,6 +1,6 @@
 /// The bytes of messages that differ in one text only: packed once for each length of the text, with another text in its
 /// place, then copied and written over. What stands around the text is the same then, all lengths included.
-struct TextTemplate {
+final class TextTemplate {
   /// Longer texts are not worth a template; and the length of these is one byte that is not the placeholder's.
   static let longest = 125
   private static let placeholder = UInt8(ascii: "~")

@@ -1,5 +1,5 @@
 /// A keyed collection of the graph: an input, or derived from others.
-public class Collection<Key: Hashable, Value: Equatable>: Node {
+public class Collection<Key: SlotKey, Value: Equatable>: Node {
   @usableFromInline let index: KeyIndex<Key>
   @usableFromInline @exclusivity(unchecked) final var values = SlotArray<Value?>()
   @usableFromInline @exclusivity(unchecked) final var changes: [Change] = []
@@ -128,7 +128,7 @@ public struct Reader {
 }
 
 /// A collection that is edited from outside, in transactions.
-public final class Input<Key: Hashable, Value: Equatable>: Collection<Key, Value> {
+public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value> {
   @usableFromInline init(name: String, graph: Graph) {
     super.init(name: name, graph: graph)
   }

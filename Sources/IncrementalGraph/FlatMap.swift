@@ -1,6 +1,6 @@
 /// A derived collection with keys of its own: one unit for each key of the source, which puts out any number of keyed
 /// values. Each key must be put out by one unit only; a key may pass from one unit to another within a transaction.
-public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Hashable, Value: Equatable>:
+public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: SlotKey, Value: Equatable>:
   Collection<Key, Value>
 {
   public typealias Emit = (_ key: Key, _ value: Value) -> Void

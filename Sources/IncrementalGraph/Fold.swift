@@ -1,6 +1,6 @@
 /// An aggregate of a collection by group, fed with deltas: what it costs when a member changes is what its `update` costs,
 /// however many members there are. A group exists while it has members.
-public final class Fold<Key: Hashable, Value: Equatable, Group: Hashable, Aggregate: Equatable>:
+public final class Fold<Key: SlotKey, Value: Equatable, Group: SlotKey, Aggregate: Equatable>:
   Collection<Group, Aggregate>
 {
   /// Changes the aggregate for one member: `old` is nil when it comes, `new` when it goes. The outcome must depend on

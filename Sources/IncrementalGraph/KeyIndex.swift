@@ -41,10 +41,13 @@ protocol SlotColumn: AnyObject {
 }
 
 /// The keys of one or more collections, each with a slot: a small number that stays while it is in use.
-@usableFromInline final class KeyIndex<Key: Hashable> {
+@usableFromInline final class KeyIndex<Key: SlotKey> {
   @usableFromInline @exclusivity(unchecked) var table = HashedSlots()
-  @usableFromInline @exclusivity(unchecked) var keys = SlotArray<Key?>()
+  /// A slot that is free keeps its last key until it is taken again: to compare an optional costs a copy.
+  @usableFromInline @exclusivity(unchecked) var keys = SlotArray<Key>()
+  @usableFromInline @exclusivity(unchecked) var isTaken = SlotArray<Bool>()
   @usableFromInline let slots = SlotTable()
+  @usableFromInline let seed = UInt64.random(in: .min ... .max)
   /// The slot that was asked for last. Who walks one collection and asks for the same keys, or related ones, in another often
   /// asks in the order of slots; to compare the next key costs less than to hash one, and to look for it in a large table.
   @usableFromInline @exclusivity(unchecked) var latest: Int32 = -1
@@ -55,17 +58,19 @@ protocol SlotColumn: AnyObject {
   }
 
   @inlinable func slot(of key: Key) -> Int32? {
-    let slot = table.find(Self.hash(key)) { keys[$0] == key }
+    let slot = table.find(hash(key)) { keys[$0] == key }
     return slot == -1 ? nil : slot
   }
 
-  @inlinable func key(_ slot: Int32) -> Key? { keys.has(slot) ? keys[slot] : nil }
+  @inlinable func key(_ slot: Int32) -> Key? { has(slot) ? keys[slot] : nil }
+
+  @inlinable func has(_ slot: Int32) -> Bool { isTaken.has(slot) && isTaken[slot] }
 
   /// The key's slot; a new one if it has none.
   ///
   /// - Parameter guess: where the key may be; -1 for no idea.
   @inlinable func intern(_ key: Key, guess: Int32) -> Int32 {
-    if guess != -1, keys[guess] == key {
+    if guess != -1, has(guess), keys[guess] == key {
       latest = guess
       return guess
     }
@@ -75,27 +80,30 @@ protocol SlotColumn: AnyObject {
   /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
     latest &+= 1
-    if keys.has(latest), keys[latest] == key { return latest }
+    if has(latest), keys[latest] == key { return latest }
     latest = find(key)
     return latest
   }
 
   @inlinable func find(_ key: Key) -> Int32 {
-    let hash = Self.hash(key)
+    let hash = hash(key)
     let present = table.find(hash) { keys[$0] == key }
     if present != -1 { return present }
     let slot = slots.take()
-    keys.reserve(slot, nil)
+    isTaken.reserve(slot, false)
+    isTaken[slot] = true
+    keys.reserve(slot, key)
     keys[slot] = key
     table.insert(slot, hash)
     return slot
   }
 
-  @inlinable static func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.hashValue) }
+  @inlinable func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.slotHash(seed: seed)) }
 
   private func forget(_ slot: Int32) {
-    if let key = keys[slot] { table.remove(slot, Self.hash(key)) }
-    keys[slot] = nil
+    guard has(slot) else { return }
+    table.remove(slot, hash(keys[slot]))
+    isTaken[slot] = false
   }
 }
 

@@ -1,5 +1,5 @@
 /// A derived collection with the keys of its source: one unit for each key, which yields a value or none.
-public final class Map<Key: Hashable, SourceValue: Equatable, Value: Equatable>: Collection<Key, Value> {
+public final class Map<Key: SlotKey, SourceValue: Equatable, Value: Equatable>: Collection<Key, Value> {
   public typealias Compute = (_ key: Key, _ value: SourceValue, _ read: Reader) -> Value?
   @usableFromInline let source: Collection<Key, SourceValue>
   @usableFromInline let compute: Compute

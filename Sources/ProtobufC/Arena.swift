@@ -127,10 +127,12 @@ public final class Arena {
   /// same arena and gives back its own part only.
   @inlinable
   public static func withScratch<Result>(_ body: (Arena) throws -> Result) rethrows -> Result {
-    let arena = ofThread
-    let mark = arena.enterScratch()
-    defer { arena.leaveScratch(mark) }
-    return try body(arena)
+    // The thread owns its arena: to count a reference for each call would cost more than the rest of this.
+    try ofThread._withUnsafeGuaranteedRef { arena in
+      let mark = arena.enterScratch()
+      defer { arena.leaveScratch(mark) }
+      return try body(arena)
+    }
   }
 
   @usableFromInline
@@ -156,13 +158,11 @@ public final class Arena {
   }()
 
   @usableFromInline
-  static var ofThread: Arena {
-    if let pointer = pthread_getspecific(threadKey) {
-      return Unmanaged<Arena>.fromOpaque(pointer).takeUnretainedValue()
-    }
-    let arena = Arena()
+  static var ofThread: Unmanaged<Arena> {
+    if let pointer = pthread_getspecific(threadKey) { return Unmanaged<Arena>.fromOpaque(pointer) }
     // Retained until the thread ends: see `threadKey`.
-    let status = pthread_setspecific(threadKey, Unmanaged.passRetained(arena).toOpaque())
+    let arena = Unmanaged.passRetained(Arena())
+    let status = pthread_setspecific(threadKey, arena.toOpaque())
     precondition(status == 0, "cannot keep a thread's arena: \(status)")
     return arena
   }

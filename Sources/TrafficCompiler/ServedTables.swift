@@ -65,14 +65,14 @@ struct ServedTables {
     bytes: RouteConfiguration.encodedHostByHost(name: WireName.outboundHostByHost))
   private var virtualHosts = VirtualHostTables()
 
-  mutating func note(_ old: Assignment?, _ new: Assignment?) {
-    endpoints.note(old?.resource, new?.resource)
+  mutating func note(_ old: Box<Assignment>?, _ new: Box<Assignment>?) {
+    endpoints.note(old?.content.resource, new?.content.resource)
     guard hasLoneEndpoints else { return }
-    let assignment = new.map { $0.lone?.assignment ?? $0.resource }
-    let before = old.map { $0.lone?.assignment ?? $0.resource }
+    let assignment = new.map { $0.content.lone?.assignment ?? $0.content.resource }
+    let before = old.map { $0.content.lone?.assignment ?? $0.content.resource }
     // One endpoint more leaves the assignment as it is.
     if assignment != before { loneAssignments.note(before, assignment) }
-    loneEndpoints.note(from: old?.lone?.endpoints ?? .init(), to: new?.lone?.endpoints ?? .init())
+    loneEndpoints.note(from: old?.content.lone?.endpoints ?? .init(), to: new?.content.lone?.endpoints ?? .init())
   }
 
   mutating func add(_ proxyClass: ProxyClass) {

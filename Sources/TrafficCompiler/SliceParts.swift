@@ -101,14 +101,16 @@ private final class PlacedSlice: Sendable {
     var labelLists: [[PodFacts.Label]?] = []
     var endpoints: [Endpoint] = []
     endpoints.reserveCapacity(slice.endpoints.count)
-    for (origin, endpoint) in slice.endpoints.enumerated() {
-      let pod = endpoint.pod.flatMap(pod)
-      let node = (endpoint.nodeName ?? pod?.nodeName).flatMap(node)
+    for origin in slice.endpoints.indices {
+      // Field by field: a copy of the whole would count all of its texts.
+      let pod = slice.endpoints[origin].pod.flatMap(pod)
+      let node = (slice.endpoints[origin].nodeName ?? pod?.nodeName).flatMap(node)
       endpoints.append(
         Endpoint(
-          address: endpoint.address, origin: Int32(origin),
-          place: Self.place(region: node?.region ?? "", zone: endpoint.zone ?? node?.zone ?? "", &places),
-          labels: Self.labels(pod?.labels, &labelLists), isDraining: endpoint.isDraining))
+          address: slice.endpoints[origin].address, origin: Int32(origin),
+          place: Self.place(
+            region: node?.region ?? "", zone: slice.endpoints[origin].zone ?? node?.zone ?? "", &places),
+          labels: Self.labels(pod?.labels, &labelLists), isDraining: slice.endpoints[origin].isDraining))
     }
     if places.count > 1 {
       let order = places.indices.sorted { (places[$0].region, places[$0].zone) < (places[$1].region, places[$1].zone) }

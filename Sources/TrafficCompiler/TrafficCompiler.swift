@@ -193,7 +193,7 @@ public final class TrafficCompiler {
     record(graph.httpListeners, .listener) { [$0] }
     record(graph.portListeners, .listener) { Array($0.resources.values) }
     graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
-    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old?.content, new?.content) }
+    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old, new) }
     graph.serviceHosts.onChange { [unowned self] id, old, new in
       let (old, new) = (old?.content, new?.content)
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])

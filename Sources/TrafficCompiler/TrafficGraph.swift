@@ -56,7 +56,7 @@ final class TrafficGraph {
 
     // Clusters and endpoints.
     let rulesByService = graph.index("rulesByService", of: destinationRules) { _, rule in
-      rule.content.service(clusterDomain: clusterDomain).map { [$0] } ?? []
+      rule.content.service(clusterDomain: clusterDomain)
     }
     let policies = graph.map("policies", from: rulesByService, reading: [destinationRules]) { service, rules, read in
       Box(HostPolicy(service: service, rules: rules.compactMap { read(destinationRules, $0) }))
@@ -72,7 +72,7 @@ final class TrafficGraph {
     }
     let clusters = graph.map("clusters", from: clusterSpecs) { name, spec, _ in spec.content.resource(named: name) }
     let slicesByService = graph.index("slicesByService", of: slices) { id, slice in
-      [NamespacedName(namespace: id.namespace, name: slice.content.service)]
+      NamespacedName(namespace: id.namespace, name: slice.content.service)
     }
     let sliceParts = graph.flatMap("sliceParts", from: slices, reading: [pods, nodes, policies]) {
       id, slice, read, emit in
@@ -82,11 +82,11 @@ final class TrafficGraph {
     }
     let assignments = graph.map("assignments", from: clusterSpecs, reading: [slicesByService, sliceParts]) {
       name, spec, read in
-      let members = read(slicesByService, spec.content.service) ?? []
-      let parts = members.compactMap {
-        read(sliceParts, SlicePart.Key(slice: $0, portName: spec.content.portName, subset: spec.content.subset))
+      let spec = spec.content
+      let parts = read(slicesByService, spec.service)?.compactMap {
+        read(sliceParts, SlicePart.Key(slice: $0, portName: spec.portName, subset: spec.subset))
       }
-      return Box(Assignment(cluster: name, spec: spec.content, parts: parts, loneFrom: loneEndpointsFrom))
+      return Box(Assignment(cluster: name, spec: spec, parts: parts ?? [], loneFrom: loneEndpointsFrom))
     }
 
     // Hosts and routes.
@@ -95,7 +95,7 @@ final class TrafficGraph {
     let claims = graph.flatMap("claims", from: writtenHosts) { claimant, hosts, _, emit in
       HostClaim.all(of: claimant, hosts: hosts, clusterDomain: clusterDomain, emit)
     }
-    let claimsByHost = graph.index("claimsByHost", of: claims) { claim, _ in [claim.host] }
+    let claimsByHost = graph.index("claimsByHost", of: claims) { claim, _ in claim.host }
     let hostClaims = graph.map("hostClaims", from: claimsByHost, reading: [services, claims]) { key, members, read in
       if case .service(let id) = key, let service = read(services, id) {
         return Box(

@@ -54,15 +54,14 @@ public enum HostName {
 
   /// Whether the text is a name without a dot, in lower case, and not `*`.
   private static func isLabel(_ text: String) -> Bool {
-    var text = text
-    return text.withUTF8 { text in
+    text.utf8.withContiguousStorageIfAvailable { text in
       !text.isEmpty && !isStar(text) && text.allSatisfy { isLowercase($0) && $0 != UInt8(ascii: ".") }
-    }
+    } ?? false
   }
 
   private static func lowercased(_ text: String) -> String {
-    var copy = text
-    return copy.withUTF8 { $0.allSatisfy(isLowercase) } ? text : text.lowercased()
+    let isAlready = text.utf8.withContiguousStorageIfAvailable { $0.allSatisfy(isLowercase) }
+    return isAlready == true ? text : text.lowercased()
   }
 
   /// Whether it is ASCII, and no upper-case letter.

@@ -17,11 +17,12 @@ extension String {
 extension UnsafeMutablePointer<UInt8> {
   /// Writes a text and returns where it ends.
   fileprivate func write(_ text: String) -> Self {
-    var text = text
-    return text.withUTF8 { bytes in
+    let end = text.utf8.withContiguousStorageIfAvailable { bytes in
       guard let source = bytes.baseAddress else { return self }
       update(from: source, count: bytes.count)
       return self + bytes.count
     }
+    // A string that came from elsewhere than Swift.
+    return end ?? write(String(decoding: Array(text.utf8), as: UTF8.self))
   }
 }
