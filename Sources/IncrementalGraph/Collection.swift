@@ -2,13 +2,13 @@
 public class Collection<Key: SlotKey, Value: Equatable>: Node {
   @usableFromInline let index: KeyIndex<Key>
   @usableFromInline @exclusivity(unchecked) final var values = SlotArray<Value?>()
-  @usableFromInline @exclusivity(unchecked) final var changes: [Change] = []
-  @usableFromInline final var observers: [(_ key: Key, _ old: Value?, _ new: Value?) -> Void] = []
+  @usableFromInline @exclusivity(unchecked) final var changes = SlotArray<PendingChange>()
+  @usableFromInline final var observers: [(CollectionChange<Key, Value>) -> Void] = []
 
   /// The number of keys with a value.
   public final var count: Int { valueCount }
 
-  @usableFromInline struct Change {
+  @usableFromInline struct PendingChange {
     @usableFromInline var slot: Int32
     @usableFromInline var old: Value?
     /// Written more than once, so that it may have come back to where it was.
@@ -50,7 +50,7 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
 
   /// Calls the closure for each change, once in a transaction, when the collection has settled. Declared before there are
   /// values.
-  @inlinable public final func onChange(_ observer: @escaping (_ key: Key, _ old: Value?, _ new: Value?) -> Void) {
+  @inlinable public final func onChange(_ observer: @escaping (CollectionChange<Key, Value>) -> Void) {
     observers.append(observer)
   }
 
@@ -81,31 +81,61 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
     let old = values.exchange(slot, value)
     let change = beginChange(slot, next: changes.count)
     if change == -1 {
-      changes.append(Change(slot: slot, old: old))
+      changes.append(PendingChange(slot: slot, old: old))
     } else {
-      changes[Int(change)].isRewritten = true
+      changes[change].isRewritten = true
     }
   }
 
   /// Tells everybody who depends on what changed.
   @inlinable final func announceChanges() {
-    guard !changes.isEmpty else { return }
-    for index in changes.indices {
+    guard changes.count > 0 else { return }
+    let indices = 0..<Int32(changes.count)
+    for index in indices {
       let slot = changes[index].slot
       endChange(slot)
-      if changes[index].isRewritten, changes[index].old == values[slot] { continue }
-      announce(slot)
-      if !observers.isEmpty, let key = self.index.key(slot) {
-        let (old, new) = (changes[index].old, values[slot])
-        for observer in observers { observer(key, old, new) }
+      if changes[index].isRewritten, changes[index].old == values[slot] {
+        changes[index].slot = -1
+      } else {
+        announce(slot)
       }
     }
-    changes.removeAll(keepingCapacity: changes.count < 1024)
+    for observer in observers {
+      for change in indices {
+        let slot = changes[change].slot
+        guard slot != -1, index.has(slot) else { continue }
+        if recordsEvents { setCause(slot) }
+        observer(
+          CollectionChange(
+            key: index.keys.pointer(to: slot), before: changes.pointer(to: change), after: values.pointer(to: slot)))
+      }
+    }
+    changes.removeAll()
   }
 
   override func describeKey(_ slot: Int32) -> String {
     index.key(slot).map { String(describing: $0) } ?? ""
   }
+}
+
+/// A change as an observer sees it, lent for the call: what the observer does not ask for is not copied.
+@frozen public struct CollectionChange<Key: SlotKey, Value: Equatable> {
+  @usableFromInline let lentKey: UnsafePointer<Key>
+  @usableFromInline let before: UnsafePointer<Collection<Key, Value>.PendingChange>
+  @usableFromInline let after: UnsafePointer<Value?>
+
+  @inlinable init(
+    key: UnsafePointer<Key>, before: UnsafePointer<Collection<Key, Value>.PendingChange>, after: UnsafePointer<Value?>
+  ) {
+    lentKey = key
+    self.before = before
+    self.after = after
+  }
+
+  @inlinable public var key: Key { lentKey.pointee }
+  /// The value before the transaction.
+  @inlinable public var old: Value? { before.pointee.old }
+  @inlinable public var new: Value? { after.pointee }
 }
 
 extension Node {

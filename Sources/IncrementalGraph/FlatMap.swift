@@ -40,11 +40,14 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
       hasChanged = true
       if recordsEvents { changed.append(slot) }
     }
+    // Where the next output was in the last run.
+    var expected = units.firstOutput(unit)
     let value = source.value(at: unit)
     if let value, let key = source.index.key(unit) {
       onGraph { $0.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit)) }
       compute(key, value, Reader()) { key, value in
-        let slot = index.intern(key, guess: units.output(unit, number: outputs.count))
+        let slot = index.intern(key, guess: expected == -1 ? -1 : units.output(at: expected))
+        if expected != -1 { expected = units.output(after: expected) }
         claim(slot, key, unit, units)
         outputs.append(slot)
         put(value, at: slot)
@@ -56,8 +59,11 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
     }
     // Few outputs as a rule; the linear search is the faster one up to some dozens.
     let manyOutputs = outputs.count > 32 ? Set(outputs) : nil
-    units.outputs(unit) { slot in
-      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { return }
+    var former = units.firstOutput(unit)
+    while former != -1 {
+      let slot = units.output(at: former)
+      former = units.output(after: former)
+      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { continue }
       setOwner(-1, slot)
       put(nil, at: slot)
     }

@@ -8,9 +8,10 @@ public final class Index<Key: SlotKey, Value: Equatable, Group: SlotKey>: Collec
     super.init(name: name, graph: graph)
   }
 
-  @inlinable func memberChanged(_ key: Key, _ old: Value?, _ new: Value?) {
-    let before = old.flatMap { group(key, $0) }
-    let after = new.flatMap { group(key, $0) }
+  @inlinable func memberChanged(_ change: CollectionChange<Key, Value>) {
+    let key = change.key
+    let before = change.old.flatMap { group(key, $0) }
+    let after = change.new.flatMap { group(key, $0) }
     if before == after { return }
     if let before { update(at: index.intern(before)) { $0 = $0?.removing(key) } }
     if let after {
@@ -28,7 +29,7 @@ extension Graph {
   ) -> Index<Key, Value, Group> {
     let index = Index<Key, Value, Group>(name: name, graph: self, group: group)
     index.settle = { [unowned(unsafe) index] in index.announceChanges() }
-    source.onChange { [unowned(unsafe) index] in index.memberChanged($0, $1, $2) }
+    source.onChange { [unowned(unsafe) index] in index.memberChanged($0) }
     return index
   }
 }

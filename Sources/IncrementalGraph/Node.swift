@@ -17,6 +17,8 @@ public class Node {
   @usableFromInline let slots: SlotTable
   /// In a derived collection: a unit for each slot of its source.
   @usableFromInline let units: UnitTable?
+  /// The same, to be lent.
+  private let lentUnits: Unmanaged<UnitTable>?
   /// Derived collections with a unit for each key of this one.
   @exclusivity(unchecked) private var derived = SlotArray<Unmanaged<Node>>()
 
@@ -42,6 +44,7 @@ public class Node {
     owner = .passUnretained(graph)
     self.slots = slots
     self.units = units
+    lentUnits = units.map { .passUnretained($0) }
     id = graph.nodes.count
     declaredReads = Array(repeating: false, count: id)
     for node in reading { declaredReads[node.id] = true }
@@ -70,7 +73,7 @@ public class Node {
 
   /// A unit of this collection must run in this transaction.
   func mark(_ slot: Int32) {
-    guard let units, units.mark(slot) else { return }
+    guard let lentUnits, lentUnits._withUnsafeGuaranteedRef({ $0.mark(slot) }) else { return }
     hasWork = true
     if recordsEvents { graph.events.noteCause(of: CellID(node: id, slot: slot)) }
   }
@@ -84,6 +87,9 @@ public class Node {
       graph.markReaders(from: cells[slot].firstReader)
     }
   }
+
+  /// What an observer does happens because this cell changed.
+  @usableFromInline func setCause(_ slot: Int32) { graph.events.setCause(CellID(node: id, slot: slot)) }
 
   // MARK: Cells
 

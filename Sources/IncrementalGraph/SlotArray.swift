@@ -45,6 +45,22 @@
     count += 1
   }
 
+  /// Lends the place of an element, until the next one is added.
+  @inlinable @inline(__always) func pointer(to slot: Int32) -> UnsafePointer<Element> {
+    assert(slot >= 0 && Int(slot) < count)
+    return UnsafePointer(base + Int(slot))
+  }
+
+  /// Forgets all elements, and the memory if it is more than a small edit needs.
+  @inlinable mutating func removeAll() {
+    base.deinitialize(count: count)
+    count = 0
+    guard capacity > 1024 else { return }
+    base.deallocate()
+    capacity = 16
+    base = .allocate(capacity: 16)
+  }
+
   /// Makes the slot exist, and all below it.
   @inlinable @inline(__always) mutating func reserve(_ slot: Int32, _ filling: @autoclosure () -> Element) {
     while count <= Int(slot) { append(filling()) }

@@ -192,22 +192,22 @@ public final class TrafficCompiler {
     record(graph.ownHosts, .route) { $0 }
     record(graph.httpListeners, .listener) { [$0] }
     record(graph.portListeners, .listener) { Array($0.resources.values) }
-    graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
-    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old, new) }
-    graph.serviceHosts.onChange { [unowned self] id, old, new in
-      let (old, new) = (old?.content, new?.content)
+    graph.clusters.onChange { [unowned self] in tables.clusters.note($0.old, $0.new) }
+    graph.assignments.onChange { [unowned self] in tables.note($0.old, $0.new) }
+    graph.serviceHosts.onChange { [unowned self] change in
+      let (id, old, new) = (change.key, change.old?.content, change.new?.content)
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
       let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
       if oldShort != newShort { tables.shortHosts[id.namespace, default: .init()].note(oldShort, newShort) }
       let (oldDomains, newDomains) = (old?.shortDomains ?? [], new?.shortDomains ?? [])
       if oldDomains != newDomains { tables.shortDomains[id.namespace, default: .init()].note(oldDomains, newDomains) }
     }
-    graph.ownHosts.onChange { [unowned self] _, old, new in tables.sharedHosts.note(old ?? [], new ?? []) }
-    graph.httpListeners.onChange { [unowned self] address, old, new in
-      tables.listeners[address, default: .init()].note(old, new)
+    graph.ownHosts.onChange { [unowned self] in tables.sharedHosts.note($0.old ?? [], $0.new ?? []) }
+    graph.httpListeners.onChange { [unowned self] change in
+      tables.listeners[change.key, default: .init()].note(change.old, change.new)
     }
-    graph.portListeners.onChange { [unowned self] _, old, new in
-      let (old, new) = (old?.resources ?? [:], new?.resources ?? [:])
+    graph.portListeners.onChange { [unowned self] change in
+      let (old, new) = (change.old?.resources ?? [:], change.new?.resources ?? [:])
       for (address, resource) in old where new[address] == nil {
         tables.listeners[address, default: .init()].note(resource, nil)
       }
@@ -221,10 +221,10 @@ public final class TrafficCompiler {
   private func record<Key, Value, Element: ReferencingElement & Equatable>(
     _ collection: Collection<Key, Value>, _ type: ResourceType, _ elements: @escaping (Value) -> [Element]
   ) {
-    collection.onChange { [unowned self] key, old, new in
+    collection.onChange { [unowned self] change in
       guard graph.graph.recordsEvents, changedParts.count < recordedSteps else { return }
-      let (before, after) = (old.map(elements) ?? [], new.map(elements) ?? [])
-      let step = collection.event(thatChanged: key)
+      let (before, after) = (change.old.map(elements) ?? [], change.new.map(elements) ?? [])
+      let step = collection.event(thatChanged: change.key)
       let names = Set((before.filter { !after.contains($0) } + after.filter { !before.contains($0) }).map(\.key))
       for name in names.sorted() { changedParts.append(.init(type: type, name: name, step: step)) }
     }
@@ -242,9 +242,9 @@ public final class TrafficCompiler {
   private func observeProblems<Key, Value>(
     of collection: Collection<Key, Value>, _ problems: @escaping (Value) -> [Problem]
   ) {
-    collection.onChange { [unowned self] _, old, new in
-      let before = old.map(problems) ?? []
-      let after = new.map(problems) ?? []
+    collection.onChange { [unowned self] change in
+      let before = change.old.map(problems) ?? []
+      let after = change.new.map(problems) ?? []
       if before != after { problemTable.replace(before, by: after) }
     }
   }
