@@ -11,7 +11,7 @@ extension Cluster {
   /// - A host goes when EDS leaves it out, whatever its health.
   public func encoded() -> [UInt8] {
     Arena.withScratch { arena in
-      arena.memo.cluster(self) { Packing.packed(arena.cluster($0)) }
+      arena.withMemo { $0.cluster(self) { Packing.packed(arena.cluster($0)) } }
     }
   }
 }

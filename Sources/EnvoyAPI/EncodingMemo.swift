@@ -98,12 +98,11 @@ private struct Recent<Key: Equatable, Value> {
 }
 
 extension Arena {
-  /// The memo of the arena's thread.
-  var memo: EncodingMemo {
-    // Nothing else is ever attached, and the cast that checks would cost more than the rest.
-    if let attachment { return unsafeDowncast(attachment, to: EncodingMemo.self) }
-    let memo = EncodingMemo()
-    attachment = memo
-    return memo
+  /// Lends the memo of the arena's thread.
+  @inline(__always) func withMemo<Result>(_ body: (EncodingMemo) -> Result) -> Result {
+    if attachment == nil { attachment = Unmanaged.passRetained(EncodingMemo()).toOpaque() }
+    guard let attachment else { preconditionFailure("just attached") }
+    // Nothing else is ever attached, and the arena keeps it.
+    return Unmanaged<EncodingMemo>.fromOpaque(attachment)._withUnsafeGuaranteedRef(body)
   }
 }

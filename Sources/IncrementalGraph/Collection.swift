@@ -44,6 +44,13 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
     return value(at: slot)
   }
 
+  /// As `trackedRead`, but the value is lent. It stays where it is while a unit of a later collection runs.
+  @inlinable final func trackedPointer(_ key: Key) -> UnsafePointer<Value?>? {
+    let slot = index.intern(key, guess: onGraph { $0.expectedSlot(in: self) })
+    onGraph { $0.noteRead(self, slot: slot) }
+    return values.has(slot) ? values.pointer(to: slot) : nil
+  }
+
   @inlinable final func value(at slot: Int32) -> Value? {
     values.has(slot) ? values[slot] : nil
   }
@@ -155,6 +162,13 @@ public struct Reader {
   @inlinable public func callAsFunction<Key, Value>(_ collection: Collection<Key, Value>, _ key: Key) -> Value? {
     collection.trackedRead(key)
   }
+
+  /// Lends the value of a key where a copy would cost more than what is asked of it. It is valid until the unit returns. O(1).
+  @inlinable public func lent<Key, Value>(
+    _ collection: Collection<Key, Value>, _ key: Key
+  ) -> UnsafePointer<Value?>? {
+    collection.trackedPointer(key)
+  }
 }
 
 /// A collection that is edited from outside, in transactions.
@@ -164,7 +178,7 @@ public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value>
   }
 
   /// Sets a value, or removes it with nil. Setting what is there already is no change. O(1).
-  @inlinable public func set(_ value: Value?, for key: Key) {
+  @inlinable public func set(_ value: consuming Value?, for key: Key) {
     guard onGraph({ $0.isInTransaction && !$0.isRunning }) else { return graph.onViolation(.editWhileComputing) }
     if value == nil, index.slot(of: key) == nil { return }
     let slot = index.intern(key)

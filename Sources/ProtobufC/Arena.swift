@@ -48,8 +48,9 @@ public final class Arena {
   @exclusivity(unchecked) private var chunks: [UnsafeMutableRawBufferPointer]
   @exclusivity(unchecked) private var current = 0
   @exclusivity(unchecked) private var depth = 0
-  /// Whatever its user keeps from one call to the next; it must not point into the arena. Of one thread, as the arena is.
-  @exclusivity(unchecked) public var attachment: AnyObject?
+  /// An object that the arena's user keeps from one call to the next, retained; released with the arena. It must not point into
+  /// the arena. It is of one thread, as the arena is.
+  @exclusivity(unchecked) public var attachment: UnsafeMutableRawPointer?
   /// What libprotobuf-c may still take in the unpacking under way.
   @exclusivity(unchecked) var unpackingBudget = 0
 
@@ -63,6 +64,8 @@ public final class Arena {
 
   deinit {
     for chunk in chunks { chunk.deallocate() }
+    // Balances the retain of whoever attached it.
+    if let attachment { Unmanaged<AnyObject>.fromOpaque(attachment).release() }
   }
 
   /// Uninitialised memory, aligned for any field of a message. Costs a few instructions.

@@ -31,8 +31,10 @@ extension ClusterSpec {
     }
     for port in service.distinctPorts {
       emitCluster(port, subset: "", policy?.content.loadBalancer)
-      for subset in policy?.content.subsets ?? [] {
-        emitCluster(port, subset: subset.name, subset.loadBalancer ?? policy?.content.loadBalancer)
+      guard let policy = policy?.content else { continue }
+      for index in policy.subsets.indices {
+        emitCluster(
+          port, subset: policy.subsets[index].name, policy.subsets[index].loadBalancer ?? policy.loadBalancer)
       }
     }
   }

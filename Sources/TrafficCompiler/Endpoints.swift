@@ -59,7 +59,6 @@ struct Assignment: Equatable, Sendable {
   ///
   /// - Parameter threshold: from how many endpoints on they are resources of their own; 0 for never.
   init(cluster: String, spec: ClusterSpec, parts: [Box<SlicePart>], loneFrom threshold: Int = 0) {
-    var fragments = ReferencedTree<Fragment>()
     let hasReady = parts.contains(where: \.content.hasReady)
     let isOnePart = parts.count == 1 && hasReady
     // What is there twice counts twice here, but to merge the many small ones just to see would cost them all.
@@ -70,11 +69,7 @@ struct Assignment: Equatable, Sendable {
         for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
       }
     }
-    if isOnePart {
-      for fragment in parts[0].content.localities { fragments.set(fragment) }
-    } else {
-      for locality in localities { fragments.set(Fragment(locality)) }
-    }
+    let fragments = isOnePart ? parts[0].content.localities : ReferencedTree(localities.map { Fragment($0) })
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
     if mayBeLone, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {

@@ -19,8 +19,13 @@ struct HostPolicy: Equatable, Sendable {
     }
     loadBalancer = ordered.lazy.compactMap(\.content.loadBalancer).first
     problems = []
-    var owners: [String: NamespacedName] = [:]
     subsets = []
+    if ordered.count == 1, Self.areDistinct(ordered[0].content.subsets) {
+      subsets = ordered[0].content.subsets
+      if subsets.count > 1 { subsets.sort { $0.name < $1.name } }
+      return
+    }
+    var owners: [String: NamespacedName] = [:]
     for rule in ordered {
       let rule = rule.content
       let object = ObjectKey(.destinationRule, rule.id)
@@ -40,6 +45,14 @@ struct HostPolicy: Equatable, Sendable {
       }
     }
     subsets.sort { $0.name < $1.name }
+  }
+
+  /// Whether these few subsets have names, and each its own.
+  private static func areDistinct(_ subsets: [DestinationRule.Subset]) -> Bool {
+    guard subsets.count <= 8 else { return false }
+    return subsets.indices.allSatisfy { index in
+      !subsets[index].name.isEmpty && !(0..<index).contains { subsets[$0].name == subsets[index].name }
+    }
   }
 
   /// The load balancer of a subset; the service's where the subset has none, or for an empty name.

@@ -38,6 +38,7 @@ extension KubernetesService {
 
   /// The port that a Host header without one means: 80 if it is HTTP here, else the lowest HTTP port.
   var defaultHTTPPort: UInt16? {
+    if ports.count == 1 { return ports[0].applicationProtocol.isHTTP ? ports[0].port : nil }
     let http = distinctPorts.filter(\.applicationProtocol.isHTTP)
     return http.contains { $0.port == 80 } ? 80 : http.first?.port
   }

@@ -61,11 +61,7 @@ public final class TrafficCompiler {
   @discardableResult
   public func apply(_ edits: [Edit]) -> Generation {
     graph.graph.transaction {
-      // Lent, not copied out one by one.
-      edits.withUnsafeBufferPointer { edits in
-        guard let first = edits.baseAddress else { return }
-        for index in edits.indices { apply(first + index) }
-      }
+      for edit in edits { apply(edit) }
     }
     return publish()
   }
@@ -156,12 +152,12 @@ public final class TrafficCompiler {
 
   // MARK: Parts
 
-  private func apply(_ edit: UnsafePointer<Edit>) {
-    switch edit.pointee {
+  private func apply(_ edit: consuming Edit) {
+    switch consume edit {
     case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
     case .upsert(.endpointSlice(let object)):
       graph.slices.set(Box(SliceFacts(object, former: graph.slices[object.id])), for: object.id)
-    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object, labels: labels.list(object.labels)), for: object.id)
+    case .upsert(.pod(let object)): graph.pods.set(PodFacts(labels: labels.list(object.labels), nodeName: object.nodeName), for: object.id)
     case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
     case .upsert(.destinationRule(let object)): graph.destinationRules.set(Box(object), for: object.id)
     case .upsert(.virtualService(let object)): graph.virtualServices.set(Box(object), for: object.id)

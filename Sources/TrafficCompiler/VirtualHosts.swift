@@ -32,13 +32,15 @@ struct HostDomains: ReferencingElement, Equatable {
 extension Fragment {
   /// A virtual host, keyed by its name.
   init(_ host: VirtualHost) {
-    var clusters: Set<String> = []
+    var clusters: [String] = []
     for route in host.routes {
-      if case .forward(let forward) = route.action {
-        for destination in forward.destinations { clusters.insert(destination.cluster) }
-      }
+      guard case .forward(let forward) = route.action else { continue }
+      for destination in forward.destinations { clusters.append(destination.cluster) }
     }
-    self.init(key: host.name, bytes: host.encodedFragment(), references: clusters.sorted())
+    if clusters.count > 2 { clusters = Array(Set(clusters)) }
+    if clusters.count == 2, clusters[0] == clusters[1] { clusters.removeLast() }
+    clusters.sort()
+    self.init(key: host.name, bytes: host.encodedFragment(), references: clusters)
   }
 }
 

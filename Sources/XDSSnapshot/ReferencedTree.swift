@@ -16,6 +16,9 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
 
   @inlinable public init() {}
 
+  /// Of elements with different keys.
+  @inlinable public init(_ elements: [Element]) { apply(removing: [], setting: elements) }
+
   @inlinable public subscript(key: String) -> Element? { elements[key] }
   @inlinable public var contentHash: ContentHash { elements.contentHash }
   @inlinable public var count: Int { elements.count }
