@@ -63,6 +63,14 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
 
   // MARK: Writing
 
+  /// Makes room where a large transaction is about to write: the tables then grow once, not in a dozen steps.
+  @inlinable final func reserve(values count: Int, changes: Int) {
+    guard changes >= 1024 else { return }
+    values.reserveCapacity(count)
+    reserveCells(count)
+    self.changes.reserveCapacity(changes)
+  }
+
   /// Puts a value in place, or takes it away. Returns whether it differs from what was there.
   @inlinable @discardableResult
   final func write(_ value: consuming Value?, at slot: Int32) -> Bool {
@@ -184,6 +192,14 @@ public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value>
     let slot = index.intern(key)
     let changed = write(value, at: slot)
     if changed, recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
+  }
+}
+
+extension Input {
+  /// Makes room for so many keys more, before a large transaction.
+  @inlinable public func reserve(adding count: Int) {
+    index.reserve(adding: count)
+    reserve(values: self.count + count, changes: count)
   }
 }
 

@@ -21,6 +21,9 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
 
   @inlinable func settleUnits() {
     guard let units else { return }
+    // Each is likely to put out one value at least.
+    index.reserve(adding: units.markedCount)
+    reserve(values: count + units.markedCount, changes: units.markedCount)
     for unit in units.marked {
       units.unmark(unit)
       run(unit, units)

@@ -49,7 +49,8 @@ protocol SlotColumn: AnyObject {
   @usableFromInline let slots = SlotTable()
   @usableFromInline let seed = UInt64.random(in: .min ... .max)
   /// The slot that was asked for last. Who walks one collection and asks for the same keys, or related ones, in another often
-  /// asks in the order of slots; to compare the next key costs less than to hash one, and to look for it in a large table.
+  /// asks for a key twice, or in the order of slots; to compare two keys costs less than to hash one, and to look for it in a
+  /// large table.
   @usableFromInline @exclusivity(unchecked) var latest: Int32 = -1
 
   @usableFromInline init(graph: Graph) {
@@ -79,10 +80,20 @@ protocol SlotColumn: AnyObject {
 
   /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
+    if has(latest), keys[latest] == key { return latest }
     latest &+= 1
     if has(latest), keys[latest] == key { return latest }
     latest = find(key)
     return latest
+  }
+
+  /// Makes room for so many keys more.
+  @inlinable func reserve(adding count: Int) {
+    guard count >= 1024 else { return }
+    let expected = Int(table.count) + count
+    table.reserve(expected)
+    keys.reserveCapacity(expected)
+    isTaken.reserveCapacity(expected)
   }
 
   @inlinable func find(_ key: Key) -> Int32 {
@@ -163,10 +174,19 @@ protocol SlotColumn: AnyObject {
     entries[Int(place)] = entry
   }
 
-  private mutating func grow() {
+  private mutating func grow() { resize(to: (Int(mask) + 1) * 2) }
+
+  /// Makes room for so many slots in all.
+  @usableFromInline mutating func reserve(_ count: Int) {
+    var wanted = Int(mask) + 1
+    while count * 5 > wanted * 3 { wanted *= 2 }
+    if wanted > Int(mask) + 1 { resize(to: wanted) }
+  }
+
+  private mutating func resize(to wanted: Int) {
     let (former, capacity) = (entries, Int(mask) + 1)
-    mask = mask * 2 + 1
-    entries = Self.empty(capacity * 2)
+    mask = UInt32(wanted - 1)
+    entries = Self.empty(wanted)
     for index in 0..<capacity where former[index].slot != -1 { place(former[index]) }
     former.deallocate()
   }

@@ -16,6 +16,7 @@ public final class Map<Key: SlotKey, SourceValue: Equatable, Value: Equatable>: 
 
   @inlinable func settleUnits() {
     guard let units else { return }
+    reserve(values: index.keys.count, changes: units.markedCount)
     for slot in units.marked {
       units.unmark(slot)
       run(slot, units)

@@ -93,6 +93,8 @@ public class Node {
 
   // MARK: Cells
 
+  @usableFromInline func reserveCells(_ count: Int) { cells.reserveCapacity(count) }
+
   @usableFromInline func reserveCell(_ slot: Int32) {
     cells.reserve(slot, Cell())
   }

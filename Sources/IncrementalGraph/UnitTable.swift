@@ -2,6 +2,8 @@
 @usableFromInline final class UnitTable: SlotColumn {
   @exclusivity(unchecked) private var units = SlotArray<Unit>()
   @usableFromInline @exclusivity(unchecked) private(set) var marked: [Int32] = []
+  /// How many units must run.
+  @usableFromInline var markedCount: Int { marked.count }
   /// What units put out, each unit's in a list of its own.
   @exclusivity(unchecked) private var outputs = SlotArray<Output>()
   @exclusivity(unchecked) private var firstFreeOutput: Int32 = -1

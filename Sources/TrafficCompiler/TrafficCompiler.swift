@@ -61,6 +61,7 @@ public final class TrafficCompiler {
   @discardableResult
   public func apply(_ edits: [Edit]) -> Generation {
     graph.graph.transaction {
+      if edits.count >= 1024 { reserve(for: edits) }
       for edit in edits { apply(edit) }
     }
     return publish()
@@ -152,6 +153,25 @@ public final class TrafficCompiler {
 
   // MARK: Parts
 
+  private func reserve(for edits: [Edit]) {
+    var counts = (services: 0, slices: 0, pods: 0, rules: 0, virtualServices: 0)
+    for edit in edits {
+      switch edit {
+      case .upsert(.service): counts.services += 1
+      case .upsert(.endpointSlice): counts.slices += 1
+      case .upsert(.pod): counts.pods += 1
+      case .upsert(.destinationRule): counts.rules += 1
+      case .upsert(.virtualService): counts.virtualServices += 1
+      case .upsert(.node), .upsert(.namespace), .delete: break
+      }
+    }
+    graph.services.reserve(adding: counts.services)
+    graph.slices.reserve(adding: counts.slices)
+    graph.pods.reserve(adding: counts.pods)
+    graph.destinationRules.reserve(adding: counts.rules)
+    graph.virtualServices.reserve(adding: counts.virtualServices)
+  }
+
   private func apply(_ edit: consuming Edit) {
     switch consume edit {
     case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
@@ -180,6 +200,9 @@ public final class TrafficCompiler {
     return generation
   }
 
+  // The closures are the graph's, and the graph is the compiler's: none runs after it. To count a reference at each call would
+  // cost more than some of them do.
+
   /// What settles in the graph goes to the tables.
   private func observeResources() {
     record(graph.clusters, .cluster) { [$0] }
@@ -188,9 +211,9 @@ public final class TrafficCompiler {
     record(graph.ownHosts, .route) { $0 }
     record(graph.httpListeners, .listener) { [$0] }
     record(graph.portListeners, .listener) { Array($0.resources.values) }
-    graph.clusters.onChange { [unowned self] in tables.clusters.note($0.old, $0.new) }
-    graph.assignments.onChange { [unowned self] in tables.note($0.old, $0.new) }
-    graph.serviceHosts.onChange { [unowned self] change in
+    graph.clusters.onChange { [unowned(unsafe) self] in tables.clusters.note($0.old, $0.new) }
+    graph.assignments.onChange { [unowned(unsafe) self] in tables.note($0.old, $0.new) }
+    graph.serviceHosts.onChange { [unowned(unsafe) self] change in
       let (id, old, new) = (change.key, change.old?.content, change.new?.content)
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
       let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
@@ -198,11 +221,11 @@ public final class TrafficCompiler {
       let (oldDomains, newDomains) = (old?.shortDomains ?? [], new?.shortDomains ?? [])
       if oldDomains != newDomains { tables.shortDomains[id.namespace, default: .init()].note(oldDomains, newDomains) }
     }
-    graph.ownHosts.onChange { [unowned self] in tables.sharedHosts.note($0.old ?? [], $0.new ?? []) }
-    graph.httpListeners.onChange { [unowned self] change in
+    graph.ownHosts.onChange { [unowned(unsafe) self] in tables.sharedHosts.note($0.old ?? [], $0.new ?? []) }
+    graph.httpListeners.onChange { [unowned(unsafe) self] change in
       tables.listeners[change.key, default: .init()].note(change.old, change.new)
     }
-    graph.portListeners.onChange { [unowned self] change in
+    graph.portListeners.onChange { [unowned(unsafe) self] change in
       let (old, new) = (change.old?.resources ?? [:], change.new?.resources ?? [:])
       for (address, resource) in old where new[address] == nil {
         tables.listeners[address, default: .init()].note(resource, nil)
@@ -217,7 +240,7 @@ public final class TrafficCompiler {
   private func record<Key, Value, Element: ReferencingElement & Equatable>(
     _ collection: Collection<Key, Value>, _ type: ResourceType, _ elements: @escaping (Value) -> [Element]
   ) {
-    collection.onChange { [unowned self] change in
+    collection.onChange { [unowned(unsafe) self] change in
       guard graph.graph.recordsEvents, changedParts.count < recordedSteps else { return }
       let (before, after) = (change.old.map(elements) ?? [], change.new.map(elements) ?? [])
       let step = collection.event(thatChanged: change.key)
@@ -238,7 +261,7 @@ public final class TrafficCompiler {
   private func observeProblems<Key, Value>(
     of collection: Collection<Key, Value>, _ problems: @escaping (Value) -> [Problem]
   ) {
-    collection.onChange { [unowned self] change in
+    collection.onChange { [unowned(unsafe) self] change in
       let before = change.old.map(problems) ?? []
       let after = change.new.map(problems) ?? []
       if before != after { problemTable.replace(before, by: after) }

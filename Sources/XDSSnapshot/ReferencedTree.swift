@@ -12,7 +12,14 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   @inlinable public var tree: PersistentTree<Element> { elements }
   @usableFromInline var elements = PersistentTree<Element>()
   /// Cluster name → keys of the elements that name it.
-  @usableFromInline var referrers = TreeDictionary<String, TreeSet<String>>()
+  @usableFromInline var referrers = TreeDictionary<String, Referrers>()
+
+  /// Most clusters are named by one element, which needs no tree.
+  @frozen @usableFromInline enum Referrers: Sendable {
+    case one(String)
+    /// At least two.
+    case many(TreeSet<String>)
+  }
 
   @inlinable public init() {}
 
@@ -29,9 +36,7 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     if let old, old.contentHash == element.contentHash { return }
     guard old?.references != element.references else { return }
     if let old { forget(old) }
-    for cluster in element.references {
-      referrers[cluster, default: []].insert(element.key)
-    }
+    note(element)
   }
 
   @inlinable public mutating func remove(_ key: String) {
@@ -48,26 +53,54 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
       for element in elements { set(element) }
       return
     }
+    // Before the elements are in, for the old ones must be asked; where nobody names anything, there is nothing to ask.
     for element in elements where !(element.references.isEmpty && referrers.isEmpty) {
       let old = self.elements[element.key]
       guard old?.references != element.references else { continue }
       if let old { forget(old) }
-      for cluster in element.references { referrers[cluster, default: []].insert(element.key) }
+      note(element)
     }
     self.elements.set(contentsOf: elements)
   }
 
   /// The keys of the elements that name a cluster, in no order: a Swift set's differs from process to process. O(1).
-  @inlinable public func keys(referencing cluster: String) -> TreeSet<String> { referrers[cluster] ?? [] }
+  @inlinable public func keys(referencing cluster: String) -> TreeSet<String> {
+    switch referrers[cluster] {
+    case nil: []
+    case .one(let key): [key]
+    case .many(let keys): keys
+    }
+  }
 
   /// Whether any element names the cluster. O(1).
   @inlinable public func references(_ cluster: String) -> Bool { referrers[cluster] != nil }
 
+  @inlinable mutating func note(_ element: Element) {
+    for cluster in element.references {
+      switch referrers[cluster] {
+      case nil: referrers[cluster] = .one(element.key)
+      case .one(let key): if key != element.key { referrers[cluster] = .many([key, element.key]) }
+      case .many(var keys):
+        keys.insert(element.key)
+        referrers[cluster] = .many(keys)
+      }
+    }
+  }
+
   @inlinable mutating func forget(_ element: Element) {
     for cluster in element.references {
-      guard var keys = referrers[cluster] else { continue }
-      keys.remove(element.key)
-      referrers[cluster] = keys.isEmpty ? nil : keys
+      switch referrers[cluster] {
+      case nil: break
+      case .one(let key): if key == element.key { referrers[cluster] = nil }
+      case .many(var keys):
+        keys.remove(element.key)
+        // The first of a set without order: there is only one.
+        if keys.count == 1, let key = keys.first {
+          referrers[cluster] = .one(key)
+        } else {
+          referrers[cluster] = .many(keys)
+        }
+      }
     }
   }
 }
