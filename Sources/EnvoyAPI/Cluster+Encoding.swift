@@ -11,8 +11,13 @@ extension Cluster {
   /// - A host goes when EDS leaves it out, whatever its health.
   public func encoded() -> [UInt8] {
     Arena.withScratch { arena in
-      arena.withMemo { $0.cluster(self) { Packing.packed(arena.cluster($0)) } }
+      arena.withMemo { memo in memo.cluster(self) { $0.packed() } }
     }
+  }
+
+  /// The same by libprotobuf-c alone.
+  func packed() -> [UInt8] {
+    Arena.withScratch { arena in Packing.packed(arena.cluster(self)) }
   }
 }
 

@@ -10,6 +10,8 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
   private(set) var table = ReferencedTree<Element>()
   private var removed: [String] = []
   private var set: [Element] = []
+  /// Where transactions that are not published by themselves ended: what came after counts more than what came before.
+  private var ends: [(removed: Int, set: Int)] = []
 
   mutating func note(_ old: Element?, _ new: Element?) {
     if let old, old.key != new?.key { removed.append(old.key) }
@@ -29,11 +31,26 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
 
   var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
 
+  /// The transaction has settled, and another follows before the table does.
+  mutating func endPortion() {
+    if hasChanges { ends.append((removed.count, set.count)) }
+  }
+
   /// Returns whether the table became another.
   mutating func settle() -> Bool {
     guard hasChanges else { return false }
     let before = table.contentHash
-    table.apply(removing: removed, setting: set)
+    if ends.isEmpty || removed.isEmpty {
+      table.apply(removing: removed, setting: set)
+    } else {
+      var start = (removed: 0, set: 0)
+      for end in ends + [(removed.count, set.count)] {
+        table.apply(
+          removing: Array(removed[start.removed..<end.removed]), setting: Array(set[start.set..<end.set]))
+        start = end
+      }
+    }
+    ends = []
     removed.removeAll(keepingCapacity: removed.count < 64)
     set.removeAll(keepingCapacity: set.count < 64)
     return table.contentHash != before
@@ -73,6 +90,18 @@ struct ServedTables {
     // One endpoint more leaves the assignment as it is.
     if assignment != before { loneAssignments.note(before, assignment) }
     loneEndpoints.note(from: old?.content.lone?.endpoints ?? .init(), to: new?.content.lone?.endpoints ?? .init())
+  }
+
+  /// A transaction has settled that is not published by itself.
+  mutating func endPortion() {
+    clusters.endPortion()
+    endpoints.endPortion()
+    loneAssignments.endPortion()
+    loneEndpoints.endPortion()
+    sharedHosts.endPortion()
+    for key in shortHosts.keys { shortHosts[key]?.endPortion() }
+    for key in shortDomains.keys { shortDomains[key]?.endPortion() }
+    for key in listeners.keys { listeners[key]?.endPortion() }
   }
 
   mutating func add(_ proxyClass: ProxyClass) {

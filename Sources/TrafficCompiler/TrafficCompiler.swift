@@ -13,10 +13,15 @@ public import XDSSnapshot
 ///
 /// A compiler has one owner at a time; the generations that it hands out may go anywhere.
 public final class TrafficCompiler {
-  private let graph: TrafficGraph
-  private var tables = ServedTables()
+  let graph: TrafficGraph
+  var tables = ServedTables()
   private var problemTable = ProblemTable()
   private var labels = LabelLists()
+  let clusterDomain: String
+  /// How many edits a compiler without objects takes in portions.
+  package var largeBatch = 4096
+  /// Of how many services, each with what belongs to it. A hundred of them fit into a processor's own cache.
+  package var servicesInPortion = 100
   /// While changes are recorded: what the running transaction has changed in what is served.
   private var changedParts: [CompiledChange.Part] = []
 
@@ -34,6 +39,7 @@ public final class TrafficCompiler {
   ) {
     graph = TrafficGraph(
       clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
+    self.clusterDomain = clusterDomain
     tables.hasLoneEndpoints = loneEndpointsFrom > 0
     generation = tables.current(0)
     observeResources()
@@ -60,9 +66,12 @@ public final class TrafficCompiler {
   /// and one for each assignment that it is in.
   @discardableResult
   public func apply(_ edits: [Edit]) -> Generation {
-    graph.graph.transaction {
-      if edits.count >= 1024 { reserve(for: edits) }
-      for edit in edits { apply(edit) }
+    if edits.count >= largeBatch, graph.isEmpty {
+      applyInPortions(edits)
+    } else {
+      graph.graph.transaction {
+        for edit in edits { apply(edit) }
+      }
     }
     return publish()
   }
@@ -153,26 +162,7 @@ public final class TrafficCompiler {
 
   // MARK: Parts
 
-  private func reserve(for edits: [Edit]) {
-    var counts = (services: 0, slices: 0, pods: 0, rules: 0, virtualServices: 0)
-    for edit in edits {
-      switch edit {
-      case .upsert(.service): counts.services += 1
-      case .upsert(.endpointSlice): counts.slices += 1
-      case .upsert(.pod): counts.pods += 1
-      case .upsert(.destinationRule): counts.rules += 1
-      case .upsert(.virtualService): counts.virtualServices += 1
-      case .upsert(.node), .upsert(.namespace), .delete: break
-      }
-    }
-    graph.services.reserve(adding: counts.services)
-    graph.slices.reserve(adding: counts.slices)
-    graph.pods.reserve(adding: counts.pods)
-    graph.destinationRules.reserve(adding: counts.rules)
-    graph.virtualServices.reserve(adding: counts.virtualServices)
-  }
-
-  private func apply(_ edit: consuming Edit) {
+  func apply(_ edit: consuming Edit) {
     switch consume edit {
     case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
     case .upsert(.endpointSlice(let object)):

@@ -19,6 +19,16 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     case one(String)
     /// At least two.
     case many(TreeSet<String>)
+
+    @inlinable mutating func insert(_ key: String) {
+      switch self {
+      case .one(let only): if only != key { self = .many([only, key]) }
+      case .many(var keys):
+        self = .one(key)  // So that the set is not held twice while it changes.
+        keys.insert(key)
+        self = .many(keys)
+      }
+    }
   }
 
   @inlinable public init() {}
@@ -76,14 +86,9 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   @inlinable public func references(_ cluster: String) -> Bool { referrers[cluster] != nil }
 
   @inlinable mutating func note(_ element: Element) {
+    let key = element.key
     for cluster in element.references {
-      switch referrers[cluster] {
-      case nil: referrers[cluster] = .one(element.key)
-      case .one(let key): if key != element.key { referrers[cluster] = .many([key, element.key]) }
-      case .many(var keys):
-        keys.insert(element.key)
-        referrers[cluster] = .many(keys)
-      }
+      referrers.updateValue(forKey: cluster, default: .one(key)) { $0.insert(key) }
     }
   }
 
