@@ -1,3 +1,4 @@
+import Dispatch
 import EnvoyAPI
 import TrafficModel
 import XDSSnapshot
@@ -29,6 +30,7 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
     PersistentTree.changes(from: old.tree, to: new.tree) { note($0, $1) }
   }
 
+  var changeCount: Int { removed.count + set.count }
   var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
 
   /// The transaction has settled, and another follows before the table does.
@@ -114,12 +116,36 @@ struct ServedTables {
 
   /// The next generation, or nil if nothing changed on the wire. O(classes) if routes or listeners changed, else O(1).
   mutating func publish(after generation: Generation) -> Generation? {
-    var hasChanged = clusters.settle()
+    let large = settleLarge()
+    var hasChanged = clusters.settle() || large.hasChanged
     if endpoints.settle() { hasChanged = true }
     if loneAssignments.settle() { hasChanged = true }
     if loneEndpoints.settle() { hasChanged = true }
-    if updateClasses() { hasChanged = true }
+    if updateClasses(hasSharedChange: large.hasSharedChange) { hasChanged = true }
     return hasChanged ? current(generation.number + 1) : nil
+  }
+
+  /// Settles the largest tables side by side, on as many processors as there are, where each has much to do. They have nothing
+  /// to do with each other, and come out as they would one by one.
+  private mutating func settleLarge() -> (hasChanged: Bool, hasSharedChange: Bool) {
+    guard min(clusters.changeCount, endpoints.changeCount, sharedHosts.changeCount) >= 2048 else {
+      return (false, false)
+    }
+    var answers = (clusters: false, endpoints: false, hosts: false)
+    withUnsafeMutablePointer(to: &self) { tables in
+      withUnsafeMutablePointer(to: &answers) { answers in
+        // Each piece of work has a table and an answer of its own, and all have ended when the call returns.
+        nonisolated(unsafe) let (tables, answers) = (tables, answers)
+        DispatchQueue.concurrentPerform(iterations: 3) { piece in
+          switch piece {
+          case 0: answers.pointee.hosts = tables.pointee.sharedHosts.settle()
+          case 1: answers.pointee.endpoints = tables.pointee.endpoints.settle()
+          default: answers.pointee.clusters = tables.pointee.clusters.settle()
+          }
+        }
+      }
+    }
+    return (answers.clusters || answers.endpoints, answers.hosts)
   }
 
   /// The tables as they are now.
@@ -131,8 +157,8 @@ struct ServedTables {
       classes: classes)
   }
 
-  private mutating func updateClasses() -> Bool {
-    let hasSharedChange = sharedHosts.settle()
+  private mutating func updateClasses(hasSharedChange hadSharedChange: Bool) -> Bool {
+    let hasSharedChange = sharedHosts.settle() || hadSharedChange
     let changedNamespaces = Self.settle(&shortHosts).union(Self.settle(&shortDomains))
     let changedAddresses = Self.settle(&listeners)
     guard
