@@ -196,6 +196,10 @@ public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value>
 }
 
 extension Input {
+  /// Says that the key is about to be set. In a large transaction most of the time of an edit is the wait for its place in a
+  /// table; this lets other edits' work go on meanwhile.
+  @inlinable public func prefetch(_ key: Key) { index.prefetch(key) }
+
   /// Makes room for so many keys more, before a large transaction.
   @inlinable public func reserve(adding count: Int) {
     index.reserve(adding: count)

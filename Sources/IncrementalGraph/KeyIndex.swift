@@ -1,3 +1,5 @@
+internal import CPrefetch
+
 #if canImport(Glibc)
   public import Glibc
 #elseif canImport(Musl)
@@ -59,7 +61,7 @@ protocol SlotColumn: AnyObject {
   /// The slot that was asked for last. Who walks one collection and asks for the same keys, or related ones, in another often
   /// asks for a key twice, or in the order of slots; to compare two keys costs less than to hash one, and to look for it in a
   /// large table.
-  @usableFromInline @exclusivity(unchecked) var latest: Int32 = -1
+  @usableFromInline @exclusivity(unchecked) var latest: Int32 = 0
 
   @usableFromInline init(graph: Graph) {
     graph.add(slots)
@@ -94,6 +96,9 @@ protocol SlotColumn: AnyObject {
     latest = find(key)
     return latest
   }
+
+  /// Asks for the memory in which the key will be looked for, so that it comes while other work is done.
+  @inlinable func prefetch(_ key: Key) { table.prefetch(hash(key)) }
 
   /// Makes room for so many keys more.
   @inlinable func reserve(adding count: Int) {
@@ -182,6 +187,8 @@ protocol SlotColumn: AnyObject {
       place = (place &+ 1) & mask
     }
   }
+
+  @usableFromInline func prefetch(_ hash: UInt32) { weir_prefetch(entries + Int(hash & mask)) }
 
   /// - Parameter slot: one that is not there.
   @usableFromInline mutating func insert(_ slot: Int32, _ hash: UInt32) {

@@ -32,7 +32,8 @@ extension String: SlotKey {
     guard count > 0, let start = UnsafeRawPointer(text.baseAddress) else { return mixed(seed, multiplier) }
     func word(_ offset: Int) -> UInt64 { start.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
     func half(_ offset: Int) -> UInt64 { UInt64(start.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
-    var hash = seed ^ UInt64(count)
+    // Spread, so that it does not undo a difference of characters.
+    var hash = seed ^ UInt64(count) &* multiplier
     var (first, second): (UInt64, UInt64)
     var seen: UInt64 = 0
     if count >= 8 {

@@ -16,7 +16,8 @@ struct ClusterSpec: Equatable, Sendable {
 extension ClusterSpec {
   /// The clusters of a service by name: for each port one of the whole service and one of each subset.
   static func all(
-    of service: KubernetesService, policy: Box<HostPolicy>?, clusterDomain: String, _ emit: (String, Box<ClusterSpec>) -> Void
+    of service: KubernetesService, policy: Box<HostPolicy>?, clusterDomain: String,
+    _ emit: (String, Box<ClusterSpec>) -> Void
   ) {
     guard service.hasRegularName else { return }
     let fqdn = service.fullyQualifiedName(clusterDomain: clusterDomain)

@@ -64,10 +64,13 @@ struct HostClaims: Equatable, Sendable {
 
   /// The host of an existing service.
   init(service: KubernetesService, claimants: [NamespacedName], clusterDomain: String) {
-    let ordered = claimants.count == 1 ? claimants : claimants.sorted { a, b in
-      let (isOwnA, isOwnB) = (a.namespace == service.id.namespace, b.namespace == service.id.namespace)
-      return isOwnA != isOwnB ? isOwnA : a < b
-    }
+    let ordered =
+      claimants.count == 1
+      ? claimants
+      : claimants.sorted { a, b in
+        let (isOwnA, isOwnB) = (a.namespace == service.id.namespace, b.namespace == service.id.namespace)
+        return isOwnA != isOwnB ? isOwnA : a < b
+      }
     owner = ordered.first
     if ordered.count == 1, service.defaultHTTPPort != nil { return }
     let host = service.fullyQualifiedName(clusterDomain: clusterDomain)

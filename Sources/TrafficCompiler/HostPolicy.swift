@@ -12,11 +12,14 @@ struct HostPolicy: Equatable, Sendable {
   var problems: [Problem]
 
   init(service: NamespacedName, rules: [Box<DestinationRule>]) {
-    let ordered = rules.count == 1 ? rules : rules.sorted { a, b in
-      let (a, b) = (a.content, b.content)
-      let (isOwnA, isOwnB) = (a.id.namespace == service.namespace, b.id.namespace == service.namespace)
-      return isOwnA != isOwnB ? isOwnA : a.id < b.id
-    }
+    let ordered =
+      rules.count == 1
+      ? rules
+      : rules.sorted { a, b in
+        let (a, b) = (a.content, b.content)
+        let (isOwnA, isOwnB) = (a.id.namespace == service.namespace, b.id.namespace == service.namespace)
+        return isOwnA != isOwnB ? isOwnA : a.id < b.id
+      }
     loadBalancer = ordered.lazy.compactMap(\.content.loadBalancer).first
     problems = []
     subsets = []

@@ -9,7 +9,10 @@ extension TrafficCompiler {
     var start = 0
     for end in portions.ends {
       graph.graph.transaction {
-        for index in portions.order[start..<end] { apply(edits[Int(index)]) }
+        for place in start..<end {
+          if place + Self.lookahead < end { prefetch(edits[Int(portions.order[place + Self.lookahead])]) }
+          apply(edits[Int(portions.order[place])])
+        }
       }
       tables.endPortion()
       start = end
@@ -20,6 +23,14 @@ extension TrafficCompiler {
       for edit in edits { apply(edit) }
     }
     tables.endPortion()
+  }
+
+  /// How many edits ahead the memory of one is asked for.
+  private static var lookahead: Int { 8 }
+
+  /// The other kinds are few beside pods.
+  private func prefetch(_ edit: Edit) {
+    if case .upsert(.pod(let object)) = edit { graph.pods.prefetch(object.id) }
   }
 
   /// Returns how many objects there will be, if none comes twice and none goes.

@@ -167,7 +167,8 @@ public final class TrafficCompiler {
     case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
     case .upsert(.endpointSlice(let object)):
       graph.slices.set(Box(SliceFacts(object, former: graph.slices[object.id])), for: object.id)
-    case .upsert(.pod(let object)): graph.pods.set(PodFacts(labels: labels.list(object.labels), nodeName: object.nodeName), for: object.id)
+    case .upsert(.pod(let object)):
+      graph.pods.set(PodFacts(labels: labels.list(object.labels), nodeName: object.nodeName), for: object.id)
     case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
     case .upsert(.destinationRule(let object)): graph.destinationRules.set(Box(object), for: object.id)
     case .upsert(.virtualService(let object)): graph.virtualServices.set(Box(object), for: object.id)

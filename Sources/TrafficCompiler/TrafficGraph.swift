@@ -78,7 +78,8 @@ final class TrafficGraph {
       id, slice, read, emit in
       let service = NamespacedName(namespace: id.namespace, name: slice.content.service)
       slice.content.parts(
-        id, subsets: read(policies, service)?.content.subsets ?? [], pod: { read.lent(pods, $0) }, node: { read.lent(nodes, $0) }, emit)
+        id, subsets: read(policies, service)?.content.subsets ?? [], pod: { read.lent(pods, $0) },
+        node: { read.lent(nodes, $0) }, emit)
     }
     let assignments = graph.map("assignments", from: clusterSpecs, reading: [slicesByService, sliceParts]) {
       name, spec, read in

@@ -168,7 +168,8 @@ struct RouteWriter {
     _ destination: RouteDestination, namespace: String, requestPort: UInt16
   ) -> (cluster: String, policy: HashPolicy?) {
     let subset = destination.subset ?? ""
-    guard let id = HostName.service(written: destination.host, namespace: namespace, clusterDomain: clusterDomain) else {
+    guard let id = HostName.service(written: destination.host, namespace: namespace, clusterDomain: clusterDomain)
+    else {
       let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain)
       return (WireName.cluster(port: destination.port ?? requestPort, subset: subset, host: host), nil)
     }

@@ -55,22 +55,25 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
     forget(old)
   }
 
-  /// Removes some keys, then sets some elements, each of another key: one edit of the table, whatever passed from one hand
-  /// to another. Many elements at once cost less than one by one.
+  /// Removes some keys, then sets some elements, of several with one key the last: one edit of the table, whatever passed from
+  /// one hand to another. Many elements at once cost less than one by one.
   @inlinable public mutating func apply(removing keys: [String], setting elements: [Element]) {
     for key in keys { remove(key) }
     guard elements.count >= 16 else {
       for element in elements { set(element) }
       return
     }
-    // Before the elements are in, for the old ones must be asked; where nobody names anything, there is nothing to ask.
+    let before = self.elements
+    self.elements.set(contentsOf: elements)
+    let isDistinct = before.isEmpty && self.elements.count == elements.count
+    // Where nobody names anything, there is nothing to ask.
     for element in elements where !(element.references.isEmpty && referrers.isEmpty) {
-      let old = self.elements[element.key]
+      if !isDistinct, self.elements[element.key]?.contentHash != element.contentHash { continue }
+      let old = before[element.key]
       guard old?.references != element.references else { continue }
       if let old { forget(old) }
       note(element)
     }
-    self.elements.set(contentsOf: elements)
   }
 
   /// The keys of the elements that name a cluster, in no order: a Swift set's differs from process to process. O(1).

@@ -80,7 +80,11 @@ import Testing
     for length in 1..<300 {
       let name = String(repeating: "n", count: length)
       var expected: [UInt8] = [0x0A]
-      if length < 128 { expected.append(UInt8(length)) } else { expected += [UInt8(length & 127 | 128), UInt8(length >> 7)] }
+      if length < 128 {
+        expected.append(UInt8(length))
+      } else {
+        expected += [UInt8(length & 127 | 128), UInt8(length >> 7)]
+      }
       expected += name.utf8
       #expect(ClusterLoadAssignment.encodedHeader(clusterName: name) == expected)
     }

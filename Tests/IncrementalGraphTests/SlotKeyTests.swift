@@ -20,8 +20,8 @@ import Testing
     var count = 0
     for length in 0..<70 {
       hashes.insert(String(repeating: "x", count: length).slotHash(seed: 7))
-      hashes.insert(String(repeating: "x", count: length).slotHash(seed: 8))
-      count += 2
+      #expect(!hashes.contains(String(repeating: "x", count: length).slotHash(seed: 8)))
+      count += 1
       for place in 0..<length {
         var bytes = [UInt8](repeating: UInt8(ascii: "x"), count: length)
         bytes[place] = UInt8(ascii: "y")
