@@ -118,7 +118,7 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
     for observer in observers {
       for change in indices {
         let slot = changes[change].slot
-        guard slot != -1, index.has(slot) else { continue }
+        guard slot != -1 else { continue }
         if recordsEvents { setCause(slot) }
         observer(
           CollectionChange(

@@ -46,7 +46,8 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
     // Where the next output was in the last run.
     var expected = units.firstOutput(unit)
     let value = source.value(at: unit)
-    if let value, let key = source.index.key(unit) {
+    if let value {
+      let key = source.index.keys[unit]
       onGraph { $0.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit)) }
       compute(key, value, Reader()) { key, value in
         let slot = index.intern(key, guess: expected == -1 ? -1 : units.output(at: expected))

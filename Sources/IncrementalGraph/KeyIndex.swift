@@ -60,8 +60,8 @@ protocol SlotColumn: AnyObject {
   @usableFromInline let seed = UInt64.random(in: .min ... .max)
   /// The slot that was asked for last. Who walks one collection and asks for the same keys, or related ones, in another often
   /// asks for a key twice, or in the order of slots; to compare two keys costs less than to hash one, and to look for it in a
-  /// large table.
-  @usableFromInline @exclusivity(unchecked) var latest: Int32 = 0
+  /// large table. It is taken; -2 if there is none.
+  @usableFromInline @exclusivity(unchecked) var latest: Int32 = -2
 
   @usableFromInline init(graph: Graph) {
     graph.add(slots)
@@ -70,7 +70,9 @@ protocol SlotColumn: AnyObject {
 
   @inlinable func slot(of key: Key) -> Int32? {
     let slot = table.find(hash(key)) { keys[$0] == key }
-    return slot == -1 ? nil : slot
+    if slot == -1 { return nil }
+    latest = slot
+    return slot
   }
 
   @inlinable func key(_ slot: Int32) -> Key? { has(slot) ? keys[slot] : nil }
@@ -79,9 +81,9 @@ protocol SlotColumn: AnyObject {
 
   /// The key's slot; a new one if it has none.
   ///
-  /// - Parameter guess: where the key may be; -1 for no idea.
+  /// - Parameter guess: where the key may be, a slot that is taken because it was read or put out before; -1 for no idea.
   @inlinable func intern(_ key: Key, guess: Int32) -> Int32 {
-    if guess != -1, has(guess), keys[guess] == key {
+    if guess != -1, keys[guess] == key {
       latest = guess
       return guess
     }
@@ -90,9 +92,14 @@ protocol SlotColumn: AnyObject {
 
   /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
-    if has(latest), keys[latest] == key { return latest }
-    latest &+= 1
-    if has(latest), keys[latest] == key { return latest }
+    if latest >= 0 {
+      if keys[latest] == key { return latest }
+      let next = latest &+ 1
+      if has(next), keys[next] == key {
+        latest = next
+        return next
+      }
+    }
     latest = find(key)
     return latest
   }
@@ -126,6 +133,7 @@ protocol SlotColumn: AnyObject {
 
   private func forget(_ slot: Int32) {
     guard has(slot) else { return }
+    if latest == slot { latest = -2 }
     table.remove(slot, hash(keys[slot]))
     isTaken[slot] = false
   }

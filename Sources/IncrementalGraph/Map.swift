@@ -28,7 +28,8 @@ public final class Map<Key: SlotKey, SourceValue: Equatable, Value: Equatable>: 
   @inlinable func run(_ slot: Int32, _ units: UnitTable) {
     var result: Value?
     let value = source.value(at: slot)
-    if let value, let key = index.key(slot) {
+    if let value {
+      let key = index.keys[slot]
       onGraph { $0.beginRun(self, slot: slot, firstEdge: units.firstEdge(slot)) }
       result = compute(key, value, Reader())
       units.setFirstEdge(onGraph { $0.endRun() }, slot)
