@@ -62,7 +62,7 @@ bench: install ## the whole suite, under 40 minutes; QUICK=1: under 6. Results i
 	@scripts/install-bench
 	@benchmarks/run $(if $(filter-out 0,$(QUICK)),--quick)
 
-hostile: install ## 2,000 hostile connections beside a well-behaved proxy: about three minutes, on a machine that does nothing else
+hostile: install ## 2,000 hostile connections beside a well-behaved proxy: about ten minutes, on a machine that does nothing else
 	@echo "hostile: building for release"
 	@swift build -c release --product weir
 	@swift build -c release --product HostileBenchmark

@@ -42,6 +42,8 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
   ],
   targets: [
@@ -78,6 +80,9 @@ let package = Package(
     library("XDSSnapshot", ["CXXHash", hashTrees]),
     library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
 
+    // Releases: the state machine, what it makes of routes, the forms in which it is sent and stored.
+    library("ReleaseControl", ["TrafficModel"]),
+
     // The push path.
     library(
       "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", hashTrees, nio("NIOCore"), logging]),
@@ -86,6 +91,12 @@ let package = Package(
     library("ManifestSource", ["TrafficModel", "Yams", logging]),
     library("Admission", ["TrafficModel"]),
     library("StateStore", ["TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
+
+    // Releases, their ledger and their notifications across restarts, and what every store of them must do.
+    library(
+      "ReleaseStores",
+      ["StateStore", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")]),
+    library("ReleaseStoreConformance", ["ReleaseStores"]),
 
     // Seen from outside.
     library("Telemetry"),
@@ -103,8 +114,9 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "EnvoyBootstrap",
-        "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity", nio("NIOCore"),
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
+        nio("NIOCore"),
         nio("NIOPosix"), logging,
       ]),
     program(
@@ -179,6 +191,7 @@ let package = Package(
     tests(of: "IncrementalGraph"),
     tests(of: "XDSSnapshot"),
     tests(of: "TrafficCompiler", ["TrafficModel", "XDSSnapshot", "IncrementalGraph", "EnvoyAPI"]),
+    tests(of: "ReleaseControl", ["TrafficModel"]),
     tests(of: "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", nio("NIOCore"), nio("NIOPosix"), logging]),
     .testTarget(
       name: "XDSServerEnvoyTests",
@@ -188,7 +201,8 @@ let package = Package(
       ], swiftSettings: settings),
     tests(of: "ManifestSource", ["TrafficModel", logging]),
     tests(of: "Admission", ["TrafficModel"]),
-    tests(of: "StateStore", ["ManifestSource", "TrafficModel"]),
+    tests(of: "StateStore", ["ManifestSource", "TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests(of: "ReleaseStores", ["ReleaseStoreConformance"]),
     tests(of: "Telemetry"),
     tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
     tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot", "EnvoyHarness"]),
@@ -201,8 +215,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource", "StateStore",
-        "Telemetry",
+        "TrafficModel", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource",
+        "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(

@@ -1,4 +1,4 @@
-internal import TrafficModel
+public import TrafficModel
 
 /// What a destination names that is not there.
 enum MissingReference: Hashable {
@@ -19,7 +19,8 @@ enum MissingReference: Hashable {
 }
 
 extension AdmissionGate {
-  func service(of host: String, in namespace: String) -> NamespacedName? {
+  /// The service that a host means in an object of a namespace, whether it exists or not; nil if it can mean none.
+  public func service(of host: String, in namespace: String) -> NamespacedName? {
     HostName.service(written: host, namespace: namespace, clusterDomain: clusterDomain)
   }
 
@@ -38,6 +39,17 @@ extension AdmissionGate {
       return service(of: object.host, in: object.id.namespace).map { [$0] } ?? []
     case .service(let object): return [object.id]
     default: return []
+    }
+  }
+
+  /// The admitted VirtualServices that have a service as a destination, by namespace and name. O(those that name it).
+  public func virtualServices(naming service: NamespacedName) -> [VirtualService] {
+    (consumers[service] ?? []).sorted().compactMap { key in
+      guard case .virtualService(let object) = admitted[key]?.object else { return nil }
+      let names = object.http.contains { route in
+        route.destinations.contains { self.service(of: $0.host, in: object.id.namespace) == service }
+      }
+      return names ? object : nil
     }
   }
 

@@ -95,20 +95,29 @@ public enum RouteAction: Sendable, Hashable {
   public struct Forward: Sendable, Hashable {
     /// One destination becomes `cluster`, several become `weighted_clusters`. Weights must not all be zero.
     public var destinations: [WeightedCluster]
+    /// Whether what `hashPolicy` gives chooses among the destinations, if it gives something: each has the range of values,
+    /// modulo the sum of all weights, that follows on those before it (`use_hash_policy`). Only for several destinations.
+    public var isSticky: Bool
     /// The whole request's limit; 0 means none (Envoy's own default would be 15 s).
     public var timeout: Milliseconds
     public var retry: RetryPolicy?
+    /// Where the route is sticky, the first that gives something counts alone; else all of them together.
     public var hashPolicy: [HashPolicy]
+    /// Who gets copies of requests.
+    public var mirrors: [MirrorPolicy]
     /// `prefix_rewrite` where the match is a prefix or an exact path.
     public var pathRewrite: String?
     /// `host_rewrite_literal`.
     public var hostRewrite: String?
 
     public init(
-      destinations: [WeightedCluster], timeout: Milliseconds = Milliseconds(0), retry: RetryPolicy? = nil,
-      hashPolicy: [HashPolicy] = [], pathRewrite: String? = nil, hostRewrite: String? = nil
+      destinations: [WeightedCluster], isSticky: Bool = false, timeout: Milliseconds = Milliseconds(0),
+      retry: RetryPolicy? = nil, hashPolicy: [HashPolicy] = [], mirrors: [MirrorPolicy] = [],
+      pathRewrite: String? = nil, hostRewrite: String? = nil
     ) {
       self.destinations = destinations
+      self.isSticky = isSticky
+      self.mirrors = mirrors
       self.timeout = timeout
       self.retry = retry
       self.hashPolicy = hashPolicy
@@ -124,6 +133,18 @@ public struct WeightedCluster: Sendable, Hashable {
   public init(cluster: String, weight: UInt32) {
     self.cluster = cluster
     self.weight = weight
+  }
+}
+
+/// `envoy.config.route.v3.RouteAction.RequestMirrorPolicy`: the cluster gets a copy of a share of the requests, with `-shadow`
+/// behind the host, and its answers are thrown away.
+public struct MirrorPolicy: Sendable, Hashable {
+  public var cluster: String
+  /// Of all requests; 1 to 10,000.
+  public var tenThousandths: UInt32
+  public init(cluster: String, tenThousandths: UInt32) {
+    self.cluster = cluster
+    self.tenThousandths = tenThousandths
   }
 }
 

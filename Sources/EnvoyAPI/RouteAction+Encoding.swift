@@ -11,6 +11,11 @@ extension Arena {
       let weighted = make(envoy__config__route__v3__weighted_cluster__init)
       weighted.pointee.n_clusters = forward.destinations.count
       weighted.pointee.clusters = array(forward.destinations) { clusterWeight($0) }
+      if forward.isSticky {
+        weighted.pointee.random_value_specifier_case =
+          ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER_USE_HASH_POLICY
+        weighted.pointee.use_hash_policy = wrapped(true)
+      }
       message.pointee.cluster_specifier_case =
         ENVOY__CONFIG__ROUTE__V3__ROUTE_ACTION__CLUSTER_SPECIFIER_WEIGHTED_CLUSTERS
       message.pointee.weighted_clusters = weighted
@@ -19,7 +24,9 @@ extension Arena {
     message.pointee.timeout = duration(forward.timeout)
     if let retry = forward.retry { message.pointee.retry_policy = retryPolicy(retry) }
     message.pointee.n_hash_policy = forward.hashPolicy.count
-    message.pointee.hash_policy = array(forward.hashPolicy) { hashPolicy($0) }
+    message.pointee.hash_policy = array(forward.hashPolicy) { hashPolicy($0, isTerminal: forward.isSticky) }
+    message.pointee.n_request_mirror_policies = forward.mirrors.count
+    message.pointee.request_mirror_policies = array(forward.mirrors) { mirrorPolicy($0) }
     if let pathRewrite = forward.pathRewrite { message.pointee.prefix_rewrite = string(pathRewrite) }
     if let hostRewrite = forward.hostRewrite {
       message.pointee.host_rewrite_specifier_case =
@@ -35,6 +42,20 @@ extension Arena {
     let message = make(envoy__config__route__v3__weighted_cluster__cluster_weight__init)
     message.pointee.name = string(destination.cluster)
     message.pointee.weight = wrapped(destination.weight)
+    return message
+  }
+
+  private func mirrorPolicy(
+    _ mirror: MirrorPolicy
+  ) -> UnsafeMutablePointer<Envoy__Config__Route__V3__RouteAction__RequestMirrorPolicy>? {
+    let share = make(envoy__type__v3__fractional_percent__init)
+    share.pointee.numerator = mirror.tenThousandths
+    share.pointee.denominator = ENVOY__TYPE__V3__FRACTIONAL_PERCENT__DENOMINATOR_TYPE__TEN_THOUSAND
+    let fraction = make(envoy__config__core__v3__runtime_fractional_percent__init)
+    fraction.pointee.default_value = share
+    let message = make(envoy__config__route__v3__route_action__request_mirror_policy__init)
+    message.pointee.cluster = string(mirror.cluster)
+    message.pointee.runtime_fraction = fraction
     return message
   }
 
@@ -60,9 +81,10 @@ extension Arena {
   }
 
   private func hashPolicy(
-    _ policy: HashPolicy
+    _ policy: HashPolicy, isTerminal: Bool
   ) -> UnsafeMutablePointer<Envoy__Config__Route__V3__RouteAction__HashPolicy>? {
     let message = make(envoy__config__route__v3__route_action__hash_policy__init)
+    message.pointee.terminal = isTerminal ? 1 : 0
     switch policy {
     case .header(let name):
       let header = make(envoy__config__route__v3__route_action__hash_policy__header__init)

@@ -22,8 +22,7 @@ public struct GRPCServerConfiguration: Sendable {
   /// Silence after which a connection is probed, and how long the probe may stay unanswered. Nil: never probed.
   public var keepaliveInterval: TimeAmount? = .seconds(30)
   public var keepaliveTimeout: TimeAmount = .seconds(20)
-  /// How long a new connection may take to say that it speaks HTTP/2, from when it is active: of a TLS connection, from the
-  /// end of the handshake.
+  /// How long a new connection may take to say that it speaks HTTP/2, from when it is accepted: a TLS handshake counts.
   public var prefaceTimeout: TimeAmount? = .seconds(10)
   /// How long a connection may exist without a call. Nil: for ever.
   public var idleTimeout: TimeAmount? = .minutes(5)
@@ -39,6 +38,9 @@ public struct GRPCServerConfiguration: Sendable {
   /// Outbound queue marks of one call, in bytes (``GRPCCall/isWritable``).
   public var writeHighWatermark: Int = 64 * 1024
   public var writeLowWatermark: Int = 32 * 1024
+  /// How often a connection from an address where rules were broken is looked at, whether it may be trusted again
+  /// (``GRPCServer/init(group:lowPriorityGroup:configuration:logger:accept:)``).
+  public var distrustedTime = TimeAmount.minutes(1)
   /// Connections that the system may queue before they are accepted.
   public var backlog: Int32 = 1024
   public init() {}

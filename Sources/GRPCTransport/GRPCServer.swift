@@ -8,15 +8,21 @@ internal import Synchronization
 /// group's event loops; everything about one connection happens on one loop.
 public final class GRPCServer: Sendable {
   private let group: any EventLoopGroup
-  private let core: GRPCServerCore
+  private let lowPriorityGroup: any EventLoopGroup
+  let core: GRPCServerCore
 
-  /// - Parameter accept: decides about a new call, on the call's event loop. Nil answers UNIMPLEMENTED. The handler may
-  ///   keep the call and use it from then on, but messages arrive only after `accept` has returned.
+  /// - Parameters:
+  ///   - lowPriorityGroup: for connections from addresses where rules were just broken; its threads should have a lower
+  ///     priority than all others. Nil: they share `group`.
+  ///   - accept: decides about a new call, on the call's event loop. Nil answers UNIMPLEMENTED. The handler may keep the call
+  ///     and use it from then on, but messages arrive only after `accept` has returned.
   public init(
-    group: any EventLoopGroup, configuration: GRPCServerConfiguration = .init(), logger: Logger,
+    group: any EventLoopGroup, lowPriorityGroup: (any EventLoopGroup)? = nil,
+    configuration: GRPCServerConfiguration = .init(), logger: Logger,
     accept: @Sendable @escaping (GRPCCall) -> (any GRPCCallHandler)?
   ) {
     self.group = group
+    self.lowPriorityGroup = lowPriorityGroup ?? group
     self.core = GRPCServerCore(configuration: configuration, logger: logger, accept: accept)
   }
 
@@ -32,75 +38,48 @@ public final class GRPCServer: Sendable {
     to address: ListenAddress, unixMode: UInt16 = 0o600,
     prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
   ) async throws -> SocketAddress {
-    let core = self.core
-    let bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(.backlog, value: core.configuration.backlog)
-      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .serverChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(AcceptGate(core: core))
-        }
-      }
-      // One busy connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
-      .childChannelOption(.recvAllocator, value: ReceiveSizing(minimum: 512, maximum: 32 * 1024))
-      .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try core.initialize(channel, prepare: prepareChannel)
-        }
-      }
-    let listener: any Channel
-    let local: SocketAddress
-    var socketFile: UnixSocketFile?
-    switch address {
-    case .tcp(let host, let port):
-      listener = try await bootstrap.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-        .bind(host: host, port: port).get()
-      guard let bound = listener.localAddress else { throw ChannelError.ioOnClosedChannel }
-      local = bound
-    case .unix(let path):
-      local = try SocketAddress(unixSocket: path)
-      let (descriptor, file) = try UnixSocketFile.listen(
-        at: path, mode: unixMode, backlog: core.configuration.backlog)
-      do {
-        listener = try await bootstrap.withBoundSocket(descriptor).get()
-      } catch {
-        file.remove()
-        throw error
-      }
-      socketFile = file
-    }
+    let socket = try ListeningSocket.listen(
+      at: address, unixMode: unixMode, backlog: core.configuration.backlog)
+    let acceptor = Acceptor(
+      socket, core: core, group: group, lowPriorityGroup: lowPriorityGroup, prepare: prepareChannel)
+    acceptor.start()
     let isShuttingDown = core.state.withLock { state in
-      if !state.isShuttingDown { state.listeners.append((listener, socketFile)) }
+      if !state.isShuttingDown { state.acceptors.append(acceptor) }
       return state.isShuttingDown
     }
     guard !isShuttingDown else {
-      try? await listener.close()
-      socketFile?.remove()
+      socket.file?.remove()
+      await acceptor.stop()
       throw GRPCStatus(.unavailable, "the server is shutting down")
     }
-    core.logger.info("listening", metadata: ["address": "\(local)"])
-    return local
+    core.logger.info("listening", metadata: ["address": "\(socket.address)"])
+    return socket.address
   }
 
   /// Serves a channel that somebody else has made, on its event loop: connections in memory, for fuzzing.
   package func serve(_ channel: any Channel) throws {
-    try core.initialize(channel, sharesTurns: false)
+    switch core.admit(from: nil) {
+    case .admitted: try core.initialize(channel, peer: channel.remoteAddress, isDistrusted: false, sharesTurns: false)
+    case .refused(let refusal):
+      core.connectionRefused(refusal)
+      throw GRPCStatus(.resourceExhausted, "connection refused")
+    }
   }
 
   /// Ends the server: stops listening, sends GOAWAY, tells every call (``GRPCCallHandler/shutdownRequested()``), waits
   /// for the calls to finish, and after the grace period closes what is left. Returns when every connection is closed.
   public func shutdown(gracePeriod: TimeAmount) async {
-    let (listeners, connections) = core.state.withLock { state in
+    let acceptors = core.state.withLock { state in
       state.isShuttingDown = true
-      defer { state.listeners = [] }
-      return (state.listeners, Array(state.connections.values))
+      defer { state.acceptors = [] }
+      return state.acceptors
     }
-    for (listener, socketFile) in listeners {
+    for acceptor in acceptors {
       // The file first: whoever finds it finds a listener.
-      socketFile?.remove()
-      try? await listener.close()
+      acceptor.socket.file?.remove()
+      await acceptor.stop()
     }
+    let connections = core.state.withLock { Array($0.connections.values) }
     for connection in connections {
       connection.eventLoop.execute { connection.value.drain() }
     }
@@ -133,6 +112,8 @@ public final class GRPCServer: Sendable {
   /// Refused connections that are still being told why.
   var lingeringConnectionCount: Int { core.lingeringCount.load(ordering: .relaxed) }
   public var connectionCount: Int { core.connectionCount.load(ordering: .relaxed) }
+  /// Open connections from addresses where rules were broken, on loops of low priority.
+  public var distrustedConnectionCount: Int { core.distrustedConnectionCount.load(ordering: .relaxed) }
   public var callCount: Int { core.callCount.load(ordering: .relaxed) }
   /// Totals since the start.
   public var acceptedConnectionCount: Int { core.acceptedConnectionCount.load(ordering: .relaxed) }

@@ -6,11 +6,14 @@ internal import NIOCore
 final class GRPCServerConnection: HTTP2ConnectionDelegate {
   private let server: GRPCServerCore
   private let channel: any Channel
+  /// A closed channel does not know it any more.
+  private let peer: SocketAddress?
   private let turns: LoopTurns?
 
-  init(server: GRPCServerCore, channel: any Channel, turns: LoopTurns?) {
+  init(server: GRPCServerCore, channel: any Channel, peer: SocketAddress?, turns: LoopTurns?) {
     self.server = server
     self.channel = channel
+    self.peer = peer
     self.turns = turns
   }
 
@@ -30,11 +33,11 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   /// The client has done what it may not, and is served after others from now on.
   private func offended(_ connection: HTTP2Connection) {
     connection.distrust()
-    server.offenders.note(channel.remoteAddress, at: .now())
+    server.offenders.note(peer, at: .now())
   }
 
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
-    server.connectionClosed(channel, error)
+    server.connectionClosed(channel, from: peer, hasSpoken: connection.hasHeardPeer, error)
   }
 
   func connection(
@@ -58,7 +61,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     }
     let call = GRPCCall(
       role: .server, method: method, metadata: metadataFields(head), eventLoop: channel.eventLoop,
-      remoteAddress: channel.remoteAddress, maxMessageSize: server.configuration.maxMessageSize)
+      remoteAddress: peer, maxMessageSize: server.configuration.maxMessageSize)
     call.stream = stream
     guard let handler = server.accept(call) else {
       call.stream = nil

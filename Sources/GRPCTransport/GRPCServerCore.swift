@@ -7,8 +7,7 @@ internal import Telemetry
 /// What a server's connections share: configuration, counts, and the list of who is connected.
 final class GRPCServerCore: Sendable {
   struct State {
-    /// With the file of a Unix socket.
-    var listeners: [(any Channel, UnixSocketFile?)] = []
+    var acceptors: [Acceptor] = []
     var connections: [ObjectIdentifier: NIOLoopBound<HTTP2Connection>] = [:]
     var channels: [ObjectIdentifier: any Channel] = [:]
     var turns: [ObjectIdentifier: NIOLoopBound<LoopTurns>] = [:]
@@ -28,6 +27,7 @@ final class GRPCServerCore: Sendable {
   private let farewells: [GRPCConnectionRefusal: ByteBuffer]
   private let refusalLog = LogBudget(burst: 1, perSecond: 0.1)
   let acceptedConnectionCount = Atomic<Int>(0)
+  let distrustedConnectionCount = Atomic<Int>(0)
   let callCount = Atomic<Int>(0)
   let acceptedCallCount = Atomic<Int>(0)
 
@@ -46,46 +46,69 @@ final class GRPCServerCore: Sendable {
 
   // MARK: Admission
 
-  /// Sets up an accepted channel, on its event loop.
+  enum Trust: Sendable {
+    case trusted
+    /// From an address where a rule was just broken.
+    case distrusted
+  }
+
+  enum Admission: Sendable {
+    case admitted(Trust)
+    case refused(GRPCConnectionRefusal)
+  }
+
+  /// Counts an accepted connection in, unless it is one too many.
+  func admit(from peer: SocketAddress?) -> Admission {
+    guard !configuration.memory.isFull else { return .refused(.memory) }
+    let count = connectionCount.add(1, ordering: .relaxed).newValue
+    guard count <= configuration.maxConnections else {
+      connectionCount.subtract(1, ordering: .relaxed)
+      return .refused(.connections)
+    }
+    return .admitted(offenders.contains(peer, at: .now()) ? .distrusted : .trusted)
+  }
+
+  /// Sets up an admitted connection's channel, on its event loop.
   ///
   /// - Parameters:
   ///   - sharesTurns: the connection shares its loop's time with others. Not for channels in memory, whose clock stands still.
   ///   - prepare: adds handlers before HTTP/2, such as TLS.
   func initialize(
-    _ channel: any Channel, sharesTurns: Bool = true, prepare: ((any Channel) throws -> Void)? = nil
+    _ channel: any Channel, peer: SocketAddress?, isDistrusted: Bool, sharesTurns: Bool = true,
+    prepare: ((any Channel) throws -> Void)? = nil
   ) throws {
-    if let refusal = admit() {
-      connectionRefused(refusal)
-      try refuse(channel, refusal, isPlain: prepare == nil)
-      return
-    }
     do {
       try prepare?(channel)
-      try serve(channel, turns: sharesTurns ? turns(of: channel.eventLoop) : nil)
+      let turns = sharesTurns ? turns(of: channel.eventLoop) : nil
+      let user = GRPCServerConnection(server: self, channel: channel, peer: peer, turns: turns)
+      let connection = try HTTP2Connection(
+        role: .server, configuration: configuration.connection, delegate: user, turns: turns)
+      if isDistrusted { connection.distrust() }
+      try channel.pipeline.syncOperations.addHandler(connection)
+      // From here on the connection's end is told, so what is counted in here is counted out.
+      opened(connection, channel)
+      if isDistrusted { returnToTrust(connection, channel, peer) }
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
       throw error
     }
   }
 
-  /// Counts a connection in, unless it is one too many.
-  private func admit() -> GRPCConnectionRefusal? {
-    guard !configuration.memory.isFull else { return .memory }
-    let count = connectionCount.add(1, ordering: .relaxed).newValue
-    guard count > configuration.maxConnections else { return nil }
-    connectionCount.subtract(1, ordering: .relaxed)
-    return .connections
+  /// Whether a refused client is told why: if it can read that without a handshake and few others are being told. If so, its
+  /// place among these is taken, until the channel that is given to ``refuse(_:_:)`` is closed.
+  func mayLinger(isPlain: Bool) -> Bool {
+    guard isPlain else { return false }
+    guard lingeringCount.add(1, ordering: .relaxed).newValue <= Self.maxLingering else {
+      lingeringCount.subtract(1, ordering: .relaxed)
+      return false
+    }
+    return true
   }
 
-  /// Tells the client why, if it can read that without a handshake and few others are being told.
-  private func refuse(_ channel: any Channel, _ refusal: GRPCConnectionRefusal, isPlain: Bool) throws {
-    guard isPlain, let farewell = farewells[refusal],
-      lingeringCount.add(1, ordering: .relaxed).newValue <= Self.maxLingering
-    else {
-      if isPlain { lingeringCount.subtract(1, ordering: .relaxed) }
-      throw GRPCStatus(.resourceExhausted, "connection refused")
-    }
+  /// Tells the client why, and closes the channel.
+  func refuse(_ channel: any Channel, _ refusal: GRPCConnectionRefusal) throws {
     channel.closeFuture.whenComplete { _ in self.lingeringCount.subtract(1, ordering: .relaxed) }
+    guard let farewell = farewells[refusal] else { throw GRPCStatus(.resourceExhausted, "connection refused") }
     try channel.pipeline.syncOperations.addHandler(RefusedConnection(farewell: farewell))
   }
 
@@ -109,13 +132,7 @@ final class GRPCServerCore: Sendable {
     }.value
   }
 
-  private func serve(_ channel: any Channel, turns: LoopTurns?) throws {
-    let user = GRPCServerConnection(server: self, channel: channel, turns: turns)
-    let connection = try HTTP2Connection(
-      role: .server, configuration: configuration.connection, delegate: user, turns: turns)
-    if offenders.contains(channel.remoteAddress, at: .now()) { connection.distrust() }
-    try channel.pipeline.syncOperations.addHandler(connection)
-    // From here on the connection's end is told, so what is counted in here is counted out.
+  private func opened(_ connection: HTTP2Connection, _ channel: any Channel) {
     let key = ObjectIdentifier(channel)
     let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
     let isShuttingDown = state.withLock { state in
@@ -127,14 +144,38 @@ final class GRPCServerCore: Sendable {
     if isShuttingDown { connection.drain() }
   }
 
-  func connectionClosed(_ channel: any Channel, _ error: HTTP2ConnectionError) {
+  /// A connection stays on its loop. One that came from a suspect address, and has behaved ever since, is sent away in an
+  /// orderly way when its address is trusted again: its client comes back at once, to a loop of the usual kind.
+  private func returnToTrust(_ connection: HTTP2Connection, _ channel: any Channel, _ peer: SocketAddress?) {
+    let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+    let repeated = channel.eventLoop.scheduleRepeatedTask(
+      initialDelay: configuration.distrustedTime, delay: configuration.distrustedTime
+    ) { task in
+      let connection = bound.value
+      guard !connection.isDistrusted, !self.offenders.contains(peer, at: .now()) else { return }
+      task.cancel()
+      connection.drain()
+    }
+    distrustedConnectionCount.add(1, ordering: .relaxed)
+    channel.closeFuture.whenComplete { _ in
+      repeated.cancel()
+      self.distrustedConnectionCount.subtract(1, ordering: .relaxed)
+    }
+  }
+
+  /// - Parameter hasSpoken: the client has said something that is HTTP/2. One that has not, because it came and went, showed no
+  ///   certificate, or speaks something else, has cost a connection all the same.
+  func connectionClosed(
+    _ channel: any Channel, from peer: SocketAddress?, hasSpoken: Bool, _ error: HTTP2ConnectionError
+  ) {
     let key = ObjectIdentifier(channel)
     state.withLock { state in
       state.connections[key] = nil
       state.channels[key] = nil
     }
     connectionCount.subtract(1, ordering: .relaxed)
-    if error.code == .flood || error.code == .protocolViolation { offenders.note(channel.remoteAddress, at: .now()) }
+    let isOffence = error.code == .flood || error.code == .protocolViolation
+    if isOffence || !hasSpoken && error.code != .closedLocally { offenders.note(peer, at: .now()) }
     counts.closedConnections.add(error.code)
     logger.debug("connection closed", metadata: ["reason": "\(error)"])
   }

@@ -59,7 +59,8 @@ struct UnixSocketFile: Sendable {
     at path: String, mode: UInt16, backlog: Int32
   ) throws(UnixSocketError) -> (descriptor: CInt, file: UnixSocketFile) {
     var address = try Self.address(of: path)
-    let descriptor = try makeSocket()
+    // Blocks: its thread waits in accept(2).
+    let descriptor = try makeSocket(blocks: true)
     do throws(UnixSocketError) {
       // Once more after a left-over file is gone; who takes the name in between is in the way as anybody else.
       var result = withPointer(&address) { bind(descriptor, $0, $1) }
@@ -98,7 +99,7 @@ struct UnixSocketFile: Sendable {
     guard found.st_mode & S_IFMT == S_IFSOCK else {
       throw UnixSocketError(code: .notASocket, message: "\(path): there is a file of that name, and it is no socket")
     }
-    let probe = try makeSocket()
+    let probe = try makeSocket(blocks: false)
     defer { close(probe) }
     guard withPointer(&address, { connect(probe, $0, $1) }) != 0 else {
       throw UnixSocketError(code: .inUse, message: "\(path): another process listens there")
@@ -115,13 +116,15 @@ struct UnixSocketFile: Sendable {
     }
   }
 
-  private static func makeSocket() throws(UnixSocketError) -> CInt {
+  private static func makeSocket(blocks: Bool) throws(UnixSocketError) -> CInt {
     #if canImport(Glibc)
-      let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+      let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+      let nonBlocking = Int32(SOCK_NONBLOCK.rawValue)
     #else
-      let type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
+      let type = SOCK_STREAM | SOCK_CLOEXEC
+      let nonBlocking = SOCK_NONBLOCK
     #endif
-    let descriptor = socket(AF_UNIX, type, 0)
+    let descriptor = socket(AF_UNIX, blocks ? type : type | nonBlocking, 0)
     guard descriptor >= 0 else { throw failure("a Unix socket", "socket") }
     return descriptor
   }
@@ -159,8 +162,8 @@ struct UnixSocketFile: Sendable {
 
 }
 
-/// The system's `listen`, under a name that `UnixSocketFile.listen` does not hide.
-private func listenSystem(_ descriptor: CInt, _ backlog: Int32) -> CInt { listen(descriptor, backlog) }
+/// The system's `listen`, under a name that the types' own `listen` does not hide.
+func listenSystem(_ descriptor: CInt, _ backlog: Int32) -> CInt { listen(descriptor, backlog) }
 
 extension SocketAddress {
   /// - Throws: ``UnixSocketError`` when the path does not fit.

@@ -7,7 +7,9 @@ extension HTTP2Connection {
   static let drainProbe: UInt64 = 0x7765_6972_6472
 
   func startTimers() {
-    prefaceTimer = schedule(configuration.prefaceTimeout) { connection in
+    // What a TLS handshake has taken is gone.
+    let left = configuration.prefaceTimeout.map { max(.zero, $0 - (now - setUp)) }
+    prefaceTimer = schedule(left) { connection in
       connection.fail(
         HTTP2ConnectionError(.prefaceTimeout, "the peer did not complete the HTTP/2 preface"),
         goAway: .settingsTimeout)

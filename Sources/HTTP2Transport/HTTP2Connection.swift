@@ -66,8 +66,21 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var isClosing = false
   public private(set) var isClosed = false
   public internal(set) var isDraining = false
-  /// The peer has broken rules, or is suspected of it: what it sends waits behind what others send (``LoopTurns``).
-  public private(set) var isDistrusted = false
+  /// The peer has broken rules, or is suspected of it: what it sends waits behind what others send (``LoopTurns``), for half
+  /// a minute after the last time.
+  public var isDistrusted: Bool {
+    guard let end = distrustEnd else { return false }
+    if now < end { return true }
+    distrustEnd = nil
+    return false
+  }
+  private var distrustEnd: NIODeadline?
+  private static let distrustTime = TimeAmount.seconds(30)
+  /// Whether the peer has spoken HTTP/2 at all.
+  public var hasHeardPeer: Bool { hasPeerSettings }
+  /// When the channel was set up: for a TLS connection, before its handshake.
+  private(set) var setUp = NIODeadline.distantPast
+  var now: NIODeadline { context?.eventLoop.now ?? .now() }
   public internal(set) var isPeerGoingAway = false
   /// The first reason to close is the one that is told.
   private var closeError: HTTP2ConnectionError?
@@ -97,8 +110,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     self.frameBudget = FrameBudget(burst: configuration.frameBurst, perSecond: configuration.framesPerSecond)
   }
 
-  /// From now on what the peer sends waits behind what others send. It goes on as before otherwise.
-  public func distrust() { isDistrusted = true }
+  /// For a while what the peer sends waits behind what others send. It goes on as before otherwise.
+  public func distrust() { distrustEnd = now + Self.distrustTime }
 
   /// The number of open streams.
   public var streamCount: Int { streams.count }
@@ -108,6 +121,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   public func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    setUp = now
     if context.channel.isActive { start() }
   }
 

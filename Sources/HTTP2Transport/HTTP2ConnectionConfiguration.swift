@@ -8,7 +8,8 @@ public struct HTTP2ConnectionConfiguration: Sendable {
   public var keepaliveInterval: TimeAmount?
   /// How long the probe may stay without any answer before the connection is given up.
   public var keepaliveTimeout: TimeAmount = .seconds(20)
-  /// How long the peer may take to say that it speaks HTTP/2 (its SETTINGS frame).
+  /// How long the peer may take to say that it speaks HTTP/2 (its SETTINGS frame), from when the connection is set up: what a TLS
+  /// handshake takes counts.
   public var prefaceTimeout: TimeAmount? = .seconds(10)
   /// How long a connection may exist without a stream.
   public var idleTimeout: TimeAmount?

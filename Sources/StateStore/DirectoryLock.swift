@@ -6,14 +6,17 @@
 
 /// A directory that this process alone uses, by `flock` on a file in it. The kernel lets go of it when the process ends,
 /// however it ends. Held until the last reference goes.
-final class DirectoryLock: Sendable {
+package final class DirectoryLock: Sendable {
   private let descriptor: Int32
   private let path: String
 
+  /// Makes the directory, too, if it is not there.
+  ///
+  /// - Parameter file: the name of the file; each store of a directory has its own.
   /// - Throws: `StoreError`.
-  init(directory: String) throws(StoreError) {
+  package init(directory: String, file: String = "lock") throws(StoreError) {
     try Self.create(directory)
-    path = "\(directory)/lock"
+    path = "\(directory)/\(file)"
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw StoreError(.directoryUnusable, "the state directory \(directory) cannot be written: \(Self.reason)")
@@ -33,10 +36,24 @@ final class DirectoryLock: Sendable {
   deinit { close(descriptor) }
 
   /// Whether the file is still the one of its name: whoever deletes it, lets others in.
-  var isCurrent: Bool {
+  package var isCurrent: Bool {
     var raw = stat()
     guard fstat(descriptor, &raw) == 0 else { return false }
     return FileIdentity(raw) == FileIdentity(ofFileAt: path)
+  }
+
+  /// Returns when the names in the directory are on the disk: syncing a new file does not sync its name.
+  ///
+  /// - Throws: `StoreError`.
+  package static func sync(directory: String) throws(StoreError) {
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw StoreError(.directoryUnusable, "the state directory \(directory) cannot be opened: \(reason)")
+    }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else {
+      throw StoreError(.failed, "the state directory \(directory) cannot be synced: \(reason)")
+    }
   }
 
   private static var reason: String { String(cString: strerror(errno)) }

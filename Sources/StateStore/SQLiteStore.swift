@@ -44,7 +44,7 @@ public final class SQLiteStore: AdmittedStore {
         let (kept, classes) = try opened.file.read()
         return (kept, classes, opened.problems)
       } catch {
-        throw StateFile.explain(error, path)
+        throw DatabaseFile.explain(error, path)
       }
     }
     var found = StoredObjects(classes: classes, problems: problems)
@@ -70,7 +70,7 @@ public final class SQLiteStore: AdmittedStore {
       do {
         try opened.file.write(change)
       } catch {
-        throw StateFile.explain(error, path)
+        throw DatabaseFile.explain(error, path)
       }
     }
   }
@@ -81,7 +81,7 @@ public final class SQLiteStore: AdmittedStore {
       do {
         try opened.file.replace(with: everything)
       } catch {
-        throw StateFile.explain(error, path)
+        throw DatabaseFile.explain(error, path)
       }
     }
   }

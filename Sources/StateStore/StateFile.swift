@@ -2,31 +2,59 @@ internal import Foundation
 internal import GRDB
 internal import TrafficModel
 
-/// The SQLite file of a store: its tables, what is in them, and whether it is still there.
+/// The SQLite file of the admitted set: its tables, and what is in them.
 struct StateFile: Sendable {
-  /// The version of the tables, in the file's `user_version`. 1 had no classes, and 2 not what they take.
-  static let schemaVersion = 3
-  /// How long a call waits for another process that has the file locked, in seconds.
-  private static let busyTimeout = 0.1
+  private var file: DatabaseFile
 
-  private let path: String
-  private var queue: DatabaseQueue
-  private var identity: FileIdentity?
-  /// Of the write-ahead log, from the first change on: it stays until the file is closed.
-  private var logIdentity: FileIdentity?
+  var isCurrent: Bool { file.isCurrent }
 
-  private init(_ path: String, _ queue: DatabaseQueue) {
-    self.path = path
-    self.queue = queue
-    identity = FileIdentity(ofFileAt: path)
+  /// Version 1 had no classes, and 2 not what they take. It waits only shortly, for whoever waits here holds up the traffic:
+  /// another process that reads the file (a backup) makes a change fail, and the caller keeps it for later.
+  private static let form = DatabaseFile.Form(
+    version: 3, isDurable: false, busyTimeout: 0.1,
+    create: { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE admitted (
+            kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+            origin TEXT NOT NULL, position INTEGER NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL,
+            PRIMARY KEY (kind, namespace, name)
+          )
+          """)
+      try addClasses(to: database)
+    },
+    upgrade: { database, version in
+      if version == 2 { try database.execute(sql: "ALTER TABLE classes RENAME TO classes2") }
+      try addClasses(to: database)
+      if version == 2 {
+        try database.execute(
+          sql: """
+            INSERT INTO classes SELECT kind, namespace, host, port, 0, 0 FROM classes2;
+            DROP TABLE classes2
+            """)
+      }
+    })
+
+  private static func addClasses(to database: Database) throws {
+    try database.execute(
+      sql: """
+        CREATE TABLE classes (
+          kind TEXT NOT NULL, namespace TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
+          hosts INTEGER NOT NULL, on_demand INTEGER NOT NULL,
+          PRIMARY KEY (kind, namespace, host, port, hosts, on_demand)
+        )
+        """)
   }
 
-  private var log: String { path + "-wal" }
-
-  /// Whether the open file is the one that the next start will find.
-  var isCurrent: Bool {
-    guard let identity, FileIdentity(ofFileAt: path) == identity else { return false }
-    return logIdentity == nil || FileIdentity(ofFileAt: log) == logIdentity
+  /// - Returns: with the file, what had to be moved aside.
+  static func open(_ path: String) throws -> (StateFile, [Problem]) {
+    let (file, damage) = try DatabaseFile.open(path, form)
+    let problems = damage.map {
+      Problem(
+        .warning, at: SourceLocation(file: path),
+        "\($0.reason); it was moved to \($0.movedTo), and objects are admitted from the manifests alone")
+    }
+    return (StateFile(file: file), problems.map { [$0] } ?? [])
   }
 
   // MARK: Rows
@@ -40,7 +68,7 @@ struct StateFile: Sendable {
   }
 
   func read() throws -> ([Kept], [StoredProxyClass]) {
-    try queue.read { database in
+    try file.read { database in
       var rows: [Kept] = []
       let objects = try Row.fetchCursor(
         database,
@@ -63,8 +91,12 @@ struct StateFile: Sendable {
   }
 
   mutating func write(_ change: StoreChange) throws {
-    try queue.write { try Self.write(change, to: $0) }
-    if logIdentity == nil { logIdentity = FileIdentity(ofFileAt: log) }
+    try file.write { try Self.write(change, to: $0) }
+  }
+
+  /// A new file with this and nothing else. What is there under its name is moved aside.
+  mutating func replace(with everything: StoreChange) throws {
+    try file.replace { try Self.write(everything, to: $0) }
   }
 
   private static func write(_ change: StoreChange, to database: Database) throws {
@@ -93,160 +125,6 @@ struct StateFile: Sendable {
         "DELETE FROM classes WHERE kind = ? AND namespace = ? AND host = ? AND port = ? AND hosts = ? AND on_demand = ?"
     )
     for known in change.departed { try depart.execute(arguments: known.row) }
-  }
-
-  // MARK: Opening
-
-  /// A file that is there and is no store of ours.
-  private struct Unreadable: Error {
-    var reason: String
-  }
-
-  /// - Returns: with the file, what had to be moved aside.
-  static func open(_ path: String) throws -> (StateFile, [Problem]) {
-    do {
-      do {
-        return (try openOrCreate(path), [])
-      } catch let error as Unreadable {
-        let aside = try moveAside(path)
-        let problem = Problem(
-          .warning, at: SourceLocation(file: path),
-          "\(error.reason); it was moved to \(aside), and objects are admitted from the manifests alone")
-        return (try openOrCreate(path), [problem])
-      }
-    } catch {
-      throw explain(error, path)
-    }
-  }
-
-  /// A new file with this and nothing else. What is there under its name is moved aside.
-  mutating func replace(with everything: StoreChange) throws {
-    // First, for SQLite deletes the log of a name when it closes it.
-    try? queue.close()
-    if FileIdentity(ofFileAt: path) != nil { _ = try Self.moveAside(path) }
-    var file = try Self.openOrCreate(path)
-    try file.write(everything)
-    self = file
-  }
-
-  private static func openOrCreate(_ path: String) throws -> StateFile {
-    if FileIdentity(ofFileAt: path) == nil { try create(path) }
-    return StateFile(path, try openQueue(path))
-  }
-
-  /// Made under another name, so that what is found under its own is whole: a process that is killed here leaves no file,
-  /// and an empty file is one that has lost what it held.
-  private static func create(_ path: String) throws {
-    let new = path + ".new"
-    let files = FileManager.default
-    // A log that another file left behind would be taken for this one's.
-    for name in [new, new + "-wal", new + "-shm", new + "-journal", path + "-wal", path + "-shm"]
-    where files.fileExists(atPath: name) {
-      try files.removeItem(atPath: name)
-    }
-    let queue = try DatabaseQueue(path: new)
-    try queue.write { database in
-      try database.execute(
-        sql: """
-          CREATE TABLE admitted (
-            kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-            origin TEXT NOT NULL, position INTEGER NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL,
-            PRIMARY KEY (kind, namespace, name)
-          )
-          """)
-      try addClasses(to: database)
-    }
-    try queue.close()
-    try files.moveItem(atPath: new, toPath: path)
-  }
-
-  private static func addClasses(to database: Database) throws {
-    try database.execute(
-      sql: """
-        CREATE TABLE classes (
-          kind TEXT NOT NULL, namespace TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
-          hosts INTEGER NOT NULL, on_demand INTEGER NOT NULL,
-          PRIMARY KEY (kind, namespace, host, port, hosts, on_demand)
-        )
-        """)
-    try database.execute(sql: "PRAGMA user_version = \(schemaVersion)")
-  }
-
-  private static func openQueue(_ path: String) throws -> DatabaseQueue {
-    var configuration = Configuration()
-    configuration.label = "state"
-    // Short, for whoever waits here holds up the traffic: another process that reads the file (a backup) makes a change
-    // fail, and the caller keeps it for later.
-    configuration.busyMode = .timeout(busyTimeout)
-    configuration.prepareDatabase { database in
-      try database.execute(sql: "PRAGMA synchronous = NORMAL")
-    }
-    do {
-      let queue = try DatabaseQueue(path: path, configuration: configuration)
-      try queue.writeWithoutTransaction { database in
-        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        guard version > 0 else { throw Unreadable(reason: "the state file is empty, or none of Weir's") }
-        guard version <= schemaVersion else {
-          throw Unreadable(reason: "the state file has schema \(version), and not \(schemaVersion)")
-        }
-        _ = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
-        if let finding = try String.fetchOne(database, sql: "PRAGMA quick_check(1)"), finding != "ok" {
-          throw Unreadable(reason: "the state file is damaged (\(finding))")
-        }
-        guard version < schemaVersion else { return }
-        try database.inTransaction {
-          if version == 2 { try database.execute(sql: "ALTER TABLE classes RENAME TO classes2") }
-          try addClasses(to: database)
-          if version == 2 {
-            try database.execute(
-              sql: """
-                INSERT INTO classes SELECT kind, namespace, host, port, 0, 0 FROM classes2;
-                DROP TABLE classes2
-                """)
-          }
-          return .commit
-        }
-      }
-      return queue
-    } catch let error as DatabaseError where isDamage(error) {
-      throw Unreadable(reason: "the state file is damaged (\(error.message ?? "\(error.resultCode)"))")
-    }
-  }
-
-  private static func isDamage(_ error: DatabaseError) -> Bool {
-    error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
-  }
-
-  /// - Returns: the new name.
-  private static func moveAside(_ path: String) throws -> String {
-    let files = FileManager.default
-    var number = 1
-    while files.fileExists(atPath: "\(path).damaged-\(number)") { number += 1 }
-    let aside = "\(path).damaged-\(number)"
-    do {
-      try files.moveItem(atPath: path, toPath: aside)
-      for suffix in ["-wal", "-shm"] where files.fileExists(atPath: path + suffix) {
-        try files.moveItem(atPath: path + suffix, toPath: aside + suffix)
-      }
-    } catch {
-      throw StoreError(.directoryUnusable, "the damaged state file \(path) cannot be moved aside", cause: error)
-    }
-    return aside
-  }
-
-  static func explain(_ error: any Error, _ path: String) -> StoreError {
-    guard let error = error as? DatabaseError else {
-      return error as? StoreError ?? StoreError(.failed, "the state file \(path) cannot be used", cause: error)
-    }
-    return switch error.resultCode {
-    case .SQLITE_FULL: StoreError(.diskFull, "the state file \(path) cannot be written: the disk is full", cause: error)
-    case .SQLITE_READONLY, .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH:
-      StoreError(.directoryUnusable, "the state file \(path) cannot be written", cause: error)
-    case .SQLITE_CORRUPT, .SQLITE_NOTADB: StoreError(.corrupt, "the state file \(path) is damaged", cause: error)
-    case .SQLITE_BUSY, .SQLITE_LOCKED:
-      StoreError(.inUse, "the state file \(path) is in use by another process", cause: error)
-    default: StoreError(.failed, "the state file \(path) cannot be used", cause: error)
-    }
   }
 }
 

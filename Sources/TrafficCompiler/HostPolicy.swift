@@ -9,6 +9,10 @@ struct HostPolicy: Equatable, Sendable {
   var loadBalancer: LoadBalancer?
   /// By name.
   var subsets: [DestinationRule.Subset]
+  /// Whether a release divides the service's routes.
+  var isReleased = false
+  /// Those that no rule of a user's declares.
+  var subsetsOfReleases: Set<String> = []
   var problems: [Problem]
 
   init(service: NamespacedName, rules: [Box<DestinationRule>]) {
@@ -23,7 +27,7 @@ struct HostPolicy: Equatable, Sendable {
     loadBalancer = ordered.lazy.compactMap(\.content.loadBalancer).first
     problems = []
     subsets = []
-    if ordered.count == 1, Self.areDistinct(ordered[0].content.subsets) {
+    if ordered.count == 1, !ordered[0].content.isOfRelease, Self.areDistinct(ordered[0].content.subsets) {
       subsets = ordered[0].content.subsets
       if subsets.count > 1 { subsets.sort { $0.name < $1.name } }
       return
@@ -32,6 +36,16 @@ struct HostPolicy: Equatable, Sendable {
     for rule in ordered {
       let rule = rule.content
       let object = ObjectKey(.destinationRule, rule.id)
+      if rule.isOfRelease {
+        isReleased = true
+        // What a DestinationRule says of a subset counts; a release only makes sure that it is there.
+        for subset in rule.subsets where owners[subset.name] == nil {
+          owners[subset.name] = rule.id
+          subsetsOfReleases.insert(subset.name)
+          subsets.append(subset)
+        }
+        continue
+      }
       for subset in rule.subsets {
         if subset.name.isEmpty {
           problems.append(
@@ -73,6 +87,7 @@ extension DestinationRule {
 
   /// Why the rule has no effect, or another one than Istio would give it.
   func problems(clusterDomain: String, exists: (NamespacedName) -> Bool) -> [Problem] {
+    if isOfRelease { return [] }
     func problem(_ message: String) -> [Problem] {
       [Problem(.warning, at: nil, object: ObjectKey(.destinationRule, id), field: "spec.host", message)]
     }

@@ -22,6 +22,9 @@ final class LabelList: Sendable {
     self.labels = labels.map { Label(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
   }
 
+  /// Whether it has all of these.
+  func contains(_ labels: [String: String]) -> Bool { labels.allSatisfy { contains($0.key, $0.value) } }
+
   func contains(_ name: String, _ value: String) -> Bool {
     labels.contains { $0.name == name && $0.value == value }
   }

@@ -162,8 +162,7 @@ private final class PlacedSlice: Sendable {
   func selection(_ labels: [String: String]) -> [Int32] {
     if labels.isEmpty { return endpoints.indices.map { Int32($0) } }
     let isSelected = labelLists.map { list in
-      guard let list else { return false }
-      return labels.allSatisfy { list.contains($0.key, $0.value) }
+      list?.contains(labels) ?? false
     }
     var selection: [Int32] = []
     for index in endpoints.indices where isSelected[Int(endpoints[index].labels)] {

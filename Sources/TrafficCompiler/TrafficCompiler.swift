@@ -24,6 +24,9 @@ public final class TrafficCompiler {
   package var servicesInPortion = 100
   /// While changes are recorded: what the running transaction has changed in what is served.
   private var changedParts: [CompiledChange.Part] = []
+  /// Services with releases whose endpoints may have changed.
+  var changedCapacities: Set<NamespacedName> = []
+  var releasedServices: [NamespacedName: [ReleaseOverlay]] = [:]
 
   /// What is served now.
   public private(set) var generation: Generation
@@ -44,6 +47,7 @@ public final class TrafficCompiler {
     generation = tables.current(0)
     observeResources()
     observeProblems()
+    observeCapacities()
   }
 
   /// Whether this library was built without optimisation.
@@ -64,13 +68,17 @@ public final class TrafficCompiler {
   ///
   /// Cost: in proportion to what the edits change, whatever the number of objects; one endpoint changes one unit for its slice
   /// and one for each assignment that it is in.
+  ///
+  /// - Parameter releases: for each service named, what releases make of its routes from now on; nothing, if the list is empty.
   @discardableResult
-  public func apply(_ edits: [Edit]) -> Generation {
+  public func apply(_ edits: [Edit], releases: [NamespacedName: [ReleaseOverlay]] = [:]) -> Generation {
     if edits.count >= largeBatch, graph.isEmpty {
       applyInPortions(edits)
+      graph.graph.transaction { apply(releases) }
     } else {
       graph.graph.transaction {
         for edit in edits { apply(edit) }
+        apply(releases)
       }
     }
     return publish()

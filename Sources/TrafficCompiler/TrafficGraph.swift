@@ -12,8 +12,8 @@ import XDSSnapshot
 ///
 ///     virtualServices ─▶ writtenHosts ─▶ claims ─▶ claimsByHost ─▶ hostClaims ─▶ wildcardOwners
 ///     services ───────────────────────────────────────────────────────▲
-///     services, hostClaims, wildcardOwners, virtualServices, policies ─▶ serviceHosts
-///     hostClaims, virtualServices, services, policies ─▶ ownHosts
+///     services, hostClaims, wildcardOwners, virtualServices, policies, releases ─▶ serviceHosts
+///     hostClaims, virtualServices, services, policies, releases ─▶ ownHosts
 ///
 ///     services ─▶ portClaims ─▶ portOwners ─▶ portListeners (for the addresses of the classes), serviceProblems
 final class TrafficGraph {
@@ -26,7 +26,12 @@ final class TrafficGraph {
   let destinationRules: Input<NamespacedName, Box<DestinationRule>>
   let virtualServices: Input<NamespacedName, Box<VirtualService>>
   let classes: Input<ProxyClass, Bool>
+  /// By service.
+  let releases: Input<NamespacedName, [ReleaseOverlay]>
 
+  /// The slices of a service.
+  let slicesByService: Index<NamespacedName, Box<SliceFacts>, NamespacedName>
+  let sliceParts: FlatMap<NamespacedName, Box<SliceFacts>, SlicePart.Key, Box<SlicePart>>
   /// By service.
   let policies: Map<NamespacedName, Members<NamespacedName>, Box<HostPolicy>>
   let ruleProblems: Map<NamespacedName, Box<DestinationRule>, [Problem]>
@@ -34,6 +39,8 @@ final class TrafficGraph {
   let clusterSpecs: FlatMap<NamespacedName, Box<KubernetesService>, String, Box<ClusterSpec>>
   let clusters: Map<String, Box<ClusterSpec>, Resource>
   let assignments: Map<String, Box<ClusterSpec>, Box<Assignment>>
+  /// By namespace.
+  let wildcardOwners: Map<String, Bool, NamespacedName>
   let hostClaims: Map<HostKey, Members<HostClaim>, Box<HostClaims>>
   let serviceHosts: Map<NamespacedName, Box<KubernetesService>, Box<ServiceHosts>>
   let ownHosts: Map<HostKey, Box<HostClaims>, [Fragment]>
@@ -53,6 +60,7 @@ final class TrafficGraph {
     let destinationRules = graph.input("destinationRules", NamespacedName.self, Box<DestinationRule>.self)
     let virtualServices = graph.input("virtualServices", NamespacedName.self, Box<VirtualService>.self)
     let classes = graph.input("classes", ProxyClass.self, Bool.self)
+    let releases = graph.input("releases", NamespacedName.self, [ReleaseOverlay].self)
 
     // Clusters and endpoints.
     let rulesByService = graph.index("rulesByService", of: destinationRules) { _, rule in
@@ -122,21 +130,23 @@ final class TrafficGraph {
     ) { _, _, _, _ in }
     let serviceHosts = graph.map(
       "serviceHosts", from: services,
-      reading: [services, policies, virtualServices, hostClaims, wildcardOwners, classNamespaces]
+      reading: [services, policies, releases, virtualServices, hostClaims, wildcardOwners, classNamespaces]
     ) { id, service, read -> Box<ServiceHosts>? in
       guard service.content.hasRegularName, service.content.defaultHTTPPort != nil else { return nil }
       let owner = read(hostClaims, .service(id))?.content.owner ?? read(wildcardOwners, id.namespace)
       let writer = RouteWriter(
-        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) })
+        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) },
+        releases: { read(releases, $0) })
       return Box(
         writer.hosts(
           of: service.content, rules: owner.flatMap { read(virtualServices, $0) }?.content,
           withShortNames: read(classNamespaces, id.namespace) != nil))
     }
-    let ownHosts = graph.map("ownHosts", from: hostClaims, reading: [services, policies, virtualServices]) {
+    let ownHosts = graph.map("ownHosts", from: hostClaims, reading: [services, policies, releases, virtualServices]) {
       _, claims, read -> [Fragment]? in
       let writer = RouteWriter(
-        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) })
+        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) },
+        releases: { read(releases, $0) })
       let hosts = claims.content.ownHosts.compactMap { own in
         read(virtualServices, own.owner).map { writer.host(own.host, rules: $0.content) }
       }
@@ -177,11 +187,15 @@ final class TrafficGraph {
     self.destinationRules = destinationRules
     self.virtualServices = virtualServices
     self.classes = classes
+    self.releases = releases
+    self.slicesByService = slicesByService
+    self.sliceParts = sliceParts
     self.policies = policies
     self.ruleProblems = ruleProblems
     self.clusterSpecs = clusterSpecs
     self.clusters = clusters
     self.assignments = assignments
+    self.wildcardOwners = wildcardOwners
     self.hostClaims = hostClaims
     self.serviceHosts = serviceHosts
     self.ownHosts = ownHosts

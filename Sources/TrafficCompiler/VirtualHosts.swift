@@ -36,6 +36,7 @@ extension Fragment {
     for route in host.routes {
       guard case .forward(let forward) = route.action else { continue }
       for destination in forward.destinations { clusters.append(destination.cluster) }
+      for mirror in forward.mirrors { clusters.append(mirror.cluster) }
     }
     if clusters.count > 2 { clusters = Array(Set(clusters)) }
     if clusters.count == 2, clusters[0] == clusters[1] { clusters.removeLast() }
@@ -49,6 +50,8 @@ struct RouteWriter {
   var clusterDomain: String
   var service: (NamespacedName) -> Box<KubernetesService>?
   var policy: (NamespacedName) -> Box<HostPolicy>?
+  /// What releases make of a service's routes; asked for those that have a release only.
+  var releases: (NamespacedName) -> [ReleaseOverlay]?
 
   /// The virtual hosts of a service.
   ///
@@ -64,7 +67,7 @@ struct RouteWriter {
       if let rules, !rules.http.isEmpty {
         routes = self.routes(rules, requestPort: port.port)
       } else {
-        routes = [plainRoute(to: service.id, port: port.port, host: fqdn)]
+        routes = plainRoutes(to: service.id, port: port.port, host: fqdn)
       }
       func domains(_ forms: [String]) -> [String] {
         var domains: [String] = []
@@ -95,57 +98,100 @@ struct RouteWriter {
     return Fragment(VirtualHost(name: "\(host):80", domains: domains, routes: routes(rules, requestPort: 80)))
   }
 
-  private func plainRoute(to service: NamespacedName, port: UInt16, host: String) -> Route {
+  private func plainRoutes(to service: NamespacedName, port: UInt16, host: String) -> [Route] {
+    let policy = policy(service)?.content
+    if policy?.isReleased == true {
+      let all = HTTPRoute(name: "default", destinations: [RouteDestination(host: host, port: port)])
+      return variants(all, namespace: service.namespace, requestPort: port).map {
+        Route(name: $0.name, match: $0.match(RouteMatch()), action: $0.action)
+      }
+    }
     let cluster = WireName.cluster(port: port, subset: "", host: host)
-    let hash = policy(service)?.content.loadBalancer?.hashPolicy
-    return Route(
-      name: "default", match: RouteMatch(),
-      action: .forward(
-        .init(
-          destinations: [WeightedCluster(cluster: cluster, weight: 1)], retry: .istioDefault,
-          hashPolicy: hash.map { [$0] } ?? [])))
+    let hash = policy?.loadBalancer?.hashPolicy
+    return [
+      Route(
+        name: "default", match: RouteMatch(),
+        action: .forward(
+          .init(
+            destinations: [WeightedCluster(cluster: cluster, weight: 1)], retry: .istioDefault,
+            hashPolicy: hash.map { [$0] } ?? [])))
+    ]
   }
 
-  /// The rules in their order, each alternative of a rule's match a route.
+  /// The rules in their order, each alternative of a rule's match a route; where a release has rules, once for each of them
+  /// and then for all other requests.
   private func routes(_ rules: VirtualService, requestPort: UInt16) -> [Route] {
     var routes: [Route] = []
     for rule in rules.http {
       let matches = rule.matches.filter { $0.port == nil || $0.port == requestPort }
       if matches.isEmpty, !rule.matches.isEmpty { continue }
-      let action = action(rule, namespace: rules.id.namespace, requestPort: requestPort)
-      if matches.isEmpty {
-        routes.append(Route(name: rule.name, match: RouteMatch(), action: action))
-      } else if matches.count == 1 {
-        routes.append(Route(name: name(rule, matches[0]), match: RouteMatch(matches[0]), action: action))
-      } else {
-        var alternatives = matches.map { match in
-          let route = Route(name: name(rule, match), match: RouteMatch(match), action: action)
-          return (text: route.match.sortingText + "\0" + route.name, route: route)
+      for variant in variants(rule, namespace: rules.id.namespace, requestPort: requestPort) {
+        func route(_ match: HTTPMatch) -> Route {
+          Route(name: name(variant, match), match: variant.match(RouteMatch(match)), action: variant.action)
         }
-        alternatives.sort { $0.text < $1.text }
-        routes += alternatives.map(\.route)
+        if matches.isEmpty {
+          routes.append(Route(name: variant.name, match: variant.match(RouteMatch()), action: variant.action))
+        } else if matches.count == 1 {
+          routes.append(route(matches[0]))
+        } else {
+          var alternatives = matches.map { match in
+            let route = route(match)
+            return (text: route.match.sortingText + "\0" + route.name, route: route)
+          }
+          alternatives.sort { $0.text < $1.text }
+          routes += alternatives.map(\.route)
+        }
       }
     }
     return routes
   }
 
-  private func name(_ rule: HTTPRoute, _ match: HTTPMatch) -> String {
-    if match.name.isEmpty { return rule.name }
-    return rule.name.isEmpty ? match.name : "\(rule.name).\(match.name)"
+  /// What a rule does with the requests that meet a condition of a release's, or with all.
+  private struct Variant {
+    var name: String
+    var condition: RequestRule?
+    var action: RouteAction
+
+    func match(_ match: RouteMatch) -> RouteMatch { condition.map(match.adding) ?? match }
   }
 
-  private func action(_ rule: HTTPRoute, namespace: String, requestPort: UInt16) -> RouteAction {
-    var destinations: [WeightedCluster] = []
-    var hashPolicies: [(cluster: String, policy: HashPolicy)] = []
+  private func name(_ variant: Variant, _ match: HTTPMatch) -> String {
+    if match.name.isEmpty { return variant.name }
+    return variant.name.isEmpty ? match.name : "\(variant.name).\(match.name)"
+  }
+
+  private func variants(_ rule: HTTPRoute, namespace: String, requestPort: UInt16) -> [Variant] {
+    var resolved: [ResolvedDestination] = []
     for destination in rule.destinations {
       // A share of nothing is not named, so nobody waits for its cluster; a lone destination takes all.
       if destination.weight == 0, rule.destinations.count > 1 { continue }
-      let (cluster, policy) = resolve(destination, namespace: namespace, requestPort: requestPort)
-      if let same = destinations.firstIndex(where: { $0.cluster == cluster }) {
-        destinations[same].weight &+= destination.weight
+      resolved.append(resolve(destination, namespace: namespace, requestPort: requestPort))
+      if rule.destinations.count == 1 { resolved[0].weight = 1 }
+    }
+    guard let divided = divided(resolved) else {
+      return [Variant(name: rule.name, action: action(rule, resolved))]
+    }
+    return divided.map { route in
+      Variant(
+        name: rule.name, condition: route.condition,
+        action: .forward(
+          .init(
+            destinations: route.destinations, isSticky: route.isSticky,
+            timeout: Milliseconds(rule.timeoutMilliseconds ?? 0),
+            retry: rule.retries.map { RetryPolicy($0) } ?? .istioDefault, hashPolicy: route.hashPolicies,
+            mirrors: route.mirrors)))
+    }
+  }
+
+  private func action(_ rule: HTTPRoute, _ resolved: [ResolvedDestination]) -> RouteAction {
+    var destinations: [WeightedCluster] = []
+    var hashPolicies: [(cluster: String, policy: HashPolicy)] = []
+    for destination in resolved {
+      if let same = destinations.firstIndex(where: { $0.cluster == destination.cluster }) {
+        destinations[same].weight &+= UInt32(destination.weight)
       } else {
-        destinations.append(WeightedCluster(cluster: cluster, weight: destination.weight))
-        if let policy { hashPolicies.append((cluster, policy)) }
+        destinations.append(WeightedCluster(cluster: destination.cluster, weight: UInt32(destination.weight)))
+        if let policy = destination.hashPolicy { hashPolicies.append((destination.cluster, policy)) }
       }
     }
     // The gate admits no rule without a weight; should one come, refusing is what it asks for.
@@ -160,18 +206,21 @@ struct RouteWriter {
         retry: rule.retries.map { RetryPolicy($0) } ?? .istioDefault, hashPolicy: distinct))
   }
 
-  /// The cluster of a destination, whether it exists or not, and what its load balancer hashes.
+  /// What a destination means: its cluster, whether it exists or not, and what its load balancer hashes.
   ///
   /// The port where none is written: the service's only one (Istio, `Destination.port`); else the port that was asked for if
   /// the service has it, else its default HTTP port, else its lowest.
   private func resolve(
     _ destination: RouteDestination, namespace: String, requestPort: UInt16
-  ) -> (cluster: String, policy: HashPolicy?) {
+  ) -> ResolvedDestination {
     let subset = destination.subset ?? ""
     guard let id = HostName.service(written: destination.host, namespace: namespace, clusterDomain: clusterDomain)
     else {
       let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain)
-      return (WireName.cluster(port: destination.port ?? requestPort, subset: subset, host: host), nil)
+      let port = destination.port ?? requestPort
+      return ResolvedDestination(
+        cluster: WireName.cluster(port: port, subset: subset, host: host), weight: UInt64(destination.weight),
+        port: port, subset: subset)
     }
     let fqdn = String(joining: id.name, ".", id.namespace, ".svc.", clusterDomain)
     var port = destination.port
@@ -181,7 +230,11 @@ struct RouteWriter {
         port = ports.count == 1 ? ports[0].port : service.defaultHTTPPort ?? ports.first?.port
       }
     }
-    let cluster = WireName.cluster(port: port ?? requestPort, subset: subset, host: fqdn)
-    return (cluster, policy(id)?.content.loadBalancer(ofSubset: subset)?.hashPolicy)
+    let resolvedPort = port ?? requestPort
+    let policy = policy(id)?.content
+    return ResolvedDestination(
+      cluster: WireName.cluster(port: resolvedPort, subset: subset, host: fqdn),
+      hashPolicy: policy?.loadBalancer(ofSubset: subset)?.hashPolicy, weight: UInt64(destination.weight), service: id,
+      port: resolvedPort, subset: subset, isReleased: policy?.isReleased ?? false)
   }
 }

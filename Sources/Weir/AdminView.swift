@@ -140,7 +140,7 @@ extension ProxyStatus.TypeStatus {
 }
 
 extension HeldItem.Reason {
-  fileprivate var text: String {
+  var text: String {
     switch self {
     case .waitsForCluster(let name): "waits for the cluster \(name) to be warm"
     case .inUse: "stays until no route or listener of the proxy names it"

@@ -6,6 +6,7 @@ public import Logging
 internal import ManifestSource
 internal import NIOCore
 internal import NIOPosix
+internal import ReleaseControl
 internal import StateStore
 internal import Synchronization
 internal import Telemetry
@@ -28,25 +29,28 @@ public final class ControlPlane: Sendable {
   /// Where the admin server listens; nil if there is none.
   public let adminAddress: String?
 
-  private let group: MultiThreadedEventLoopGroup
+  private let loops: EventLoops
   private let grpc: GRPCServer
-  private let xds: XDSServer
-  private let pipeline: Pipeline
+  let xds: XDSServer
+  let pipeline: Pipeline
+  let controller: ReleaseController
   private let admin: AdminHTTPServer?
   private let tasks: [Task<Void, any Error>]
   private let isReady: ReadyFlag
 
   private init(
-    listeners: [XDSListener.Bound], adminAddress: String?, group: MultiThreadedEventLoopGroup, grpc: GRPCServer,
+    listeners: [XDSListener.Bound], adminAddress: String?, loops: EventLoops, grpc: GRPCServer,
     xds: XDSServer,
-    pipeline: Pipeline, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>], isReady: ReadyFlag
+    pipeline: Pipeline, controller: ReleaseController, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>],
+    isReady: ReadyFlag
   ) {
     self.listeners = listeners
     self.adminAddress = adminAddress
-    self.group = group
+    self.loops = loops
     self.grpc = grpc
     self.xds = xds
     self.pipeline = pipeline
+    self.controller = controller
     self.admin = admin
     self.tasks = tasks
     self.isReady = isReady
@@ -103,16 +107,24 @@ public final class ControlPlane: Sendable {
         return proxyClass
       },
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
+    let journal: any ReleaseJournal = MemoryJournal()
+    let kept = try await journal.load()
+    let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
-      stored: stored, server: xds, metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
+      stored: stored, releases: kept.releases, onReleaseNotice: { notice.yield($0) }, server: xds,
+      metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
+    let controller = ReleaseController(
+      pipeline: pipeline, journal: journal, releases: kept.releases, answers: kept.answers, server: xds, clock: .system,
+      clusterDomain: configuration.clusterDomain, logger: logger)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
-    cleanup.add { try? await group.shutdownGracefully() }
+    let loops = await EventLoops.start(count: configuration.eventLoops, logger: logger)
+    cleanup.add { await loops.shutDown() }
     let grpc = GRPCServer(
-      group: group, configuration: transport, logger: logger, accept: { xds.accept($0) })
+      group: loops.proxies, lowPriorityGroup: loops.distrusted, configuration: transport, logger: logger,
+      accept: { xds.accept($0) })
     GRPCMetricsView.register(grpc, transport.memory, limits, in: registry)
     cleanup.add { await grpc.shutdown(gracePeriod: .zero) }
     var timing = configuration.certificateTiming
@@ -149,6 +161,9 @@ public final class ControlPlane: Sendable {
         }
       }
     }
+    let guarding = Task<Void, any Error> {
+      for await notice in notices { await controller.take(notice) }
+    }
     HeapReturn.keepLargeBlocksApart()
     let trimming = Task<Void, any Error> {
       var heap = HeapReturn()
@@ -167,15 +182,17 @@ public final class ControlPlane: Sendable {
       reading.cancel()
       classes.cancel()
       for task in watching { task.cancel() }
+      guarding.cancel()
       trimming.cancel()
       _ = await reading.result
     }
     for try await _ in synced {}
     try Task.checkCancellation()
     isReady.set(true)
+    await controller.run()
     return ControlPlane(
-      listeners: listeners.bound, adminAddress: admin?.address, group: group, grpc: grpc, xds: xds, pipeline: pipeline,
-      admin: admin, tasks: [reading, classes, trimming] + watching, isReady: isReady)
+listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
+      controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.
@@ -189,12 +206,16 @@ public final class ControlPlane: Sendable {
   /// another server and go on with what they hold, and returns at the latest after the time.
   public func drain(within time: Duration) async {
     isReady.set(false)
+    await controller.stop()
     await grpc.shutdown(gracePeriod: TimeAmount(time))
     for task in tasks { task.cancel() }
     for task in tasks { _ = await task.result }
     await admin?.shutdown()
-    try? await group.shutdownGracefully()
+    await loops.shutDown()
   }
+
+  /// The releases: canaries, blue-green switches, and whatever else moves a service from one version to another.
+  public var releases: Releases { Releases(controller) }
 
   /// Every connected proxy and what it holds, by node id.
   public func proxies() async -> [ProxyStatus] { await xds.proxies() }

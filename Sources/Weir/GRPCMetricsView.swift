@@ -11,6 +11,10 @@ enum GRPCMetricsView {
       ).set(Int(limit.value.rounded(.up)))
     }
     registry.gauge("weir_grpc_connections", help: "Open connections of clients.") { Double(server.connectionCount) }
+    registry.gauge(
+      "weir_grpc_connections_distrusted",
+      help: "Open connections from addresses where rules were broken; they are served after all others."
+    ) { Double(server.distrustedConnectionCount) }
     registry.counter(
       "weir_grpc_connections_accepted_total", help: "Connections since the start, refused ones not counted."
     ) {

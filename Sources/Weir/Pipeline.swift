@@ -3,6 +3,7 @@ internal import Admission
 internal import Foundation
 internal import Logging
 internal import ManifestSource
+internal import ReleaseControl
 internal import StateStore
 internal import Telemetry
 internal import TrafficCompiler
@@ -22,8 +23,12 @@ actor Pipeline {
   /// How long until a write to the state store that failed is tried again.
   static let retryDelay = Duration.seconds(1)
 
-  private var gate: AdmissionGate
-  private let compiler: TrafficCompiler
+  private(set) var gate: AdmissionGate
+  let compiler: TrafficCompiler
+  /// The releases in force.
+  var released = ReleasedServices()
+  /// Told what guard rails find, in the order in which it is found.
+  let onReleaseNotice: @Sendable (ReleasedServices.Notice) -> Void
   private var journal: ChangeJournal
   private var keeper: Keeper?
   private let server: XDSServer
@@ -40,10 +45,12 @@ actor Pipeline {
 
   /// - Parameters:
   ///   - stored: what the store had kept; it is admitted until the sources say otherwise.
+  ///   - releases: as they were kept; those in force shape what is served from the first generation on.
   ///   - changes: how many of the last changes are kept for those who ask why.
   ///   - sleep: the clock.
   init(
     clusterDomain: String, loneEndpointsFrom: Int = 0, store: (any AdmittedStore)?, stored: StoredObjects,
+    releases: [Release] = [], onReleaseNotice: @escaping @Sendable (ReleasedServices.Notice) -> Void = { _ in },
     server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
@@ -58,13 +65,16 @@ actor Pipeline {
     self.metrics = metrics
     self.logger = logger
     self.sleep = sleep
+    self.onReleaseNotice = onReleaseNotice
     expected = Set(stored.classes.compactMap(ProxyClass.init))
     if !stored.objects.isEmpty {
       // What the process before this one served: proxies come back with its versions, and what has gone since must outlive
       // their routes to it.
       for proxyClass in expected { compiler.addClass(proxyClass) }
-      server.remember(compiler.apply(stored.objects.map { .upsert($0.object) }))
+      compiler.apply(stored.objects.map { .upsert($0.object) })
     }
+    released.set(releases, in: compiler).forEach(onReleaseNotice)
+    if !stored.objects.isEmpty { server.remember(compiler.generation) }
     // Of what was restored nobody asks why.
     _ = compiler.takeChange()
   }
@@ -77,12 +87,14 @@ actor Pipeline {
     keep(StoreChange(stored: change.stored, deleted: change.deleted))
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
-    let generation = compiler.apply(
-      batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
+    compiler.apply(batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
+    let notices = released.settleCapacities(in: compiler)
+    let generation = compiler.generation
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
     serve(generation)
     noteChange()
+    for notice in notices { onReleaseNotice(notice) }
     if batch.isInitialScan {
       for proxyClass in expected { remove(proxyClass) }
     }
@@ -121,7 +133,7 @@ actor Pipeline {
   var changes: ChangeList { journal.list }
 
   /// After the change is on its way.
-  private func noteChange() {
+  func noteChange() {
     guard let change = compiler.takeChange() else { return }
     journal.add(change, at: Date()) { key in
       gate.admitted(key).map { "\($0.location.file):\($0.location.line)" }
@@ -135,7 +147,7 @@ actor Pipeline {
       .sorted(by: Problem.precedes)
   }
 
-  private func serve(_ generation: Generation) {
+  func serve(_ generation: Generation) {
     guard isSynced else { return }
     server.publish(generation)
     metrics.generation.set(Int(generation.number))

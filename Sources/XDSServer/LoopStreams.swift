@@ -12,6 +12,8 @@ final class LoopStreams {
   private var streams: [ObjectIdentifier: XDSStream] = [:]
   /// The streams whose clients have said who they are, and the generation that they were last told of.
   private var classes: [ProxyClass: Members] = [:]
+  /// Who waits for what streams confirm: mostly nobody.
+  private var watches: [LoopWatch] = []
   /// All but what is counted by type.
   var metrics = XDSMetrics()
   /// By `ResourceType.rawValue`: counted several times for each push, so without a hash.
@@ -26,6 +28,7 @@ final class LoopStreams {
   /// A stream of the loop turns out to be of a class.
   func identified(_ stream: XDSStream, as proxyClass: ProxyClass) {
     classes[proxyClass, default: Members(generation: generation)].streams[ObjectIdentifier(stream)] = stream
+    for watch in watches { watch.opened(stream) }
   }
 
   func remove(_ stream: XDSStream, of proxyClass: ProxyClass?) {
@@ -33,6 +36,7 @@ final class LoopStreams {
     guard streams.removeValue(forKey: id) != nil else { return }
     metrics.streams[stream.variant, default: 0] -= 1
     guard let proxyClass else { return }
+    for watch in watches { watch.closed(stream) }
     classes[proxyClass]?.streams[id] = nil
     if classes[proxyClass]?.streams.isEmpty ?? false { classes[proxyClass] = nil }
   }
@@ -59,4 +63,40 @@ final class LoopStreams {
   }
 
   func statuses() -> [ProxyStatus] { streams.values.compactMap { $0.status() } }
+
+  // MARK: Who waits
+
+  /// It may be there already, if the loop is a new one.
+  func add(_ watch: ConvergenceWatch) {
+    if !watches.contains(where: { $0.watch === watch }) { watches.append(LoopWatch(watch)) }
+  }
+
+  func remove(_ watch: ConvergenceWatch) {
+    for loopWatch in watches where loopWatch.watch === watch { loopWatch.end(streams) }
+    watches.removeAll { $0.watch === watch }
+  }
+
+  /// Asks the streams on behalf of all who wait: something else is served.
+  func visit(_ loop: any EventLoop) {
+    for watch in watches { watch.visit(streams, of: ObjectIdentifier(loop)) }
+  }
+
+  /// Something happened on a stream that somebody waits for.
+  func progressed(_ stream: XDSStream) {
+    for watch in watches { watch.progressed(stream) }
+  }
+
+  /// How it is with the streams in scope.
+  func convergence(_ goal: LiveGoal?, _ scope: ProxyScope, listsLive: Bool) -> Convergence {
+    var result = Convergence(generation: goal?.generation ?? 0, isLive: true, total: 0, live: 0, proxies: [])
+    for stream in streams.values where stream.isIn(scope) {
+      guard let proxy = stream.convergence(goal, listsLive: listsLive) else {
+        result.total += 1
+        result.live += 1
+        continue
+      }
+      result.add(proxy)
+    }
+    return result
+  }
 }

@@ -149,6 +149,7 @@ extension ProxySession {
     withdrawal = nil
     watch = nil
     original.isComplete = false
+    original.lacksHeldOnly = false
     guard let error else {
       // All of it is good after all. What was withdrawn is given back once the client has accepted that.
       patience.grow()

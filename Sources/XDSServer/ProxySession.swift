@@ -110,8 +110,9 @@ struct ProxySession: Sendable {
     if let current, current.number > generation.number { return false }
     self.generation = generation
     guard let current, generation.isSame(as: current, for: proxyClass) else { return true }
-    for index in types.indices where types[index].converged == current.number {
-      types[index].converged = generation.number
+    for index in types.indices {
+      if types[index].converged == current.number { types[index].converged = generation.number }
+      if types[index].answered == current.number { types[index].answered = generation.number }
     }
     return false
   }
@@ -243,7 +244,9 @@ struct ProxySession: Sendable {
       }
     }
     self[type].holdsUnknown = false
-    if flight.isComplete { self[type].converged = flight.generation }
+    if flight.isComplete || flight.lacksHeldOnly {
+      self[type].confirm(flight.generation, isComplete: flight.isComplete)
+    }
     if !self[type].claimed.isEmpty {
       self[type].claimed = self[type].claimed.filter { flight.table[$0]?.isClaim ?? false }
     }
@@ -362,7 +365,9 @@ struct ProxySession: Sendable {
         continue
       }
       if type == .cluster { renewRefused(plan) }
-      return send(plan, table, generation, isComplete: isComplete)
+      let response = send(plan, table, generation, isComplete: isComplete)
+      self[type].inFlight?.lacksHeldOnly = !isComplete
+      return response
     }
   }
 
@@ -416,7 +421,7 @@ struct ProxySession: Sendable {
     _ type: ResourceType, _ table: ResourceTable, _ generation: Generation, _ isComplete: Bool
   ) -> Bool {
     self[type].acked = table
-    if isComplete { self[type].converged = generation.number }
+    self[type].confirm(generation.number, isComplete: isComplete)
     if type == .endpoint || type == .cluster { warmUp(after: type) }
     guard self[type].quarantine != nil else { return true }
     if self[type].quarantine!.groups.isEmpty {

@@ -19,6 +19,8 @@ struct TypeSession: Sendable {
     var generation: UInt64
     /// Nothing was held back: accepting this is holding the generation.
     var isComplete: Bool
+    /// What was held back is all that it lacks of the generation (`TypeSession.held`).
+    var lacksHeldOnly = false
     /// Counts the responses of the stream.
     var order: UInt64 = 0
     /// It takes back suspects of a response before it.
@@ -61,10 +63,20 @@ struct TypeSession: Sendable {
   var held: [HeldItem] = []
   /// The newest generation of which the client has confirmed to hold all.
   var converged: UInt64 = 0
+  /// The newest generation of which the client has confirmed to hold all but what was held back then, `unproven`.
+  var answered: UInt64 = 0
+  var unproven: [HeldItem] = []
   var rejection: Rejection?
   var counts = Counts()
 
   init(_ type: ResourceType) { self.type = type }
+
+  /// The client holds all of a generation, but for what is held back.
+  mutating func confirm(_ generation: UInt64, isComplete: Bool) {
+    if isComplete { converged = generation }
+    answered = generation
+    if !(unproven.isEmpty && held.isEmpty) { unproven = held }
+  }
 
   struct Counts: Sendable {
     var responses: UInt64 = 0
@@ -104,7 +116,7 @@ struct TypeSession: Sendable {
       || quarantine.map { references(cluster, in: $0.refused) } ?? false
   }
 
-  private func references(_ cluster: String, in table: ResourceTable) -> Bool {
+  func references(_ cluster: String, in table: ResourceTable) -> Bool {
     if subscription.isWildcard {
       if table.references(cluster) { return true }
       guard type == .route else { return false }

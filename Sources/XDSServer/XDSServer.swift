@@ -18,6 +18,7 @@ public final class XDSServer: Sendable {
     /// Loops that are about to look at `latest`.
     var hopping: Set<ObjectIdentifier> = []
     var unknownTypes: Set<String> = []
+    var watches: [ConvergenceWatch] = []
   }
 
   let logger: Logger
@@ -31,6 +32,7 @@ public final class XDSServer: Sendable {
   let patience: Patience
   let delivery: VirtualHostDelivery
   let takesLoneEndpoints: @Sendable (NodeIdentity) -> Bool
+  let departures: Departures
   private let onNewClass: @Sendable (ProxyClass) -> Void
   private let onClassGone: @Sendable (ProxyClass) -> Void
   private let state = Mutex(State())
@@ -47,6 +49,8 @@ public final class XDSServer: Sendable {
   ///     while it has it. Six times as long where a cluster that came with them has no endpoints of its own.
   ///   - delivery: which proxies, of those that can, get virtual hosts one by one.
   ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
+  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. Those that
+  ///     have left last are remembered, at most 1,024.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
@@ -56,6 +60,7 @@ public final class XDSServer: Sendable {
     memory: BufferAccount = BufferAccount(), patience: Duration = .seconds(5),
     delivery: VirtualHostDelivery = .always,
     takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool = { _ in false },
+    departureMemory: Duration = .seconds(300),
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
@@ -67,6 +72,7 @@ public final class XDSServer: Sendable {
     self.delivery = delivery
     self.takesLoneEndpoints = takesLoneEndpoints
     self.classify = classify
+    departures = Departures(memory: TimeAmount(departureMemory))
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone
     shared = SharedResponses(memory: memory) { type, name in
@@ -87,6 +93,7 @@ public final class XDSServer: Sendable {
   /// generation older than the last one is ignored.
   public func publish(_ generation: Generation) {
     let now = NIODeadline.now()
+    tellWatches(of: generation)
     let (isNews, hops) = state.withLock { state in
       if let latest = state.latest, latest.generation.number >= generation.number {
         return (false, [(eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)]())
@@ -112,7 +119,10 @@ public final class XDSServer: Sendable {
 
   /// Forgets differences, tables and encoded responses that no stream has needed since the call before the last: while nothing
   /// changes, no publication does that. To be called every few seconds, from any thread; what is needed after all is made anew.
-  public func forgetUnused() { shared.age() }
+  public func forgetUnused() {
+    shared.age()
+    departures.forget(at: .now())
+  }
 
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
     let latest = state.withLock { state in
@@ -121,6 +131,7 @@ public final class XDSServer: Sendable {
     }
     guard let latest else { return }
     streams.value.deliver(latest.generation, publishedAt: latest.publishedAt)
+    streams.value.visit(streams.eventLoop)
   }
 
   /// The newest generation that was published.
@@ -140,7 +151,43 @@ public final class XDSServer: Sendable {
     return sum
   }
 
-  private func gather<Part: Sendable>(_ read: @escaping @Sendable (LoopStreams) -> Part) async -> [Part] {
+  // MARK: Who waits
+
+  private func tellWatches(of generation: Generation) {
+    let (watches, loops) = state.withLock { state in
+      state.watches.isEmpty ? ([], []) : (state.watches, Array(state.loops.keys))
+    }
+    for watch in watches where watch.published(generation, loops: loops) { departures.visit(watch) }
+  }
+
+  /// From now on all streams are asked, until `remove`.
+  func add(_ watch: ConvergenceWatch) {
+    departures.add(watch)
+    let (latest, loops) = state.withLock { state in
+      state.watches.append(watch)
+      return (state.latest?.generation, Array(state.loops.keys))
+    }
+    if let latest, watch.published(latest, loops: loops) { departures.visit(watch) }
+    onEachLoop { streams in
+      streams.value.add(watch)
+      streams.value.visit(streams.eventLoop)
+    }
+  }
+
+  func remove(_ watch: ConvergenceWatch) {
+    departures.remove(watch)
+    state.withLock { $0.watches.removeAll { $0 === watch } }
+    onEachLoop { $0.value.remove(watch) }
+  }
+
+  private func onEachLoop(_ body: @escaping @Sendable (NIOLoopBound<LoopStreams>) -> Void) {
+    for loop in state.withLock({ Array($0.loops.values) }) {
+      let streams = loop.streams
+      loop.eventLoop.execute { body(streams) }
+    }
+  }
+
+  func gather<Part: Sendable>(_ read: @escaping @Sendable (LoopStreams) -> Part) async -> [Part] {
     let loops = state.withLock { Array($0.loops.values) }
     var parts: [Part] = []
     for loop in loops {
@@ -158,6 +205,7 @@ public final class XDSServer: Sendable {
       let key = ObjectIdentifier(eventLoop)
       if let known = state.loops[key] { return (known.streams, state.latest) }
       let streams = NIOLoopBound(LoopStreams(), eventLoop: eventLoop)
+      for watch in state.watches { streams.value.add(watch) }
       state.loops[key] = (eventLoop, streams)
       return (streams, state.latest)
     }

@@ -36,6 +36,8 @@ final class XDSStream: GRPCCallHandler {
   private var resumption: Scheduled<Void>?
   /// When each type's last refusal came.
   private var refusedAt: [ResourceType: NIODeadline] = [:]
+  /// How many wait for something that this stream has not confirmed.
+  var watchers = 0
   /// When the session is to be pumped though nothing happens.
   private var wakeUp: (at: Duration, task: Scheduled<Void>)?
 
@@ -122,6 +124,7 @@ final class XDSStream: GRPCCallHandler {
   }
 
   func closed(_ reason: GRPCCloseReason) {
+    if let identity { server.departures.closed(identity, session, at: .now()) }
     loop.remove(self, of: peer?.proxyClass)
     resumption?.cancel()
     resumption = nil
@@ -143,6 +146,32 @@ final class XDSStream: GRPCCallHandler {
   private func catchUp() {
     guard let newest = loop.generation, session?.generation?.number != newest.number else { return }
     session?.published(newest)
+  }
+
+  // MARK: Questions
+
+  func isIn(_ scope: ProxyScope) -> Bool {
+    peer.map { scope.contains(nodeID: $0.id, proxyClass: $0.proxyClass) } ?? false
+  }
+
+  func meets(_ goal: any ProxyGoal) -> Bool {
+    catchUp()
+    return session.map { goal.isMet(by: $0) } ?? false
+  }
+
+  private var identity: ProxyIdentity? {
+    peer.map {
+      ProxyIdentity(
+        nodeID: $0.id, proxyClass: $0.proxyClass, variant: variant, scope: scope,
+        remoteAddress: call.remoteAddress?.hostPort ?? "")
+    }
+  }
+
+  /// Nil if it is live and that is not listed.
+  func convergence(_ goal: LiveGoal?, listsLive: Bool) -> ProxyConvergence? {
+    catchUp()
+    if !listsLive, let goal, session?.isLive(goal) ?? false { return nil }
+    return identity.map { ProxyConvergence($0, session, goal) }
   }
 
   func status() -> ProxyStatus? {
@@ -193,6 +222,7 @@ final class XDSStream: GRPCCallHandler {
     if let generation = loop.generation { session.published(generation) }
     self.session = session
     loop.identified(self, as: proxyClass)
+    if let identity { server.departures.opened(identity) }
     server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])
     return true
   }
@@ -304,6 +334,7 @@ final class XDSStream: GRPCCallHandler {
   /// Writes what is due, if the client has read what it was sent before: of what it misses meanwhile, only the newest
   /// matters.
   private func pump(publishedAt: NIODeadline?) {
+    defer { if watchers > 0 { loop.progressed(self) } }
     catchUp()
     guard call.isWritable, let responses = session?.pump(at: sinceOpened) else { return }
     schedule()

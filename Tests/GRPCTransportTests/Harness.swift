@@ -115,13 +115,15 @@ final class TestServer: Sendable {
 
   static func start(
     _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0),
-    prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
+    lowPriorityGroup: (any EventLoopGroup)? = nil, prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
   ) async throws -> TestServer {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     let (probes, continuation) = AsyncStream.makeStream(of: CallProbe.self)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
-    let server = GRPCServer(group: group, configuration: configuration, logger: logger) { call in
+    let server = GRPCServer(
+      group: group, lowPriorityGroup: lowPriorityGroup, configuration: configuration, logger: logger
+    ) { call in
       switch call.method {
       case "/test/Echo":
         return EchoHandler(call)
@@ -160,9 +162,11 @@ final class TestServer: Sendable {
 /// Runs a test body against a server, and stops the server whatever happens.
 func withServer(
   _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0),
-  prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil, _ body: (TestServer) async throws -> Void
+  lowPriorityGroup: (any EventLoopGroup)? = nil, prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil,
+  _ body: (TestServer) async throws -> Void
 ) async throws {
-  let server = try await TestServer.start(configuration, address: address, prepareChannel: prepareChannel)
+  let server = try await TestServer.start(
+    configuration, address: address, lowPriorityGroup: lowPriorityGroup, prepareChannel: prepareChannel)
   do {
     try await body(server)
   } catch {

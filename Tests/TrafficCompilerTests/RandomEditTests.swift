@@ -22,6 +22,8 @@ struct RandomWorld {
   var random: SeededGenerator
   var services: Int
   private(set) var objects: [ObjectKey: TrafficObject] = [:]
+  /// What releases make of services.
+  private(set) var releases: [NamespacedName: [ReleaseOverlay]] = [:]
   private(set) var counts: [String: Int] = [:]
 
   init(seed: UInt64, services: Int) {
@@ -52,6 +54,24 @@ struct RandomWorld {
     objects[object.key] = object
     counts["upsert \(kind.rawValue)", default: 0] += 1
     return .upsert(object)
+  }
+
+  mutating func nextRelease() -> [NamespacedName: [ReleaseOverlay]] {
+    let id = serviceID()
+    counts["release", default: 0] += 1
+    var overlays: [ReleaseOverlay] = []
+    for port in chance(60) ? [nil] : [80, 8080] as [UInt16?] where chance(70) {
+      let names = ["v1", "v2", "v3"].shuffled(using: &random)
+      let subsets = names.map { DestinationRule.Subset(name: $0, labels: ["version": $0]) }
+      overlays.append(
+        ReleaseOverlay(
+          port: port, stable: subsets[0], candidate: subsets[1],
+          weight: Weight(basisPoints: pick([0, 1, 500, 3333, 9999, 10_000])) ?? .none,
+          rules: chance(30) ? [RequestRule(headers: ["x-release": .present], cookies: ["c": .exact("1")])] : [],
+          mirror: chance(20) ? 10 : .none, stickiness: chance(20) ? .header("x-user") : nil))
+    }
+    releases[id] = overlays.isEmpty ? nil : overlays
+    return [id: overlays.shuffled(using: &random)]
   }
 
   private mutating func object(_ kind: ObjectKind) -> TrafficObject {
@@ -221,7 +241,7 @@ struct RandomEditTests {
       done += batch.count
       let before = incremental.generation
       let beforeHash = before.clusters.contentHash
-      let after = incremental.apply(batch)
+      let after = incremental.apply(batch, releases: world.chance(25) ? world.nextRelease() : [:])
       #expect(before.clusters.contentHash == beforeHash)
       #expect(after === before || after.number == before.number + 1)
       if world.chance(5) {
@@ -265,7 +285,12 @@ struct RandomEditTests {
     if early { for proxyClass in classes { scratch.addClass(proxyClass) } }
     var edits = world.objects.sorted { $0.key < $1.key }.map(\.value).map(Edit.upsert)
     if world.chance(70) { edits.shuffle(using: &world.random) }
-    if world.chance(50) { for edit in edits { scratch.apply([edit]) } } else { scratch.apply(edits) }
+    if world.chance(50) {
+      for (service, overlays) in world.releases { scratch.apply([], releases: [service: overlays]) }
+      for edit in edits { scratch.apply([edit]) }
+    } else {
+      scratch.apply(edits, releases: world.releases)
+    }
     if !early { for proxyClass in classes { scratch.addClass(proxyClass) } }
     let (a, b) = (incremental.generation, scratch.generation)
     try #require(differences(a, b) == [], context)
@@ -289,10 +314,11 @@ struct RandomEditTests {
     }
     try #require(incremental.problems == scratch.problems, context)
     // All of it again is no change.
-    try #require(incremental.apply(edits) === a, context)
+    try #require(incremental.apply(edits, releases: world.releases) === a, context)
     // And without anything, nothing is left.
     if world.chance(10) {
-      let empty = scratch.apply(world.objects.keys.map(Edit.delete))
+      let empty = scratch.apply(
+        world.objects.keys.map(Edit.delete), releases: world.releases.mapValues { _ in [] })
       try #require(empty.clusters.count == 0 && empty.endpoints.count == 0, context)
       try #require(scratch.problems == [], context)
       for tables in empty.classes.values {

@@ -41,7 +41,7 @@ struct HostileBenchmark {
 struct Options {
   var connections = 2_000
   var pairs = 3
-  var window = 20.0
+  var window = 60.0
   /// Updates a second.
   var rate = 40.0
   var budget = 0.5
@@ -100,7 +100,7 @@ struct Options {
     usage: HostileBenchmark [options]
       --connections N   hostile connections (2000)
       --pairs N         pairs of a quiet and a hostile window (3)
-      --window SECONDS  length of each (20)
+      --window SECONDS  length of each (60)
       --rate N          updates a second (40)
       --budget CORES    what the attacker may use (0.5)
       --seed N          of the random bytes (3)

@@ -13,6 +13,7 @@ enum EditKind: String, CaseIterable {
   case brokenFile = "broken files"
   case copy = "objects in a second file"
   case proxyClass = "classes of proxies come and go"
+  case release = "releases started, moved and ended"
 }
 
 /// A small generator that gives the same numbers for the same seed on every machine (SplitMix64).

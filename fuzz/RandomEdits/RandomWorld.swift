@@ -46,6 +46,26 @@ struct RandomWorld {
     }
   }
 
+  /// What releases make of some service now; nothing, if they are over.
+  mutating func nextRelease() -> (NamespacedName, [ReleaseOverlay]) {
+    count(.release)
+    let id = existing(.service)?.key.id ?? serviceID()
+    if random.chance(30) { return (id, []) }
+    var overlays: [ReleaseOverlay] = []
+    for port in random.chance(60) ? [nil] : [80, 8080] as [UInt16?] where port == nil || random.chance(70) {
+      let versions = ["v1", "v2", "v3"].shuffled(using: &random)
+      func subset(_ name: String) -> DestinationRule.Subset { .init(name: name, labels: ["version": name]) }
+      overlays.append(
+        ReleaseOverlay(
+          port: port, stable: subset(versions[0]), candidate: subset(versions[1]),
+          weight: Weight(basisPoints: random.pick([0, 1, 500, 3333, 9999, 10_000])) ?? .none,
+          rules: random.chance(30) ? [RequestRule(headers: ["x-release": .present])] : [],
+          mirror: random.chance(20) ? 10 : .none,
+          stickiness: random.chance(20) ? .cookie(name: "v", ttlSeconds: 60) : nil))
+    }
+    return (id, overlays.shuffled(using: &random))
+  }
+
   private mutating func deletion() -> SourceUpdate {
     count(.deleted)
     let kind = random.pick(ObjectKind.allCases)

@@ -43,6 +43,7 @@ struct Run {
       compiler.onViolation { violations.all.append($0) }
     }
     var classes: Set<ProxyClass> = []
+    var releases: [NamespacedName: [ReleaseOverlay]] = [:]
     var (done, sinceComparison, proxyClassChanges) = (0, 0, 0)
     while done < edits, violations.all.isEmpty {
       var updates: [SourceUpdate] = []
@@ -52,7 +53,13 @@ struct Run {
       let change = gate.apply(updates)
       admitted += change.edits.count
       let before = compiler.generation
-      let after = compiler.apply(change.edits)
+      var changedReleases: [NamespacedName: [ReleaseOverlay]] = [:]
+      if world.random.chance(15) {
+        let (service, overlays) = world.nextRelease()
+        changedReleases[service] = overlays
+        releases[service] = overlays.isEmpty ? nil : overlays
+      }
+      let after = compiler.apply(change.edits, releases: changedReleases)
       guard after === before || after.number == before.number + 1 else {
         throw failure("a generation was left out", done)
       }
@@ -69,7 +76,7 @@ struct Run {
       guard world.random.chance(5) || sinceComparison >= 46 || done >= edits else { continue }
       sinceComparison = 0
       waited = max(waited, gate.waitingObjects.count)
-      if withdrawn == nil { try compare(compiler, gate, &world.random, classes, done) }
+      if withdrawn == nil { try compare(compiler, gate, releases, &world.random, classes, done) }
     }
     counts = world.counts
     counts[.proxyClass] = proxyClassChanges
@@ -87,7 +94,8 @@ struct Run {
 
   /// The same objects in another order, at once or one by one, classes first or last.
   private mutating func compare(
-    _ compiler: TrafficCompiler, _ gate: AdmissionGate, _ random: inout SeededGenerator, _ classes: Set<ProxyClass>,
+    _ compiler: TrafficCompiler, _ gate: AdmissionGate, _ releases: [NamespacedName: [ReleaseOverlay]],
+    _ random: inout SeededGenerator, _ classes: Set<ProxyClass>,
     _ done: Int
   ) throws {
     comparisons += 1
@@ -101,14 +109,20 @@ struct Run {
     if early { for proxyClass in classes { scratch.addClass(proxyClass) } }
     var edits = gate.admittedObjects.sorted { $0.key < $1.key }.map { Edit.upsert($0.object) }
     if random.chance(70) { edits.shuffle(using: &random) }
-    if random.chance(10) { for edit in edits { scratch.apply([edit]) } } else { scratch.apply(edits) }
+    if random.chance(10) {
+      for edit in edits { scratch.apply([edit]) }
+      for (service, overlays) in releases { scratch.apply([], releases: [service: overlays]) }
+    } else {
+      scratch.apply(edits, releases: releases)
+    }
     if !early { for proxyClass in classes { scratch.addClass(proxyClass) } }
     let (a, b) = (compiler.generation, scratch.generation)
     if let difference = Self.difference(a, b) { throw failure(difference, done) }
     guard compiler.problems == scratch.problems else { throw failure("the problems differ", done) }
     guard compiler.apply(edits) === a else { throw failure("all of it again was a change", done) }
     guard random.chance(5) else { return }
-    let empty = scratch.apply(gate.admittedObjects.map { .delete($0.key) })
+    let empty = scratch.apply(
+      gate.admittedObjects.map { .delete($0.key) }, releases: releases.mapValues { _ in [] })
     guard empty.clusters.count == 0, empty.endpoints.count == 0, scratch.problems.isEmpty else {
       throw failure("something is left of deleted objects", done)
     }

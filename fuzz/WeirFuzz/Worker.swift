@@ -19,7 +19,9 @@ final class Worker {
     }
   }
 
-  private let process = Process()
+  /// Not Foundation's `Process`, which loses some memory each time: the sanitizer would find that at the end.
+  private let process: pid_t
+  private var ended: End?
   private let progress: ProgressFile
   private let patience: Double
   private var last: (seed: UInt64, since: Date)
@@ -29,12 +31,20 @@ final class Worker {
     progress = try ProgressFile(path)
     self.patience = patience
     last = (0, Date())
-    process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    process.arguments = arguments
     var environment = ProcessInfo.processInfo.environment
     environment[ProgressFile.variable] = path
-    process.environment = environment
-    try process.run()
+    process = try Self.spawn(arguments, environment)
+  }
+
+  private static func spawn(_ arguments: [String], _ environment: [String: String]) throws -> pid_t {
+    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path
+    let words = ([program] + arguments).map { strdup($0) }
+    let variables = environment.map { strdup($0.key + "=" + $0.value) }
+    defer { for string in words + variables { free(string) } }
+    var child: pid_t = 0
+    let failure = posix_spawn(&child, program, nil, nil, words + [nil], variables + [nil])
+    guard failure == 0 else { throw POSIXError(POSIXErrorCode(rawValue: failure) ?? .EAGAIN) }
+    return child
   }
 
   deinit { progress.remove() }
@@ -44,7 +54,7 @@ final class Worker {
 
   /// How it ended, or nil while it runs. One that has not moved on for too long is killed.
   func poll() -> End? {
-    guard process.isRunning else { return end }
+    if let end = waited(WNOHANG) { return end }
     let seed = progress.seed
     if seed != last.seed { last = (seed, Date()) }
     guard Date().timeIntervalSince(last.since) > patience else { return nil }
@@ -52,22 +62,26 @@ final class Worker {
     return .stuck
   }
 
-  func wait() -> End {
-    process.waitUntilExit()
-    return end
-  }
+  func wait() -> End { waited(0) ?? .failed(-1) }
 
-  private var end: End {
-    switch process.terminationReason {
-    case .uncaughtSignal: .crashed(process.terminationStatus)
-    default: process.terminationStatus == 0 ? .finished : .failed(process.terminationStatus)
-    }
+  /// How it ended. With `WNOHANG`, nil while it runs.
+  private func waited(_ options: CInt) -> End? {
+    if let ended { return ended }
+    var status: CInt = 0
+    var result: pid_t
+    repeat { result = waitpid(process, &status, options) } while result < 0 && errno == EINTR
+    guard result == process else { return nil }
+    // waitpid(2): the low seven bits are the signal, the next byte is what it exited with.
+    let signal = status & 0x7f
+    let code = status >> 8 & 0xff
+    ended = signal != 0 ? .crashed(signal) : code == 0 ? .finished : .failed(code)
+    return ended
   }
 
   func stop() {
-    guard process.isRunning else { return }
-    kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
+    guard ended == nil else { return }
+    kill(process, SIGKILL)
+    _ = waited(0)
   }
 }
 

@@ -184,16 +184,31 @@ struct  Envoy__Config__Route__V3__WeightedCluster__ClusterWeight
     , (char *)protobuf_c_empty_string, NULL, 0,NULL, 0,NULL, 0,NULL, 0,NULL, (char *)protobuf_c_empty_string, ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__CLUSTER_WEIGHT__HOST_REWRITE_SPECIFIER__NOT_SET, {0} }
 
 
+typedef enum {
+  ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER__NOT_SET = 0,
+  ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER_HEADER_NAME = 4,
+  ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER_USE_HASH_POLICY = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER__CASE)
+} Envoy__Config__Route__V3__WeightedCluster__RandomValueSpecifierCase;
+
 struct  Envoy__Config__Route__V3__WeightedCluster
 {
   ProtobufCMessage base;
   size_t n_clusters;
   Envoy__Config__Route__V3__WeightedCluster__ClusterWeight **clusters;
   char *runtime_key_prefix;
+  Envoy__Config__Route__V3__WeightedCluster__RandomValueSpecifierCase random_value_specifier_case;
+  union {
+    char *header_name;
+    /*
+     * The route's hash policies choose the cluster, as far as they find something to hash.
+     */
+    Google__Protobuf__BoolValue *use_hash_policy;
+  };
 };
 #define ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&envoy__config__route__v3__weighted_cluster__descriptor) \
-    , 0,NULL, (char *)protobuf_c_empty_string }
+    , 0,NULL, (char *)protobuf_c_empty_string, ENVOY__CONFIG__ROUTE__V3__WEIGHTED_CLUSTER__RANDOM_VALUE_SPECIFIER__NOT_SET, {0} }
 
 
 struct  Envoy__Config__Route__V3__RouteMatch__GrpcRouteMatchOptions

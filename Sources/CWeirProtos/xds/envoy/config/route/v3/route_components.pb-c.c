@@ -1109,7 +1109,7 @@ const ProtobufCMessageDescriptor envoy__config__route__v3__weighted_cluster__clu
   (ProtobufCMessageInit) envoy__config__route__v3__weighted_cluster__cluster_weight__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor envoy__config__route__v3__weighted_cluster__field_descriptors[2] =
+static const ProtobufCFieldDescriptor envoy__config__route__v3__weighted_cluster__field_descriptors[4] =
 {
   {
     "clusters",
@@ -1135,15 +1135,42 @@ static const ProtobufCFieldDescriptor envoy__config__route__v3__weighted_cluster
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "header_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Envoy__Config__Route__V3__WeightedCluster, random_value_specifier_case),
+    offsetof(Envoy__Config__Route__V3__WeightedCluster, header_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "use_hash_policy",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Envoy__Config__Route__V3__WeightedCluster, random_value_specifier_case),
+    offsetof(Envoy__Config__Route__V3__WeightedCluster, use_hash_policy),
+    &google__protobuf__bool_value__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned envoy__config__route__v3__weighted_cluster__field_indices_by_name[] = {
   0,   /* field[0] = clusters */
+  2,   /* field[2] = header_name */
   1,   /* field[1] = runtime_key_prefix */
+  3,   /* field[3] = use_hash_policy */
 };
-static const ProtobufCIntRange envoy__config__route__v3__weighted_cluster__number_ranges[1 + 1] =
+static const ProtobufCIntRange envoy__config__route__v3__weighted_cluster__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 4, 2 },
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor envoy__config__route__v3__weighted_cluster__descriptor =
 {
@@ -1153,10 +1180,10 @@ const ProtobufCMessageDescriptor envoy__config__route__v3__weighted_cluster__des
   "Envoy__Config__Route__V3__WeightedCluster",
   "envoy.config.route.v3",
   sizeof(Envoy__Config__Route__V3__WeightedCluster),
-  2,
+  4,
   envoy__config__route__v3__weighted_cluster__field_descriptors,
   envoy__config__route__v3__weighted_cluster__field_indices_by_name,
-  1,  envoy__config__route__v3__weighted_cluster__number_ranges,
+  2,  envoy__config__route__v3__weighted_cluster__number_ranges,
   (ProtobufCMessageInit) envoy__config__route__v3__weighted_cluster__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

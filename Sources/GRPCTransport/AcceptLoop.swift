@@ -1,0 +1,118 @@
+internal import NIOCore
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// Accepts one connection after the other, also when there are no file descriptors left.
+///
+/// A connection that cannot be accepted stays in the listener's queue, and whoever waits for connections is told of it again
+/// at once. So one descriptor is kept in reserve: it is given up to accept the next connection, which is closed, and the
+/// reserve is taken back. Clients are thus turned away quickly instead of waiting. If the reserve itself is gone, the listener
+/// rests for a moment between attempts.
+///
+///     open ──EMFILE, reserve there──▶ shedding ──accepted, closed, reserve back──▶ open
+///       │                                └──reserve lost──┐
+///       └──any failure, no reserve──▶ resting ◀───────────┘   after a moment: reserve back if it can be had, open
+struct AcceptLoop<System: AcceptSystem> {
+  private let system: System
+  private var reserve: CInt?
+
+  init(_ system: System) {
+    self.system = system
+    reserve = system.openReserve()
+  }
+
+  /// Waits for a connection, or deals with a failure.
+  mutating func step() {
+    switch system.accept() {
+    case .connection(let descriptor, let peer):
+      // Without a reserve the next failure could not be dealt with: this connection's descriptor becomes the reserve.
+      takeReserve()
+      if reserve != nil { system.serve(descriptor, peer) } else { shed(descriptor) }
+    case .failure(let errno):
+      switch ResourceShortage(errno: errno) {
+      case .descriptors:
+        guard releaseReserve(), case .connection(let descriptor, _) = system.accept() else {
+          // While shedding: somebody else was quicker to take the descriptor that was given up.
+          return rest()
+        }
+        shed(descriptor)
+      case .memory: rest()
+      case nil: if !Self.isOfOneConnection(errno) { rest() }
+      }
+    }
+  }
+
+  /// After the last step.
+  mutating func end() { _ = releaseReserve() }
+
+  private mutating func shed(_ descriptor: CInt) {
+    system.shed(descriptor)
+    takeReserve()
+    if reserve == nil { rest() }
+  }
+
+  private mutating func rest() {
+    system.rest()
+    takeReserve()
+  }
+
+  private mutating func takeReserve() {
+    if reserve == nil { reserve = system.openReserve() }
+  }
+
+  /// Returns whether there was one.
+  private mutating func releaseReserve() -> Bool {
+    guard let held = reserve else { return false }
+    reserve = nil
+    system.close(held)
+    return true
+  }
+
+  /// Whether the failure says something about a connection that has gone meanwhile, and nothing about the next
+  /// (accept(2), "Error handling").
+  private static func isOfOneConnection(_ errno: CInt) -> Bool {
+    [
+      EINTR, ECONNABORTED, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
+      ENETUNREACH,
+    ].contains(errno)
+  }
+}
+
+/// What an ``AcceptLoop`` asks of the system, and of those who serve.
+protocol AcceptSystem {
+  /// Waits for a connection.
+  func accept() -> Accepted
+  /// A descriptor that is good for nothing but being closed, if there is one to be had.
+  func openReserve() -> CInt?
+  func close(_ descriptor: CInt)
+  /// Takes over the connection.
+  func serve(_ descriptor: CInt, _ peer: SocketAddress?)
+  /// Closes a connection that cannot be served.
+  func shed(_ descriptor: CInt)
+  /// Waits for better times.
+  func rest()
+}
+
+enum Accepted {
+  case connection(CInt, SocketAddress?)
+  /// `errno`.
+  case failure(CInt)
+}
+
+/// What an `accept` failed for that other connections may not fail for (accept(2), "Errors").
+private enum ResourceShortage {
+  case descriptors
+  case memory
+
+  init?(errno: CInt) {
+    switch errno {
+    case EMFILE, ENFILE: self = .descriptors
+    case ENOBUFS, ENOMEM: self = .memory
+    default: return nil
+    }
+  }
+}

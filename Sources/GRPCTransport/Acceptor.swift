@@ -1,0 +1,144 @@
+internal import Foundation
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// Accepts connections, on a thread of its own, and gives each to an event loop.
+///
+/// Which loop depends on who connects. A client from an address where rules were just broken (``Offenders``) gets a loop whose
+/// thread has the lowest priority, and so does one that is only to be told that it is one too many: what such clients cost is
+/// paid from time that nothing else wants. NIO's own listening channel chooses the loop before it knows the address, and has
+/// made half of the connection when it can be turned away; here that costs two system calls.
+final class Acceptor: AcceptSystem, Sendable {
+  /// How long the listener rests after a failure that nothing can be done about.
+  static let rest = Duration.milliseconds(50)
+
+  let socket: ListeningSocket
+  private let core: GRPCServerCore
+  private let group: any EventLoopGroup
+  private let lowPriorityGroup: any EventLoopGroup
+  private let prepare: (@Sendable (any Channel) throws -> Void)?
+  private let isStopping = Atomic<Bool>(false)
+  private let end: AsyncStream<Never>
+  private let ended: AsyncStream<Never>.Continuation
+
+  /// - Parameters:
+  ///   - socket: closed when the acceptor has stopped.
+  ///   - prepare: adds handlers before HTTP/2, such as TLS.
+  init(
+    _ socket: ListeningSocket, core: GRPCServerCore, group: any EventLoopGroup, lowPriorityGroup: any EventLoopGroup,
+    prepare: (@Sendable (any Channel) throws -> Void)?
+  ) {
+    self.socket = socket
+    self.core = core
+    self.group = group
+    self.lowPriorityGroup = lowPriorityGroup
+    self.prepare = prepare
+    (end, ended) = AsyncStream.makeStream()
+  }
+
+  func start() {
+    let thread = Thread { [self] in
+      run()
+      closeSystem(socket.descriptor)
+      ended.finish()
+    }
+    thread.name = "weir-accept"
+    thread.stackSize = 256 << 10
+    thread.start()
+  }
+
+  /// Returns when nothing is accepted any more and the socket is closed. Only after `start`.
+  func stop() async {
+    isStopping.store(true, ordering: .releasing)
+    // Wakes the thread: `accept` fails from now on (shutdown(2), on a listening socket).
+    shutdown(socket.descriptor, CInt(SHUT_RDWR))
+    for await _ in end {}
+  }
+
+  private func run() {
+    var loop = AcceptLoop(self)
+    while !isStopping.load(ordering: .acquiring) { loop.step() }
+    loop.end()
+  }
+
+  // MARK: AcceptSystem
+
+  func accept() -> Accepted {
+    var peer = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let descriptor = withUnsafeMutablePointer(to: &peer) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { acceptSystem(socket.descriptor, $0, &length) }
+    }
+    guard descriptor >= 0 else { return .failure(errno) }
+    // For programs that a process with Weir in it may start; accept4(2) would do this in one, but Swift's Glibc lacks it.
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    return .connection(descriptor, SocketAddress(peer))
+  }
+
+  func openReserve() -> CInt? {
+    let opened = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    return opened >= 0 ? opened : nil
+  }
+
+  func close(_ descriptor: CInt) { closeSystem(descriptor) }
+
+  func shed(_ descriptor: CInt) {
+    core.connectionRefused(.descriptors)
+    closeSystem(descriptor)
+  }
+
+  func rest() {
+    // One that has stopped has no need to.
+    if !isStopping.load(ordering: .acquiring) { Thread.sleep(forTimeInterval: Self.rest / .seconds(1)) }
+  }
+
+  /// Makes a channel of an accepted socket, on the loop that is right for it.
+  func serve(_ descriptor: CInt, _ peer: SocketAddress?) {
+    let admission = core.admit(from: peer)
+    var group = lowPriorityGroup
+    switch admission {
+    case .admitted(.trusted): group = self.group
+    case .admitted(.distrusted): break
+    case .refused(let refusal):
+      core.connectionRefused(refusal)
+      guard core.mayLinger(isPlain: prepare == nil) else {
+        closeSystem(descriptor)
+        return
+      }
+    }
+    let (core, prepare) = (core, prepare)
+    ClientBootstrap(group: group)
+      // One busy connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
+      .channelOption(.recvAllocator, value: ReceiveSizing(minimum: 512, maximum: 32 * 1024))
+      .channelOption(.maxMessagesPerRead, value: 1)
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          switch admission {
+          case .admitted(let trust):
+            try core.initialize(channel, peer: peer, isDistrusted: trust == .distrusted, prepare: prepare)
+          case .refused(let refusal): try core.refuse(channel, refusal)
+          }
+        }
+      }
+      .withConnectedSocket(descriptor)
+      .whenFailure { [logger = core.logger] error in
+        logger.debug("an accepted connection was lost", metadata: ["error": "\(error)"])
+      }
+  }
+}
+
+// The system's calls, under names that the type's own do not hide.
+
+private func acceptSystem(
+  _ descriptor: CInt, _ address: UnsafeMutablePointer<sockaddr>, _ length: UnsafeMutablePointer<socklen_t>
+) -> CInt { accept(descriptor, address, length) }
+
+private func closeSystem(_ descriptor: CInt) { _ = close(descriptor) }

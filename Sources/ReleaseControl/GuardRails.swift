@@ -1,0 +1,106 @@
+public import TrafficModel
+
+/// What a release may not do to a service, whatever it is told.
+public struct GuardRails: Sendable, Hashable {
+  /// A subset gets no traffic with fewer ready endpoints than these.
+  public var minimumReady: Int
+  /// How many ready endpoints a share of the traffic needs: this share of those that the stable subset carried everything with
+  /// when the release started (or has now, if they are more). With 100 %, half of the traffic needs half as many; with 0 only
+  /// the minimum counts.
+  public var capacity: Weight
+  /// What becomes of a weight that a subset cannot carry. A step that a release takes by itself always waits.
+  public var onShortfall: Shortfall
+  public var onEmpty: Emptiness
+
+  public enum Shortfall: String, Sendable, Hashable, Codable, CaseIterable {
+    /// An error says what is missing.
+    case refuse
+    /// The weight is taken as soon as the subset can carry it.
+    case hold
+  }
+
+  /// What happens when a subset that gets traffic has no ready endpoint left.
+  public enum Emptiness: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Its share is answered with 503.
+    case fail
+    /// The other subset takes its share until it is back.
+    case spill
+    /// An empty candidate's release is rolled back. If the stable subset is empty, the release stays where it is until somebody
+    /// decides, and the candidate takes all meanwhile.
+    case freezeAndRollBack
+  }
+
+  public init(
+    minimumReady: Int = 1, capacity: Weight = .all, onShortfall: Shortfall = .refuse,
+    onEmpty: Emptiness = .freezeAndRollBack
+  ) {
+    self.minimumReady = minimumReady
+    self.capacity = capacity
+    self.onShortfall = onShortfall
+    self.onEmpty = onEmpty
+  }
+
+  /// How many ready endpoints a share of the traffic needs.
+  ///
+  /// - Parameter baseline: how many carry all of it.
+  public func needed(for weight: Weight, baseline: Int) -> Int {
+    if weight == .none { return 0 }
+    let parts = UInt64(max(baseline, 0)) * UInt64(capacity.basisPoints) * UInt64(weight.basisPoints)
+    return max(minimumReady, Int((parts + 99_999_999) / 100_000_000))
+  }
+}
+
+/// The endpoints of a release's two subsets that are ready now.
+public struct ReleaseCapacity: Sendable, Hashable, Codable {
+  public var stable: Int
+  public var candidate: Int
+
+  public init(stable: Int, candidate: Int) {
+    self.stable = stable
+    self.candidate = candidate
+  }
+}
+
+/// That a subset cannot carry what it is to get.
+public struct CapacityShortfall: Sendable, Hashable, CustomStringConvertible {
+  public var subset: String
+  public var ready: Int
+  public var needed: Int
+  public var weight: Weight
+
+  public init(subset: String, ready: Int, needed: Int, weight: Weight) {
+    self.subset = subset
+    self.ready = ready
+    self.needed = needed
+    self.weight = weight
+  }
+
+  public var description: String {
+    "\(subset) has \(ready) ready \(ready == 1 ? "endpoint" : "endpoints") of \(needed) that \(weight) of the traffic "
+      + "\(needed == 1 ? "needs" : "need")"
+  }
+}
+
+extension Release {
+  /// Why the candidate cannot have a weight, or the stable subset what is left; nil if both can.
+  ///
+  /// A subset that is to get no more than it has is not looked at: taking nothing away does no harm.
+  public func shortfall(for weight: Weight, _ capacity: ReleaseCapacity, from current: Weight? = nil)
+    -> CapacityShortfall?
+  {
+    let baseline = max(self.baseline, capacity.stable)
+    let current = current ?? self.weight
+    if weight > current {
+      let needed = spec.guardRails.needed(for: weight, baseline: baseline)
+      if capacity.candidate < needed {
+        return CapacityShortfall(subset: candidate.name, ready: capacity.candidate, needed: needed, weight: weight)
+      }
+    } else if weight < current {
+      let needed = spec.guardRails.needed(for: weight.complement, baseline: self.baseline)
+      if capacity.stable < needed {
+        return CapacityShortfall(subset: stable.name, ready: capacity.stable, needed: needed, weight: weight.complement)
+      }
+    }
+    return nil
+  }
+}

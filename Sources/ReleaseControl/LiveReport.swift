@@ -1,0 +1,59 @@
+/// Where a change is live, and where not.
+public struct LiveReport: Sendable, Hashable, Codable {
+  /// The generation that it is about.
+  public var generation: UInt64
+  /// Whether it is live on all proxies in scope.
+  public var isLive: Bool
+  public var scope: String
+  /// Proxies in scope.
+  public var total: Int
+  public var live: Int
+  /// Those where it is not live, by node id.
+  public var laggards: [Laggard]
+
+  public struct Laggard: Sendable, Hashable, Codable {
+    public var node: String
+    public var address: String
+    /// `pending`, `sent`, `acknowledged`, `refused`, `disconnected`.
+    public var state: String
+    /// Why it is not live, or the proxy's own words where it refuses something.
+    public var reasons: [String]
+
+    public init(node: String, address: String, state: String, reasons: [String]) {
+      self.node = node
+      self.address = address
+      self.state = state
+      self.reasons = reasons
+    }
+  }
+
+  public init(generation: UInt64, isLive: Bool, scope: String, total: Int, live: Int, laggards: [Laggard]) {
+    self.generation = generation
+    self.isLive = isLive
+    self.scope = scope
+    self.total = total
+    self.live = live
+    self.laggards = laggards
+  }
+}
+
+extension LiveReport: CustomStringConvertible {
+  /// `generation 12 is live on 2 of 3 proxies; sidecar-3: sent (a response of type route is not answered)`
+  public var description: String {
+    let text = "generation \(generation) is live on \(live) of \(total) \(total == 1 ? "proxy" : "proxies")"
+    return laggards.isEmpty
+      ? text
+      : text + "; "
+        + laggards.map {
+          "\($0.node): \($0.state)" + ($0.reasons.isEmpty ? "" : " (\($0.reasons.joined(separator: "; ")))")
+        }
+        .joined(separator: "; ")
+  }
+}
+
+/// That a change is made and not live in time: on which proxies not, and why.
+public struct NotLive: Error, Sendable, Hashable, CustomStringConvertible {
+  public var report: LiveReport
+  public init(_ report: LiveReport) { self.report = report }
+  public var description: String { "\(report)" }
+}

@@ -1,0 +1,140 @@
+public import FoundationEssentials
+public import TrafficModel
+
+/// A release as everybody sees it: the library, `GET /v1/releases/{id}`, the command line.
+public struct ReleaseStatus: Sendable, Hashable, Codable {
+  public var id: String
+  /// The service's full host name.
+  public var service: String
+  public var port: UInt16?
+  public var strategy: ReleaseSpec.Strategy
+  /// The stable subset.
+  public var from: String
+  /// The candidate subset.
+  public var to: String
+  public var state: ReleaseState
+  /// The candidate's share, in percent.
+  public var weight: Weight
+  public var mirror: Weight
+  /// What is served now, where a guard rail asks for another weight.
+  public var servedWeight: Weight
+  /// All steps; `step` is the index of the present one, and -1 before the first.
+  public var steps: [ReleaseStep]
+  public var step: Int
+  public var nextWeight: Weight?
+  /// When it moves on by itself, as far as time goes.
+  public var dueAt: Date?
+  /// What it waits for, other than time and approval; nil if there is nothing.
+  public var waitsFor: String?
+  /// Why it is where it is.
+  public var reason: String
+  public var revision: UInt64
+  /// The generation that serves it; 0 before anything is served.
+  public var generation: UInt64
+  /// Since when that is live on all proxies; nil until it is.
+  public var liveAt: Date?
+  /// Ready endpoints.
+  public var capacity: ReleaseCapacity
+  /// The routes that it divides, and those of the service's hosts that it does not touch.
+  public var routes: ReleasedRouteList
+  public var allowedNow: [ReleaseEvent.Kind]
+  public var startedAt: Date
+  public var changedAt: Date
+
+  public init(
+    _ release: Release, service: String, servedWeight: Weight, waitsFor: String?, generation: UInt64,
+    capacity: ReleaseCapacity, routes: ReleasedRouteList
+  ) {
+    id = release.id
+    self.service = service
+    port = release.spec.port
+    strategy = release.spec.strategy
+    from = release.stable.name
+    to = release.candidate.name
+    state = release.state
+    weight = release.weight
+    mirror = release.mirror
+    self.servedWeight = servedWeight
+    steps = release.spec.plan
+    step = release.step
+    nextWeight = release.nextWeight
+    dueAt = release.dueAt
+    self.waitsFor = waitsFor
+    reason = release.reason
+    revision = release.revision
+    self.generation = generation
+    liveAt = release.liveAt
+    self.capacity = capacity
+    self.routes = routes
+    allowedNow = release.state.allowedActions
+    startedAt = release.startedAt
+    changedAt = release.changedAt
+  }
+}
+
+/// What a release does to each route that could concern it.
+public struct ReleasedRouteList: Sendable, Hashable, Codable {
+  /// As `VirtualService shop/reviews: http[0] (name)`; one of them is "the service's own route" if no VirtualService has its host.
+  public var divided: [String]
+  /// With the reason.
+  public var untouched: [String]
+
+  public init(divided: [String] = [], untouched: [String] = []) {
+    self.divided = divided
+    self.untouched = untouched
+  }
+}
+
+/// Who asks for a change, and on what condition.
+public struct ReleaseRequest: Sendable, Hashable, Codable {
+  /// Shown in the ledger.
+  public var actor: String
+  public var reason: String
+  /// The same key with the same request is answered as the first time, and done once.
+  public var idempotencyKey: String?
+  /// The release is moved only if it still has this revision.
+  public var ifRevision: UInt64?
+
+  public init(actor: String = "", reason: String = "", idempotencyKey: String? = nil, ifRevision: UInt64? = nil) {
+    self.actor = actor
+    self.reason = reason
+    self.idempotencyKey = idempotencyKey
+    self.ifRevision = ifRevision
+  }
+}
+
+/// One thing that was done to a release.
+public struct ReleaseHistoryEntry: Sendable, Hashable, Codable {
+  /// Counts all entries of a store, from 1.
+  public var sequence: UInt64
+  public var release: String
+  public var at: Date
+  /// `start`, or as `ReleaseEvent.Kind`.
+  public var action: String
+  public var actor: String
+  public var reason: String
+  public var fromWeight: Weight
+  public var toWeight: Weight
+  /// The state that it led to.
+  public var state: ReleaseState
+  public var revision: UInt64
+  /// The generation that was served when it was written.
+  public var generation: UInt64
+
+  public init(
+    sequence: UInt64 = 0, _ release: Release, from weight: Weight, action: String, actor: String, reason: String,
+    generation: UInt64, at time: Date
+  ) {
+    self.sequence = sequence
+    self.release = release.id
+    at = time
+    self.action = action
+    self.actor = actor
+    self.reason = reason
+    fromWeight = weight
+    toWeight = release.weight
+    state = release.state
+    revision = release.revision
+    self.generation = generation
+  }
+}

@@ -1,0 +1,45 @@
+internal import Logging
+internal import NIOCore
+internal import NIOPosix
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
+/// The threads on which a control plane's connections live.
+struct EventLoops: Sendable {
+  /// `SCHED_IDLE` of Linux's `sched.h`, which Swift's Glibc lacks.
+  private static let idleClass: CInt = 5
+
+  /// Of proxies.
+  let proxies: MultiThreadedEventLoopGroup
+  /// One loop for those who come from where rules were just broken: what they make the process do waits for everything else,
+  /// in this process and on this machine.
+  let distrusted: MultiThreadedEventLoopGroup
+
+  static func start(count: Int, logger: Logger) async -> EventLoops {
+    let loops = EventLoops(
+      proxies: MultiThreadedEventLoopGroup(numberOfThreads: count),
+      distrusted: MultiThreadedEventLoopGroup(numberOfThreads: 1))
+    let failure = try? await loops.distrusted.next().submit(giveWayToAll).get()
+    if let failure { logger.warning("a thread's priority cannot be lowered", metadata: ["errno": "\(failure)"]) }
+    return loops
+  }
+
+  /// Puts the calling thread behind all others. The lowest priority of the usual kind would not do: a thread that has just
+  /// been given a processor keeps it for some milliseconds from those that wake up meanwhile, whatever its priority. One of
+  /// the idle class gives way at once, and still gets all of a processor that nothing else wants (sched(7), "SCHED_IDLE").
+  /// Returns what went wrong (`errno`).
+  @Sendable private static func giveWayToAll() -> CInt? {
+    var parameters = sched_param()
+    // 0 is the calling thread.
+    return sched_setscheduler(0, idleClass, &parameters) == 0 ? nil : errno
+  }
+
+  func shutDown() async {
+    try? await proxies.shutdownGracefully()
+    try? await distrusted.shutdownGracefully()
+  }
+}

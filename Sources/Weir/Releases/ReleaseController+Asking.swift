@@ -1,0 +1,50 @@
+internal import Foundation
+internal import ReleaseControl
+internal import XDSServer
+
+extension ReleaseController: ReleaseBackend {
+  func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try await perform(.action(action), on: id, request)
+  }
+
+  func status(of id: String) async throws -> ReleaseStatus { await status(of: try find(id)) }
+
+  func list() async throws -> [ReleaseStatus] {
+    var all: [ReleaseStatus] = []
+    for id in order {
+      if let release = releases[id] { all.append(await status(of: release)) }
+    }
+    return all
+  }
+
+  func history(of id: String) async throws -> [ReleaseHistoryEntry] {
+    _ = try find(id)
+    return try await journal.history(of: id)
+  }
+
+  func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
+    let first = await status(of: try find(id))
+    // A slow reader gets the newest; what came between is in the history.
+    let (stream, continuation) = AsyncThrowingStream.makeStream(
+      of: ReleaseStatus.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(16))
+    let key = UUID()
+    watchers[id, default: [:]][key] = continuation
+    continuation.onTermination = { [weak self] _ in
+      Task { await self?.forgetWatcher(key, of: id) }
+    }
+    continuation.yield(first)
+    return stream
+  }
+
+  func live(
+    _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
+  ) async throws -> LiveReport {
+    let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
+    return LiveReport(try await server.live(query, within: time), scope)
+  }
+
+  private func forgetWatcher(_ key: UUID, of id: String) {
+    watchers[id]?[key] = nil
+    if watchers[id]?.isEmpty == true { watchers[id] = nil }
+  }
+}

@@ -1,0 +1,95 @@
+internal import Foundation
+internal import Logging
+internal import ReleaseControl
+internal import TrafficModel
+internal import XDSServer
+
+// What releases do by themselves: they notice that they are live, wait out their pauses, take the next step when the subsets can
+// carry it, and do what guard rails ask for.
+extension ReleaseController {
+  private static let itself = "weir"
+
+  /// Lets all releases go on from where they are.
+  func run() {
+    for id in order { drive(id) }
+  }
+
+  func stop() {
+    isRunning = false
+    for driver in drivers.values { driver.cancel() }
+    drivers = [:]
+    for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
+    watchers = [:]
+  }
+
+  /// Waits for whatever comes next for a release, in place of what was waited for.
+  func drive(_ id: String) {
+    drivers.removeValue(forKey: id)?.cancel()
+    guard isRunning, let release = releases[id], release.liveAt == nil || release.dueAt != nil else { return }
+    drivers[id] = Task {
+      do {
+        try await self.waitAndMove(id, at: release.revision)
+      } catch {
+        if !Task.isCancelled {
+          logger.error("release cannot go on", metadata: ["release": "\(id)", "error": "\(error)"])
+        }
+      }
+    }
+  }
+
+  private func waitAndMove(_ id: String, at revision: UInt64) async throws {
+    guard let release = releases[id], release.revision == revision else { return }
+    if release.liveAt == nil {
+      let generation = await pipeline.view(of: release).generation
+      let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain)
+      for await state in server.convergences(of: query) where state.isLive { break }
+      try Task.checkCancellation()
+      try await note(.live, id, revision, "")
+    }
+    guard let due = releases[id]?.dueAt, releases[id]?.revision == revision else { return }
+    let left = due.timeIntervalSince(clock.now())
+    if left > 0 { try await clock.sleep(.milliseconds(Int64((left * 1000).rounded(.up)))) }
+    try await advance(id, revision)
+  }
+
+  private func advance(_ id: String, _ revision: UInt64) async throws {
+    guard var outcome = releases[id], outcome.revision == revision else { return }
+    let release = outcome
+    guard (try? outcome.take(.advance, at: now)) == true else { return }
+    let shortfall = release.shortfall(for: outcome.weight, await pipeline.capacity(of: release))
+    guard let shortfall, outcome.weight > .none else { return try await note(.advance, id, revision, "") }
+    // The next notice about the service's endpoints comes back here.
+    waits[id] = "\(shortfall)"
+    await tell(release)
+  }
+
+  /// An event of a release's own, unless somebody has moved it meanwhile.
+  private func note(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
+    guard let known = releases[id] else { return }
+    try await alone(on: known.service) { try await $0.noteAlone(event, id, revision, reason) }
+  }
+
+  private func noteAlone(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
+    guard var release = releases[id], release.revision == revision else { return }
+    let before = release.weight
+    guard try release.take(event, reason: reason, at: now) else { return }
+    try await commit(
+      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "")
+  }
+
+  /// What guard rails found. The pipeline has acted on it already; here it becomes a part of the release.
+  func take(_ notice: ReleasedServices.Notice) async {
+    for (id, event, reason) in notice.events {
+      guard let release = releases[id] else { continue }
+      do {
+        try await note(event, id, release.revision, reason)
+      } catch {
+        logger.error("a guard rail's move could not be kept", metadata: ["release": "\(id)", "error": "\(error)"])
+      }
+    }
+    for id in order where waits[id] != nil && releases[id]?.service == notice.service {
+      waits[id] = nil
+      drive(id)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+internal import ReleaseControl
+internal import TrafficModel
+
+extension ReleaseController {
+  func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try spec.validate()
+    guard let service = HostName.service(spec.service.lowercased(), clusterDomain: clusterDomain) else {
+      throw ReleaseError(
+        .invalid, "\(spec.service) names no service: NAME.NAMESPACE, or with .svc or .svc.\(clusterDomain) behind it")
+    }
+    return try await alone(on: service) { try await $0.start(spec, of: service, request) }
+  }
+
+  private func start(
+    _ spec: ReleaseSpec, of service: NamespacedName, _ request: ReleaseRequest
+  ) async throws -> ReleaseStatus {
+    let fingerprint = "start \(String(decoding: try ReleaseJSON.encode(spec), as: UTF8.self))"
+    if let answer = try await replay(request, fingerprint) { return answer }
+    let (release, replaced) = try await prepare(spec, service, request)
+    var changed: [(Release, Weight)] = []
+    for var old in replaced {
+      let weight = old.weight
+      try old.take(.action(.retire), reason: "\(release.id) takes its place", at: now)
+      changed.append((old, weight))
+    }
+    changed.append((release, .none))
+    try await commit(changed, action: "start", request, fingerprint)
+    return await status(of: release)
+  }
+
+  /// - Returns: with the new release those that are over and give way to it.
+  private func prepare(
+    _ spec: ReleaseSpec, _ service: NamespacedName, _ request: ReleaseRequest
+  ) async throws -> (Release, replaced: [Release]) {
+    guard let ground = await pipeline.ground(for: spec, of: service) else {
+      throw ReleaseError(.unknownService, "there is no service \(service)")
+    }
+    let http = ground.ports.filter(\.applicationProtocol.isHTTP).map(\.port).sorted()
+    guard !http.isEmpty else {
+      throw ReleaseError(.invalid, "\(service) has no HTTP port, and only HTTP can be divided")
+    }
+    if let port = spec.port, !http.contains(port) {
+      throw ReleaseError(
+        .invalid, "\(service) has no HTTP port \(port); it has \(http.map(String.init).joined(separator: ", "))")
+    }
+    let others = releases.values.filter {
+      $0.service == service && $0.state.isInForce
+        && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
+    }.sorted { $0.id < $1.id }
+    for other in others { try checkSuccession(spec, after: other) }
+    let number = releases.values.filter { $0.service == service }.count + 1
+    let id = "\(service.name).\(service.namespace)-\(number)"
+    func release(holds: Bool) -> Release {
+      Release(
+        id: id, spec: spec, service: service, stable: ground.stable, candidate: ground.candidate,
+        baseline: ground.capacity.stable, reason: request.reason, at: now, holds: holds)
+    }
+    let started = release(holds: false)
+    // Whoever gets requests, by weight, rule or as copies, has to be there.
+    let takes = started.weight > .none || !spec.rules.isEmpty || started.mirror > .none || spec.previewHost != nil
+    let shortfall =
+      started.shortfall(for: started.weight, ground.capacity, from: Weight.none)
+      ?? (takes && ground.capacity.candidate < max(1, spec.guardRails.minimumReady)
+        ? CapacityShortfall(
+          subset: spec.candidate, ready: ground.capacity.candidate, needed: max(1, spec.guardRails.minimumReady),
+          weight: started.weight)
+        : nil)
+    if let shortfall {
+      guard spec.guardRails.onShortfall == .hold else { throw ReleaseError(.notEnoughCapacity, "\(shortfall)") }
+      return (release(holds: true), others)
+    }
+    if ground.capacity.stable == 0 {
+      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
+    }
+    return (started, others)
+  }
+
+  /// A release takes the place of one that is over, if it starts where that one has left the service.
+  private func checkSuccession(_ spec: ReleaseSpec, after other: Release) throws {
+    guard other.state == .succeeded || other.state == .rolledBack else {
+      throw ReleaseError(
+        .alreadyReleased,
+        "release \(other.id) of \(other.service) is \(other.state.phrase); allowed for it now: "
+          + other.state.allowedActions.map(\.rawValue).joined(separator: ", "), release: other.id,
+        allowedNow: other.state.allowedActions)
+    }
+    let present = other.state == .succeeded ? other.candidate.name : other.stable.name
+    guard spec.stable == present else {
+      throw ReleaseError(
+        .alreadyReleased,
+        "release \(other.id) has left \(other.service) at \(present): start from there, or retire it first",
+        release: other.id, allowedNow: other.state.allowedActions)
+    }
+  }
+}

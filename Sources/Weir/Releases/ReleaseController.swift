@@ -1,0 +1,196 @@
+internal import Foundation
+internal import Logging
+internal import ReleaseControl
+internal import Synchronization
+internal import TrafficModel
+internal import XDSServer
+
+/// Runs the releases of a control plane: takes what is asked, keeps it, has it served, and takes the steps that are due.
+///
+///     request → state machine → guard rails → journal (durable) → pipeline (one generation) → answer
+///
+/// One change of a service at a time, in the order in which they came; services do not wait for one another.
+actor ReleaseController {
+  let pipeline: Pipeline
+  let journal: any ReleaseJournal
+  let server: XDSServer
+  let clock: ReleaseClock
+  let clusterDomain: String
+  let logger: Logger
+
+  var releases: [String: Release] = [:]
+  /// By the time when they were started.
+  var order: [String] = []
+  var answers: [String: ReleaseAnswer] = [:]
+  /// What a release waits for before it can go on by itself.
+  var waits: [String: String] = [:]
+  var drivers: [String: Task<Void, Never>] = [:]
+  var watchers: [String: [UUID: AsyncThrowingStream<ReleaseStatus, any Error>.Continuation]] = [:]
+  private var busy: Set<NamespacedName> = []
+  private var queues: [NamespacedName: [CheckedContinuation<Void, Never>]] = [:]
+  var isRunning = true
+
+  init(
+    pipeline: Pipeline, journal: any ReleaseJournal, releases: [Release], answers: [String: ReleaseAnswer],
+    server: XDSServer, clock: ReleaseClock, clusterDomain: String, logger: Logger
+  ) {
+    self.pipeline = pipeline
+    self.journal = journal
+    self.server = server
+    self.clock = clock
+    self.clusterDomain = clusterDomain
+    self.logger = logger
+    self.answers = answers
+    for release in releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
+      self.releases[release.id] = release
+      order.append(release.id)
+    }
+  }
+
+  // MARK: One at a time
+
+  /// Runs a change of a service when those before it are done. Once it has begun it is carried through, even if whoever asked
+  /// goes away.
+  func alone<Result: Sendable>(
+    on service: NamespacedName,
+    _ body: @escaping @Sendable (_ controller: isolated ReleaseController) async throws -> Result
+  ) async throws -> Result {
+    if !busy.insert(service).inserted {
+      await withCheckedContinuation { queues[service, default: []].append($0) }
+    }
+    defer { release(service) }
+    try Task.checkCancellation()
+    return try await Task { try await body(self) }.value
+  }
+
+  private func release(_ service: NamespacedName) {
+    guard var queue = queues[service], !queue.isEmpty else {
+      busy.remove(service)
+      return
+    }
+    let next = queue.removeFirst()
+    queues[service] = queue.isEmpty ? nil : queue
+    next.resume()
+  }
+
+  // MARK: Moving a release
+
+  func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
+  }
+
+  private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    let fingerprint = "\(id) \(event)"
+    if let answer = try await replay(request, fingerprint) { return answer }
+    var release = try find(id)
+    try checkRevision(request, release)
+    let before = release
+    let holds = try await holds(event, release)
+    guard try release.take(event, reason: request.reason, at: now, holds: holds) else {
+      return await status(of: release)
+    }
+    try await commit([(release, before.weight)], action: event.kind.rawValue, request, fingerprint)
+    return await status(of: release)
+  }
+
+  /// Keeps releases as they are now, has them served, and lets them go on from there.
+  ///
+  /// - Parameter changed: with the weight that each had before; the last is the one that was asked for.
+  func commit(
+    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
+  ) async throws {
+    guard let asked = changed.last?.release else { return }
+    let generation = await pipeline.generationNumber
+    let entries = changed.map { release, weight in
+      ReleaseHistoryEntry(
+        release, from: weight, action: release.id == asked.id ? action : "retire", actor: request.actor,
+        reason: release.id == asked.id ? request.reason : "\(asked.id) takes its place", generation: generation, at: now
+      )
+    }
+    let answer = ReleaseAnswer(request: fingerprint, release: asked.id, revision: asked.revision)
+    do {
+      try await journal.commit(
+        ReleaseJournalChange(
+          releases: changed.map(\.release), entries: entries, key: request.idempotencyKey.map { ($0, answer) }))
+    } catch {
+      throw ReleaseError(.notDurable, "the change could not be kept, and is not made: \(error)", release: asked.id)
+    }
+    if let key = request.idempotencyKey { answers[key] = answer }
+    for (release, _) in changed {
+      if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
+      waits[release.id] = nil
+    }
+    await pipeline.serve(changed.map(\.release))
+    for (release, _) in changed {
+      await tell(release)
+      drive(release.id)
+    }
+  }
+
+  /// Answers a request that was done already with the release as it is; nil if the key is new.
+  func replay(_ request: ReleaseRequest, _ fingerprint: String) async throws -> ReleaseStatus? {
+    guard let key = request.idempotencyKey, let answer = answers[key] else { return nil }
+    guard answer.request == fingerprint else {
+      throw ReleaseError(
+        .keyReused, "the idempotency key \(key) was used for \(answer.request)", release: answer.release)
+    }
+    return await status(of: try find(answer.release))
+  }
+
+  private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {
+    guard let expected = request.ifRevision, expected != release.revision else { return }
+    throw ReleaseError(
+      .stale,
+      "release \(release.id) has revision \(release.revision), and not \(expected): \(release.state.phrase), "
+        + "\(release.weight) on \(release.candidate.name)", release: release.id,
+      allowedNow: release.state.allowedActions)
+  }
+
+  /// Whether the weight that an event leads to has to wait until the subsets can carry it.
+  ///
+  /// - Throws: `notEnoughCapacity` where it is not to wait but to be refused.
+  private func holds(_ event: ReleaseEvent, _ release: Release) async throws -> Bool {
+    var outcome = release
+    guard try outcome.take(event, at: now), outcome.state.isInForce else { return false }
+    let capacity = await pipeline.capacity(of: release)
+    if case .end = ReleaseState.moves[release.state]?[event.kind] {
+      // The way back is always open, unless it leads to nobody.
+      guard case .action(.rollback) = event, capacity.stable == 0, capacity.candidate > 0, release.weight > .none else {
+        return false
+      }
+      throw ReleaseError(
+        .notEnoughCapacity, "\(release.stable.name) has no ready endpoint, and \(release.candidate.name) has",
+        release: release.id, allowedNow: release.state.allowedActions)
+    }
+    guard let shortfall = release.shortfall(for: outcome.weight, capacity) else { return false }
+    if release.spec.guardRails.onShortfall == .hold { return true }
+    throw ReleaseError(
+      .notEnoughCapacity, "\(shortfall)", release: release.id, allowedNow: release.state.allowedActions)
+  }
+
+  func find(_ id: String) throws -> Release {
+    guard let release = releases[id] else {
+      throw ReleaseError(.unknownRelease, "there is no release \(id)", release: id)
+    }
+    return release
+  }
+
+  /// As it will be read back.
+  var now: Date { ReleaseJSON.stored(clock.now()) }
+
+  // MARK: Looking
+
+  func status(of release: Release) async -> ReleaseStatus {
+    let view = await pipeline.view(of: release)
+    return ReleaseStatus(
+      release, service: "\(release.service.name).\(release.service.namespace).svc.\(clusterDomain)",
+      servedWeight: view.servedWeight, waitsFor: waits[release.id] ?? view.note, generation: view.generation,
+      capacity: view.capacity, routes: view.routes)
+  }
+
+  func tell(_ release: Release) async {
+    guard let watchers = watchers[release.id] else { return }
+    let status = await status(of: release)
+    for watcher in watchers.values { watcher.yield(status) }
+  }
+}

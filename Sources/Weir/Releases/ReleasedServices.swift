@@ -1,0 +1,108 @@
+internal import ReleaseControl
+internal import TrafficCompiler
+internal import TrafficModel
+
+/// The releases that shape routes now, and what the compiler was told of them. A value of the pipeline's.
+struct ReleasedServices {
+  /// Something about a released service, for whoever keeps the releases.
+  struct Notice: Sendable {
+    var service: NamespacedName
+    /// What guard rails ask for.
+    var events: [(release: String, event: ReleaseEvent, reason: String)] = []
+  }
+
+  /// What is served of a release.
+  struct Served: Sendable {
+    var weight: Weight
+    /// What a guard rail says; nil if nothing.
+    var note: String?
+    /// The generation that serves it.
+    var generation: UInt64
+  }
+
+  private var releases: [NamespacedName: [String: Release]] = [:]
+  private var overlays: [NamespacedName: [ReleaseOverlay]] = [:]
+  private var served: [String: Served] = [:]
+
+  /// Nil for a release that is not in force.
+  subscript(id: String) -> Served? { served[id] }
+
+  /// Takes releases as they are now, and tells the compiler, as one change.
+  mutating func set(_ changed: [Release], in compiler: TrafficCompiler) -> [Notice] {
+    var edits: [Edit] = []
+    for release in changed {
+      releases[release.service, default: [:]][release.id] = release.state.isInForce ? release : nil
+      if releases[release.service]?.isEmpty == true { releases[release.service] = nil }
+      if !release.state.isInForce { served[release.id] = nil }
+      edits += release.previewEdits
+    }
+    return settle(Set(changed.map(\.service)), edits, in: compiler)
+  }
+
+  /// Looks at released services whose endpoints have changed, and tells the compiler what guard rails make of it.
+  mutating func settleCapacities(in compiler: TrafficCompiler) -> [Notice] {
+    let services = compiler.takeChangedCapacities()
+    return services.isEmpty ? [] : settle(services, [], in: compiler)
+  }
+
+  private mutating func settle(
+    _ services: Set<NamespacedName>, _ edits: [Edit], in compiler: TrafficCompiler
+  ) -> [Notice] {
+    var notices: [Notice] = []
+    var told: [NamespacedName: [ReleaseOverlay]] = [:]
+    for service in services.sorted() {
+      var notice = Notice(service: service)
+      var wanted: [ReleaseOverlay] = []
+      for release in (releases[service] ?? [:]).values.sorted(by: { $0.id < $1.id }) {
+        let guarded = release.guarded(compiler.capacity(of: release))
+        guard let overlay = guarded.overlay else { continue }
+        wanted.append(overlay)
+        if let event = guarded.event { notice.events.append((release.id, event, guarded.note ?? "")) }
+        served[release.id] = Served(
+          weight: overlay.weight, note: guarded.note,
+          generation: served[release.id]?.generation ?? compiler.generation.number)
+      }
+      if wanted != overlays[service] ?? [] {
+        overlays[service] = wanted.isEmpty ? nil : wanted
+        told[service] = wanted
+      }
+      notices.append(notice)
+    }
+    if !told.isEmpty || !edits.isEmpty {
+      let generation = compiler.apply(edits, releases: told).number
+      for service in told.keys {
+        for id in (releases[service] ?? [:]).keys { served[id]?.generation = generation }
+      }
+    }
+    _ = compiler.takeChangedCapacities()
+    return notices
+  }
+}
+
+extension TrafficCompiler {
+  /// The ready endpoints of a release's subsets, as they are declared now, or else as they were when it started.
+  func capacity(of release: Release) -> ReleaseCapacity {
+    func ready(_ subset: DestinationRule.Subset) -> Int {
+      let labels = (declaredSubset(subset.name, of: release.service) ?? subset).labels
+      return readyEndpoints(of: release.service, port: release.spec.port, labels: labels)
+    }
+    return ReleaseCapacity(stable: ready(release.stable), candidate: ready(release.candidate))
+  }
+}
+
+extension Release {
+  /// A preview host is a VirtualService of its own.
+  fileprivate var previewEdits: [Edit] {
+    guard spec.previewHost != nil else { return [] }
+    let id = NamespacedName(namespace: service.namespace, name: "~preview-\(self.id)")
+    guard let previewHost else { return [.delete(ObjectKey(.virtualService, id))] }
+    let destination = RouteDestination(
+      host: "\(service.name).\(service.namespace)", subset: candidate.name, port: spec.port)
+    return [
+      .upsert(
+        .virtualService(
+          VirtualService(
+            id: id, hosts: [previewHost], http: [HTTPRoute(name: "preview", destinations: [destination])])))
+    ]
+  }
+}

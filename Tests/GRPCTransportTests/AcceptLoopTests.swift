@@ -1,0 +1,84 @@
+import Foundation
+import NIOCore
+import Testing
+
+@testable import GRPCTransport
+
+/// What is done when the system has no descriptors left.
+@Suite struct AcceptLoopTests {
+  /// A system that fails as it is told to, and writes down what it is asked for.
+  private final class Script: AcceptSystem {
+    enum Done: Equatable { case served(CInt), shed(CInt), closed(CInt), rested }
+
+    private var accepts: [Accepted]
+    /// The reserve, as long as it can be had.
+    var reserves: [CInt]
+    private(set) var done: [Done] = []
+
+    init(_ accepts: [Accepted], reserves: [CInt]) {
+      self.accepts = accepts
+      self.reserves = reserves
+    }
+
+    func accept() -> Accepted { accepts.removeFirst() }
+    func openReserve() -> CInt? { reserves.isEmpty ? nil : reserves.removeFirst() }
+    func close(_ descriptor: CInt) { done.append(.closed(descriptor)) }
+    func serve(_ descriptor: CInt, _ peer: SocketAddress?) { done.append(.served(descriptor)) }
+    func shed(_ descriptor: CInt) { done.append(.shed(descriptor)) }
+    func rest() { done.append(.rested) }
+
+    func run(steps: Int) -> [Done] {
+      var loop = AcceptLoop(self)
+      for _ in 0..<steps { loop.step() }
+      loop.end()
+      return done
+    }
+  }
+
+  private func connection(_ descriptor: CInt) -> Accepted { .connection(descriptor, nil) }
+
+  @Test func connectionsAreServedAndTheReserveIsGivenBackAtTheEnd() {
+    let system = Script([connection(5), connection(6)], reserves: [3])
+    #expect(system.run(steps: 2) == [.served(5), .served(6), .closed(3)])
+  }
+
+  @Test(arguments: [EMFILE, ENFILE])
+  func withoutDescriptorsTheNextConnectionIsTurnedAwayByMeansOfTheReserve(errno: CInt) {
+    let system = Script([.failure(errno), connection(3), connection(6)], reserves: [3, 4])
+    #expect(system.run(steps: 2) == [.closed(3), .shed(3), .served(6), .closed(4)])
+  }
+
+  @Test func ifSomebodyElseTakesTheReserveTheListenerRests() {
+    let system = Script([.failure(EMFILE), .failure(EMFILE), .failure(EMFILE), connection(8)], reserves: [3])
+    // No reserve can be had at first, so the third failure has none to give up; nor can the connection be kept then.
+    #expect(system.run(steps: 3) == [.closed(3), .rested, .rested, .shed(8), .rested])
+  }
+
+  @Test func aConnectionWhoseDescriptorWasTheLastIsTurnedAway() {
+    let system = Script([connection(5), connection(6)], reserves: [])
+    system.reserves = []
+    #expect(system.run(steps: 1) == [.shed(5), .rested])
+  }
+
+  @Test func outOfMemoryTheListenerRestsAndKeepsItsReserve() {
+    let system = Script([.failure(ENOMEM), connection(5)], reserves: [3])
+    #expect(system.run(steps: 2) == [.rested, .served(5), .closed(3)])
+  }
+
+  @Test(arguments: [EINTR, ECONNABORTED, EPROTO, EHOSTUNREACH])
+  func whatFailsForOneConnectionIsNoReasonToRest(errno: CInt) {
+    let system = Script([.failure(errno), connection(5)], reserves: [3])
+    #expect(system.run(steps: 2) == [.served(5), .closed(3)])
+  }
+
+  /// A socket that does not block has no connection: asking again at once would take a whole processor.
+  @Test func withoutAConnectionTheListenerRests() {
+    let system = Script([.failure(EAGAIN)], reserves: [3])
+    #expect(system.run(steps: 1) == [.rested, .closed(3)])
+  }
+
+  @Test func aFailureThatNobodyKnowsDoesNotMakeTheThreadSpin() {
+    let system = Script([.failure(EBADF)], reserves: [3])
+    #expect(system.run(steps: 1) == [.rested, .closed(3)])
+  }
+}

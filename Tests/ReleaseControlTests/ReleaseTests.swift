@@ -1,0 +1,156 @@
+import Foundation
+import ReleaseControl
+import Testing
+import TrafficModel
+
+@Suite struct ReleaseTests {
+  @Test func aCanaryGoesThroughItsStepsAndKeepsTheOldVersionWarm() throws {
+    var canary = release()
+    #expect((canary.state, canary.weight, canary.dueAt) == (.running, 5, nil))
+    try canary.take(.live, at: after(3))
+    #expect(canary.dueAt == after(63), "the pause begins when the step is live everywhere")
+    try canary.take(.advance, at: after(63))
+    #expect((canary.state, canary.weight, canary.liveAt) == (.awaitingApproval, 50, nil))
+    try canary.take(.action(.approve), at: after(70))
+    #expect((canary.state, canary.weight, canary.step) == (.running, 100, 2))
+    try canary.take(.live, at: after(71))
+    #expect(canary.dueAt == after(71), "the last step waits for nothing more")
+    try canary.take(.advance, at: after(71))
+    #expect((canary.state, canary.weight) == (.keepingWarm, 100))
+    #expect(canary.dueAt == after(671))
+    #expect(canary.liveAt == after(71), "nothing changed on the wire, so it is still live")
+    try canary.take(.advance, at: after(671))
+    #expect(canary.state == .succeeded)
+    try canary.take(.action(.rollback), at: after(700))
+    #expect((canary.state, canary.weight, canary.liveAt) == (.rolledBack, 0, nil))
+  }
+
+  @Test func aStoppedReleasePausesAnew() throws {
+    let canary = try release().after(.live, .action(.pause), .action(.resume))
+    #expect(canary.state == .running)
+    #expect(canary.liveAt == after(1), "it stayed live")
+    #expect(canary.dueAt == after(63))
+  }
+
+  @Test func aMissingLastStepIsAdded() {
+    let spec = ReleaseSpec.canary(of: "a.b", from: "v1", to: "v2", steps: [5, 0.5])
+    #expect(spec.plan.map(\.weight) == [5, 0.5, 100])
+    #expect(throws: ReleaseError.self) { try spec.validate() }
+    #expect(ReleaseSpec.canary(of: "a.b", from: "v1", to: "v2", steps: []).plan.map(\.weight) == [100])
+  }
+
+  @Test func blueGreenPreviewsSwitchesAndWarms() throws {
+    let rule = RequestRule(headers: ["x-preview": .present])
+    var switching = release(
+      .blueGreen(of: "reviews.shop", from: "v1", to: "v2", preview: [rule], previewHost: "p.example"))
+    #expect((switching.state, switching.weight, switching.previewHost) == (.awaitingApproval, 0, "p.example"))
+    #expect(switching.overlay?.rules == [rule])
+    try switching.take(.action(.approve), at: after(5))
+    #expect((switching.state, switching.weight) == (.running, 100))
+    #expect(switching.overlay?.rules == [], "with everything on the candidate no rule decides anything")
+    try switching.take(.live, at: after(6))
+    try switching.take(.advance, at: after(6))
+    #expect((switching.state, switching.dueAt, switching.previewHost) == (.keepingWarm, after(606), nil))
+    try switching.take(.action(.rollback), at: after(10))
+    #expect(switching.overlay?.weight == Weight.none)
+  }
+
+  @Test func rulesAloneDecideUntilSomebodyDoes() throws {
+    let rule = RequestRule(cookies: ["group": .exact("b")])
+    let byRules = release(.rules([rule], of: "reviews.shop", from: "v1", to: "v2"))
+    #expect((byRules.state, byRules.weight, byRules.overlay?.rules) == (.awaitingApproval, 0, [rule]))
+    #expect(try byRules.after(.action(.rollback)).overlay?.rules == [])
+    #expect(try byRules.after(.action(.approve)).weight == 100)
+  }
+
+  @Test func mirrorComesFirst() throws {
+    var mirrored = release(
+      .mirrorFirst(of: "reviews.shop", from: "v1", to: "v2", share: 10, for: .for(.seconds(30)), steps: [20, 100]))
+    #expect((mirrored.state, mirrored.weight, mirrored.mirror) == (.running, 0, 10))
+    #expect(mirrored.overlay?.mirror == 10)
+    try mirrored.take(.live, at: after(1))
+    #expect(mirrored.dueAt == after(31))
+    try mirrored.take(.advance, at: after(31))
+    #expect((mirrored.state, mirrored.weight, mirrored.mirror) == (.awaitingApproval, 20, 0))
+  }
+
+  @Test func whatAReleaseMakesOfRoutesEndsWithIt() throws {
+    #expect(try release().after(.action(.abort)).overlay == nil)
+    #expect(try release().after(.action(.rollback)).overlay?.weight == Weight.none)
+    #expect(try release().after(.action(.rollback), .action(.retire)).overlay == nil)
+  }
+
+  // MARK: Capacity
+
+  @Test func aShareNeedsItsPartOfTheEndpoints() {
+    let rails = GuardRails(minimumReady: 2)
+    #expect(rails.needed(for: 0, baseline: 10) == 0)
+    #expect(rails.needed(for: 5, baseline: 10) == 2, "the minimum")
+    #expect(rails.needed(for: 25, baseline: 10) == 3, "rounded up")
+    #expect(rails.needed(for: 100, baseline: 10) == 10)
+    #expect(GuardRails(capacity: 50).needed(for: 100, baseline: 9) == 5)
+    #expect(GuardRails(capacity: 0).needed(for: 100, baseline: 9) == 1)
+    #expect(rails.needed(for: 0.01, baseline: 1_000_000) == 100)
+  }
+
+  @Test func onlyWhoGetsMoreIsLookedAt() throws {
+    let canary = try release().after(.action(.setWeight(50)))
+    #expect(canary.shortfall(for: 50, ReleaseCapacity(stable: 0, candidate: 0)) == nil)
+    let more = try #require(canary.shortfall(for: 60, ReleaseCapacity(stable: 10, candidate: 5)))
+    #expect("\(more)" == "v2 has 5 ready endpoints of 6 that 60 % of the traffic need")
+    #expect(canary.shortfall(for: 60, ReleaseCapacity(stable: 0, candidate: 6)) == nil)
+    let less = try #require(canary.shortfall(for: 30, ReleaseCapacity(stable: 6, candidate: 5)))
+    #expect((less.subset, less.needed) == ("v1", 7))
+    #expect(canary.shortfall(for: 60, ReleaseCapacity(stable: 20, candidate: 6)) != nil, "the stable version has grown")
+  }
+
+  @Test(arguments: GuardRails.Emptiness.allCases)
+  func anEmptyCandidate(_ policy: GuardRails.Emptiness) throws {
+    var spec = release().spec
+    spec.guardRails.onEmpty = policy
+    let canary = release(spec)
+    let (overlay, event, note) = canary.guarded(ReleaseCapacity(stable: 10, candidate: 0))
+    #expect(note == "v2 has no ready endpoint")
+    switch policy {
+    case .fail: #expect((overlay?.weight, event) == (5, nil))
+    case .spill: #expect((overlay?.weight, event) == (Weight.none, nil))
+    case .freezeAndRollBack:
+      #expect((overlay?.weight, event) == (Weight.none, .trip))
+      #expect(try canary.after(.trip).overlay == overlay, "what is served at once is what the release then says")
+    }
+    #expect(canary.guarded(ReleaseCapacity(stable: 10, candidate: 1)).overlay == canary.overlay)
+  }
+
+  @Test func anEmptyStableSubset() throws {
+    let canary = release()
+    let (overlay, event, _) = canary.guarded(ReleaseCapacity(stable: 0, candidate: 3))
+    #expect((overlay?.weight, event) == (100, .freeze))
+    let frozen = try canary.after(.freeze)
+    #expect(frozen.guarded(ReleaseCapacity(stable: 0, candidate: 3)).overlay?.weight == 100)
+    #expect(frozen.guarded(ReleaseCapacity(stable: 0, candidate: 3)).event == nil, "it is frozen already")
+    #expect(frozen.guarded(ReleaseCapacity(stable: 1, candidate: 3)).overlay?.weight == 5)
+    let both = canary.guarded(ReleaseCapacity(stable: 0, candidate: 0))
+    #expect((both.overlay?.weight, both.event) == (5, .freeze))
+  }
+
+  @Test func aVersionThatWasRolledBackGetsNothing() throws {
+    let back = try release().after(.action(.rollback))
+    let (overlay, event, note) = back.guarded(ReleaseCapacity(stable: 0, candidate: 5))
+    #expect((overlay?.weight, event, note) == (Weight.none, nil, nil))
+  }
+
+  @Test func aWeightThatCannotBeCarriedIsHeld() throws {
+    var canary = release()
+    try canary.take(.action(.setWeight(40)), at: after(1), holds: true)
+    #expect((canary.state, canary.weight, canary.target, canary.nextWeight) == (.manual, 5, 40, 40))
+    try canary.take(.advance, at: after(2))
+    #expect((canary.state, canary.weight, canary.target) == (.manual, 40, nil))
+    try canary.take(.action(.promote), at: after(3), holds: true)
+    #expect((canary.weight, canary.target) == (40, 100))
+    try canary.take(.advance, at: after(4))
+    #expect((canary.state, canary.weight) == (.running, 100))
+    let waiting = release(holds: true)
+    #expect((waiting.state, waiting.step, waiting.weight) == (.running, -1, 0))
+    #expect(try waiting.after(.live, .advance).weight == 5)
+  }
+}
