@@ -97,6 +97,13 @@ let package = Package(
       "ReleaseStores",
       ["StateStore", .product(name: "GRDB", package: "GRDB.swift"), .product(name: "Crypto", package: "swift-crypto")]),
     library("ReleaseStoreConformance", ["ReleaseStores"]),
+    library(
+      "ReleaseNotifications",
+      [
+        "ReleaseStores", logging, nio("NIOCore"), nio("NIOHTTP1"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Crypto", package: "swift-crypto"),
+      ]),
 
     // Seen from outside.
     library("Telemetry"),
@@ -114,7 +121,8 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer",
+        "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
@@ -170,6 +178,9 @@ let package = Package(
       "WeirFuzz", path: "fuzz/WeirFuzz",
       ["WireFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+    // Commits to a release store until it is killed; not part of a product.
+    program("ReleaseCommits", path: "fuzz/ReleaseCommits", ["ReleaseStores", "ReleaseStoreConformance"]),
+
     // Random edits of the core, in an optimised build with its checks on; not part of a product.
     program(
       "RandomEdits", path: "fuzz/RandomEdits", ["Admission", "TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
@@ -203,6 +214,7 @@ let package = Package(
     tests(of: "Admission", ["TrafficModel"]),
     tests(of: "StateStore", ["ManifestSource", "TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
     tests(of: "ReleaseStores", ["ReleaseStoreConformance"]),
+    tests(of: "ReleaseNotifications", ["ReleaseStores", "EnvoyHarness", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "Telemetry"),
     tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
     tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot", "EnvoyHarness"]),
@@ -215,7 +227,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "ReleaseControl", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource",
+        "TrafficModel", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "ManifestSource",
         "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
@@ -233,9 +246,18 @@ let package = Package(
       ],
       swiftSettings: settings),
     .testTarget(
-      name: "CrashTests", dependencies: ["EnvoyHarness", "GRPCTransport", "EnvoyAPI", nio("NIOCore"), nio("NIOPosix")],
+      name: "CrashTests",
+      dependencies: [
+        "EnvoyHarness", "GRPCTransport", "EnvoyAPI", "ReleaseStores", "ReleaseStoreConformance", nio("NIOCore"),
+        nio("NIOPosix"),
+      ],
       swiftSettings: settings),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["EnvoyHarness", nio("NIOCore")], swiftSettings: settings),
+      name: "EndToEndTests",
+      dependencies: [
+        "EnvoyHarness", "EnvoyBootstrap", "ReleaseControl", "TrafficModel", "Weir", "XDSServer", logging,
+        nio("NIOCore"),
+      ],
+      swiftSettings: settings),
   ]
 )

@@ -22,6 +22,42 @@ public struct AdminClient: Sendable {
   /// `GET /v1/changes`.
   public func changes() async throws -> ChangeList { try await get("/v1/changes", as: ChangeList.self) }
 
+  /// `GET /v1/convergence`. The client's time must be longer than the time to wait.
+  public func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
+    var query = [("scope", request.scope), ("wait", Self.seconds(request.wait))]
+    if let generation = request.generation { query.append(("generation", "\(generation)")) }
+    if let service = request.service { query.append(("service", service)) }
+    if request.atLeast > 0 { query.append(("at-least", "\(request.atLeast)")) }
+    if request.listsLive { query.append(("all", "true")) }
+    return try await get("/v1/convergence" + Self.text(of: query), as: ConvergenceReport.self)
+  }
+
+  /// `GET /v1/safe-to-terminate`. The client's time must be longer than the time to wait.
+  public func termination(_ request: TerminationRequest) async throws -> TerminationReport {
+    var query = [("wait", Self.seconds(request.wait))]
+    switch request.subject {
+    case .endpoint(let address): query.append(("address", address))
+    case .subset(let subset, let service, let port):
+      query += [("service", service), ("subset", subset)]
+      if let port { query.append(("port", "\(port)")) }
+    }
+    return try await get("/v1/safe-to-terminate" + Self.text(of: query), as: TerminationReport.self)
+  }
+
+  private static func seconds(_ duration: Duration) -> String { "\(duration / .milliseconds(1))ms" }
+
+  private static func text(of query: [(String, String)]) -> String {
+    let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~".utf8)
+    func escaped(_ text: String) -> String {
+      text.utf8.map { byte in
+        if plain.contains(byte) { return String(UnicodeScalar(byte)) }
+        let digits = String(byte, radix: 16, uppercase: true)
+        return "%" + (digits.count < 2 ? "0" : "") + digits
+      }.joined()
+    }
+    return "?" + query.map { "\($0.0)=\(escaped($0.1))" }.joined(separator: "&")
+  }
+
   private func get<Answer: Decodable>(_ path: String, as _: Answer.Type) async throws -> Answer {
     let response = try await send("GET", path)
     guard response.status == 200 else {

@@ -14,6 +14,10 @@ public protocol AdminDataSource: Sendable {
   func problems() async -> [Problem]
   /// The last changes, the newest first.
   func changes() async -> ChangeList
+  /// Where a generation is live; returns when it is everywhere, or after the time to wait. A thrown `AdminError` as below.
+  func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport
+  /// Whether something can be terminated; returns when it can, or after the time to wait. A thrown `AdminError` as below.
+  func termination(_ request: TerminationRequest) async throws -> TerminationReport
   /// The resources that match, as they are served. A thrown `AdminError` becomes its HTTP status; anything else is a 500.
   func resources(_ query: ResourceQuery) async throws -> [ResourceReport]
 }
@@ -22,6 +26,14 @@ extension AdminDataSource {
   public func prepareMetrics() async {}
 
   public func changes() async -> ChangeList { ChangeList(kept: 0, changes: []) }
+
+  public func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
+    throw AdminError(.notFound, "there are no proxies")
+  }
+
+  public func termination(_ request: TerminationRequest) async throws -> TerminationReport {
+    throw AdminError(.notFound, "there are no proxies")
+  }
 
   public var notReadyReason: String { "the sources have not been read yet" }
 }

@@ -22,12 +22,23 @@ struct AdminRoutes {
                                          lb_endpoint or a type URL
       GET /v1/problems                   what is wrong with the input
       GET /v1/changes                    the last changes: which edits came in, what ran and why, what came of it
+      GET /v1/convergence[?generation=&scope=&service=&at-least=&wait=&all=]
+                                         where a generation (default: the newest) is live; waits until it is, up to wait=5s.
+                                         scope is all, node:ID, nodes:PATTERN, namespace:NAME or
+                                         class:sidecar/NAMESPACE/HOST:PORT; service=reviews.shop asks about that alone;
+                                         all=true lists every proxy
+      GET /v1/safe-to-terminate?address=IP:PORT[&wait=]
+      GET /v1/safe-to-terminate?service=NAME.NAMESPACE&subset=NAME[&port=][&wait=]
+                                         whether any proxy can still pick it; waits until none can
 
     """
 
   func router() -> Router<Context> {
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
-    let paths = ["/", "/ready", "/live", "/metrics", "/v1/proxies", "/v1/resources", "/v1/problems", "/v1/changes"]
+    let paths = [
+      "/", "/ready", "/live", "/metrics", "/v1/proxies", "/v1/resources", "/v1/problems", "/v1/changes",
+      "/v1/convergence", "/v1/safe-to-terminate",
+    ]
     router.add(middleware: JSONErrors(paths: paths))
     router.get("/") { request, _ in
       try checkQuery(of: request)
@@ -56,6 +67,14 @@ struct AdminRoutes {
       try checkQuery(of: request)
       return try json(await source.changes())
     }
+    router.get("/v1/convergence") { [source] request, _ in
+      let query = try convergenceRequest(of: request)
+      return try json(try await source.convergence(query))
+    }
+    router.get("/v1/safe-to-terminate") { [source] request, _ in
+      let query = try terminationRequest(of: request)
+      return try json(try await source.termination(query))
+    }
     router.get("/v1/resources") { [source] request, _ in
       let query = try resourceQuery(of: request)
       return try json(ResourceList(resources: try await source.resources(query)))
@@ -77,6 +96,58 @@ private func resourceQuery(of request: Request) throws -> ResourceQuery {
     query.type = kind
   }
   return query
+}
+
+private func convergenceRequest(of request: Request) throws -> ConvergenceRequest {
+  try checkQuery(of: request, allowed: ["generation", "scope", "service", "at-least", "wait", "all"])
+  var query = ConvergenceRequest(listsLive: false)
+  let parameters = request.uri.queryParameters
+  if let text = parameters["generation"] { query.generation = try number(text, "generation") }
+  if let text = parameters["scope"] { query.scope = String(text) }
+  query.service = parameters["service"].map(String.init)
+  if let text = parameters["at-least"] { query.atLeast = try number(text, "at-least") }
+  query.wait = try wait(of: request)
+  if let text = parameters["all"] {
+    guard let all = Bool(String(text)) else { throw AdminError(.badRequest, "all: true or false, not \"\(text)\"") }
+    query.listsLive = all
+  }
+  return query
+}
+
+private func terminationRequest(of request: Request) throws -> TerminationRequest {
+  try checkQuery(of: request, allowed: ["address", "service", "subset", "port", "wait"])
+  let parameters = request.uri.queryParameters
+  let wait = try wait(of: request)
+  if let address = parameters["address"] {
+    guard parameters["service"] == nil, parameters["subset"] == nil, parameters["port"] == nil else {
+      throw AdminError(.badRequest, "address: not together with service, subset or port")
+    }
+    return TerminationRequest(.endpoint(String(address)), wait: wait)
+  }
+  guard let service = parameters["service"] else {
+    throw AdminError(.badRequest, "address (IP:PORT) or service (NAME.NAMESPACE) is missing")
+  }
+  let port: UInt16? = try parameters["port"].map { try number($0, "port") }
+  return TerminationRequest(
+    .subset(parameters["subset"].map(String.init) ?? "", service: String(service), port: port), wait: wait)
+}
+
+private func number<Number: FixedWidthInteger>(_ text: Substring, _ name: String) throws -> Number {
+  guard let number = Number(text), number >= 0 else {
+    throw AdminError(.badRequest, "\(name): \"\(text)\" is no number that it can be")
+  }
+  return number
+}
+
+/// `5`, `5s` or `500ms`; at most ten minutes.
+private func wait(of request: Request) throws -> Duration {
+  guard let text = request.uri.queryParameters["wait"] else { return .zero }
+  let (digits, unit) =
+    text.hasSuffix("ms") ? (text.dropLast(2), 0.001) : text.hasSuffix("s") ? (text.dropLast(), 1) : (text, 1)
+  guard let value = Double(digits), (0...600).contains(value * unit) else {
+    throw AdminError(.badRequest, "wait: a time such as 5s or 500ms, at most 600s, not \"\(text)\"")
+  }
+  return .seconds(value * unit)
 }
 
 /// A misspelt or repeated parameter is an error: an answer to another question would look right.

@@ -86,6 +86,8 @@ extension Arena {
     let message = make(envoy__config__route__v3__route__init)
     message.pointee.name = string(route.name)
     message.pointee.match = match(route.match)
+    message.pointee.n_response_headers_to_add = route.responseHeaders.count
+    message.pointee.response_headers_to_add = array(route.responseHeaders) { headerAddition($0) }
     switch route.action {
     case .forward(let forward):
       message.pointee.action_case = ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_ROUTE
@@ -96,6 +98,17 @@ extension Arena {
       message.pointee.action_case = ENVOY__CONFIG__ROUTE__V3__ROUTE__ACTION_DIRECT_RESPONSE
       message.pointee.direct_response = response
     }
+    return message
+  }
+
+  private func headerAddition(
+    _ addition: HeaderAddition
+  ) -> UnsafeMutablePointer<Envoy__Config__Core__V3__HeaderValueOption>? {
+    let header = make(envoy__config__core__v3__header_value__init)
+    header.pointee.key = string(addition.name)
+    header.pointee.value = string(addition.value)
+    let message = make(envoy__config__core__v3__header_value_option__init)
+    message.pointee.header = header
     return message
   }
 }

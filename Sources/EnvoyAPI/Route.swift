@@ -17,11 +17,24 @@ public struct Route: Sendable, Hashable {
   public var name: String
   public var match: RouteMatch
   public var action: RouteAction
+  /// Added to what an answer has; values may hold Envoy's command operators, such as `%REQ(x-request-id)%`.
+  public var responseHeaders: [HeaderAddition]
 
-  public init(name: String = "", match: RouteMatch, action: RouteAction) {
+  public init(name: String = "", match: RouteMatch, action: RouteAction, responseHeaders: [HeaderAddition] = []) {
     self.name = name
     self.match = match
     self.action = action
+    self.responseHeaders = responseHeaders
+  }
+}
+
+/// `envoy.config.core.v3.HeaderValueOption`, appending.
+public struct HeaderAddition: Sendable, Hashable {
+  public var name: String
+  public var value: String
+  public init(name: String, value: String) {
+    self.name = name
+    self.value = value
   }
 }
 

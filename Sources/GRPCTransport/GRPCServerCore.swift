@@ -141,7 +141,8 @@ final class GRPCServerCore: Sendable {
       return state.isShuttingDown
     }
     acceptedConnectionCount.add(1, ordering: .relaxed)
-    if isShuttingDown { connection.drain() }
+    // Not now: the channel is not registered yet, and must not be closed before that.
+    if isShuttingDown { bound.eventLoop.execute { bound.value.drain() } }
   }
 
   /// A connection stays on its loop. One that came from a suspect address, and has behaved ever since, is sent away in an

@@ -18,6 +18,9 @@ public enum ManifestDecoder {
     decode(bytes, file: file, reusing: [:]).content
   }
 
+  /// Why Envoy would refuse an expression, and all that comes with it; nil if it takes it. Linear in its length.
+  public static func problem(ofExpression expression: String) -> String? { RE2Syntax.problem(expression) }
+
   /// Decodes a file and keeps what each document gave, so that of the next version of the file only the documents that
   /// differ are parsed.
   static func decode(

@@ -10,6 +10,8 @@ public struct WireFields {
     public var number: UInt64
     /// The bytes of a string, of bytes or of a message; nil for a number.
     public var payload: UnsafeRawBufferPointer?
+    /// Of an integer, a Boolean or an enumeration; else 0.
+    public var value: UInt64 = 0
   }
 
   private let bytes: UnsafeRawBufferPointer
@@ -24,7 +26,7 @@ public struct WireFields {
     let tag = try varint()
     var payload: UnsafeRawBufferPointer?
     switch tag & 7 {
-    case 0: _ = try varint()
+    case 0: return Field(number: tag >> 3, payload: nil, value: try varint())
     case 1: try skip(8)
     case WireFormat.lengthDelimited:
       let length = try varint()

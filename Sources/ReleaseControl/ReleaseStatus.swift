@@ -102,39 +102,3 @@ public struct ReleaseRequest: Sendable, Hashable, Codable {
     self.ifRevision = ifRevision
   }
 }
-
-/// One thing that was done to a release.
-public struct ReleaseHistoryEntry: Sendable, Hashable, Codable {
-  /// Counts all entries of a store, from 1.
-  public var sequence: UInt64
-  public var release: String
-  public var at: Date
-  /// `start`, or as `ReleaseEvent.Kind`.
-  public var action: String
-  public var actor: String
-  public var reason: String
-  public var fromWeight: Weight
-  public var toWeight: Weight
-  /// The state that it led to.
-  public var state: ReleaseState
-  public var revision: UInt64
-  /// The generation that was served when it was written.
-  public var generation: UInt64
-
-  public init(
-    sequence: UInt64 = 0, _ release: Release, from weight: Weight, action: String, actor: String, reason: String,
-    generation: UInt64, at time: Date
-  ) {
-    self.sequence = sequence
-    self.release = release.id
-    at = time
-    self.action = action
-    self.actor = actor
-    self.reason = reason
-    fromWeight = weight
-    toWeight = release.weight
-    state = release.state
-    revision = release.revision
-    self.generation = generation
-  }
-}

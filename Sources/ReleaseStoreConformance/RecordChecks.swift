@@ -128,7 +128,9 @@ extension ReleaseStoreConformance {
       attribute.attributes = ["a": "\u{0}"]
       var future = statement(1)
       future.refersTo = 1
+      let distant = statement(1, at: 253_402_300_800_000)
       let invalid: [(String, ReleaseCommit)] = [
+        ("a year with five digits", ReleaseCommit(statements: [distant])),
         ("an id twice", ReleaseCommit(writes: [.create(id: "a", body: []), .require(id: "a", revision: 1)])),
         ("an empty id", ReleaseCommit(writes: [.create(id: "", body: [])])),
         ("a NUL in an id", ReleaseCommit(writes: [.create(id: "a\u{0}", body: [])])),

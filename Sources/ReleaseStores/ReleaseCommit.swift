@@ -43,6 +43,9 @@ public struct ReleaseCommit: Sendable, Hashable {
     }
     for (index, statement) in statements.enumerated() {
       for (name, text) in statement.texts { try check(text, "the ledger's \(name)") }
+      guard statement.at.isWritable, statement.liveEverywhereAt?.isWritable ?? true else {
+        throw reject("the ledger's time", "is in no year from 1 to 9999")
+      }
       if let subject = statement.refersTo, subject == 0 || subject > head.sequence + UInt64(index) {
         throw reject("the ledger's reference", "is to entry \(subject), which is not there")
       }

@@ -15,7 +15,7 @@ public struct ReleaseStoreError: Error, CustomStringConvertible {
     case diskFull
     /// What is kept was damaged while it was in use.
     case corrupt
-    /// What is kept was deleted or replaced while it was in use.
+    /// What is kept was deleted or replaced while it was in use, and could not be put back.
     case lost
     case failed
   }

@@ -17,6 +17,9 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     return Timestamp(millisecondsSince1970: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
   }
 
+  /// Whether its year has four digits, as RFC 3339 demands.
+  var isWritable: Bool { (-62_135_596_800_000...253_402_300_799_999).contains(millisecondsSince1970) }
+
   public static func < (a: Self, b: Self) -> Bool { a.millisecondsSince1970 < b.millisecondsSince1970 }
 
   public static func + (time: Self, duration: Duration) -> Self {
@@ -25,6 +28,23 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
   public static func - (time: Self, earlier: Self) -> Duration {
     .milliseconds(time.millisecondsSince1970 - earlier.millisecondsSince1970)
+  }
+}
+
+/// As text, as `description` writes it.
+extension Timestamp: Codable {
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    guard let time = Timestamp(try container.decode(String.self)) else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "this is no time as 2026-11-28T10:00:00.123Z")
+    }
+    self = time
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
   }
 }
 

@@ -34,11 +34,14 @@ package struct DatabaseFile: Sendable {
   package struct Damage: Sendable {
     package var reason: String
     package var movedTo: String
+    /// Whether it is of this form as far as it can be told, so that a part of it may still be readable.
+    package var isOfThisForm: Bool
   }
 
   /// A file that is there and is no store of ours.
   private struct Unreadable: Error {
     var reason: String
+    var isOfThisForm = false
   }
 
   package let path: String
@@ -83,7 +86,8 @@ package struct DatabaseFile: Sendable {
       do {
         return (try DatabaseFile(path, form), nil)
       } catch let error as Unreadable {
-        let damage = Damage(reason: error.reason, movedTo: try moveAside(path))
+        let damage = Damage(
+          reason: error.reason, movedTo: try moveAside(path), isOfThisForm: error.isOfThisForm)
         return (try DatabaseFile(path, form), damage)
       }
     } catch {
@@ -101,22 +105,48 @@ package struct DatabaseFile: Sendable {
     self = file
   }
 
+  /// Gives the open file, which has lost its name or its log, its name again. SQLite still has all of it. What is there under
+  /// the name now is moved aside.
+  package mutating func restore() throws {
+    let new = path + ".new"
+    try Self.removeLeftovers(of: path)
+    let copy = try DatabaseQueue(path: new)
+    try queue.backup(to: copy)
+    try copy.close()
+    try? queue.close()
+    if FileIdentity(ofFileAt: path) != nil { _ = try Self.moveAside(path) }
+    try Self.giveName(path, to: new, form)
+    self = try DatabaseFile(path, form)
+  }
+
   /// Made under another name, so that what is found under its own is whole: a process that is killed here leaves no file,
   /// and an empty file is one that has lost what it held.
   private static func create(_ path: String, _ form: Form) throws {
     let new = path + ".new"
-    let files = FileManager.default
-    // A log that another file left behind would be taken for this one's.
-    for name in [new, new + "-wal", new + "-shm", new + "-journal", path + "-wal", path + "-shm"]
-    where files.fileExists(atPath: name) {
-      try files.removeItem(atPath: name)
-    }
+    try removeLeftovers(of: path)
     let queue = try DatabaseQueue(path: new)
     try queue.write { database in
       try form.create(database)
       try database.execute(sql: "PRAGMA user_version = \(form.version)")
     }
     try queue.close()
+    try giveName(path, to: new, form)
+  }
+
+  private static func removeLeftovers(of path: String) throws {
+    let files = FileManager.default
+    let new = path + ".new"
+    for name in [new, new + "-wal", new + "-shm", new + "-journal"] where files.fileExists(atPath: name) {
+      try files.removeItem(atPath: name)
+    }
+  }
+
+  private static func giveName(_ path: String, to new: String, _ form: Form) throws {
+    let files = FileManager.default
+    // A log that another file left behind would be taken for this one's.
+    for name in [path + "-wal", path + "-shm"] where files.fileExists(atPath: name) {
+      try files.removeItem(atPath: name)
+    }
     try files.moveItem(atPath: new, toPath: path)
     if form.isDurable { try DirectoryLock.sync(directory: (path as NSString).deletingLastPathComponent) }
   }
@@ -138,7 +168,7 @@ package struct DatabaseFile: Sendable {
         }
         _ = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         if let finding = try String.fetchOne(database, sql: "PRAGMA quick_check(1)"), finding != "ok" {
-          throw Unreadable(reason: "the state file is damaged (\(finding))")
+          throw Unreadable(reason: "the state file is damaged (\(finding))", isOfThisForm: version == form.version)
         }
         guard version < form.version else { return }
         try database.inTransaction {
@@ -149,13 +179,18 @@ package struct DatabaseFile: Sendable {
       }
       return queue
     } catch let error as DatabaseError where isDamage(error) {
-      throw Unreadable(reason: "the state file is damaged (\(error.message ?? "\(error.resultCode)"))")
+      throw Unreadable(
+        reason: "the state file is damaged (\(error.message ?? "\(error.resultCode)"))",
+        isOfThisForm: error.resultCode == .SQLITE_CORRUPT)
     }
   }
 
   private static func isDamage(_ error: DatabaseError) -> Bool {
     error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
   }
+
+  /// Opens a file that was moved aside, as far as that goes, to read what can be read.
+  package static func openDamaged(_ path: String) throws -> DatabaseQueue { try DatabaseQueue(path: path) }
 
   /// - Returns: the new name.
   private static func moveAside(_ path: String) throws -> String {

@@ -18,13 +18,15 @@ struct ResolvedDestination {
 
 /// A route's destinations, with those of releases divided between stable and candidate.
 struct DividedRoute {
-  /// What a request must have to come here; nil for all that went to none before.
-  var condition: RequestRule?
+  /// What a request must have to come here, all of it; nothing for all that went to none before.
+  var conditions: [RequestRule]
   var destinations: [WeightedCluster]
   var hashPolicies: [HashPolicy]
   /// Whether what a client hashes to decides where it goes.
   var isSticky: Bool
   var mirrors: [MirrorPolicy]
+  /// So that a client stays where it has come to.
+  var responseHeaders: [HeaderAddition] = []
 }
 
 /// The joint share of a release's two subsets in one route.
@@ -85,9 +87,9 @@ extension RouteWriter {
 
     var routes: [DividedRoute] = []
     for (index, joint) in joints.enumerated() {
-      for rule in joint.overlay.rules { routes.append(Self.route(joints, others, rule, allOf: index)) }
+      for rule in joint.overlay.rules { routes += Self.routes(joints, others, [rule], allOf: index) }
     }
-    return routes + [Self.route(joints, others)]
+    return routes + Self.routes(joints, others)
   }
 
   /// By service and port: the order of destinations means nothing.
@@ -114,9 +116,9 @@ extension RouteWriter {
   }
 
   /// - Parameter chosen: the release whose candidate takes all of its joint share.
-  private static func route(
-    _ joints: [JointShare], _ others: [Part], _ condition: RequestRule? = nil, allOf chosen: Int? = nil
-  ) -> DividedRoute {
+  private static func routes(
+    _ joints: [JointShare], _ others: [Part], _ conditions: [RequestRule] = [], allOf chosen: Int? = nil
+  ) -> [DividedRoute] {
     var candidates: [Part] = []
     var rest: [Part] = []
     func add(_ part: Part, _ weight: UInt64, to list: inout [Part]) {
@@ -136,24 +138,54 @@ extension RouteWriter {
     candidates.sort { $0.cluster < $1.cluster }
     rest.sort { $0.cluster < $1.cluster }
     let stickiness = joints.lazy.compactMap(\.overlay.stickiness).first
+    let isSticky = stickiness != nil && candidates.count + rest.count > 1
     // Candidates come first for clients that stay with a version: their range then only grows with the weight. Else the name
     // decides, as everywhere.
-    let all = stickiness == nil ? (candidates + rest).sorted { $0.cluster < $1.cluster } : candidates + rest
-    var policies: [HashPolicy] = stickiness.map { [HashPolicy($0)] } ?? []
+    let all = isSticky ? candidates + rest : (candidates + rest).sorted { $0.cluster < $1.cluster }
+    var policies: [HashPolicy] = []
     for policy in all.compactMap(\.hashPolicy) where !policies.contains(policy) { policies.append(policy) }
-    return DividedRoute(
-      condition: condition,
+    let route = DividedRoute(
+      conditions: conditions,
       destinations: all.map { WeightedCluster(cluster: $0.cluster, weight: UInt32(clamping: $0.weight)) },
-      hashPolicies: policies, isSticky: stickiness != nil,
+      hashPolicies: policies, isSticky: isSticky,
       mirrors: joints.filter { $0.overlay.mirror > .none }.map {
         MirrorPolicy(cluster: $0.candidate.cluster, tenThousandths: $0.overlay.mirror.basisPoints)
       })
+    guard isSticky, let stickiness else { return [route] }
+    return route.sticking(by: stickiness)
   }
 
   private static func greatestCommonDivisor(_ a: UInt64, _ b: UInt64) -> UInt64 {
     var (a, b) = (a, b)
     while b != 0 { (a, b) = (b, a % b) }
     return max(a, 1)
+  }
+}
+
+extension DividedRoute {
+  /// The same route, for clients that stay with the version that they have come to.
+  ///
+  /// By a cookie, it takes two. Envoy makes no cookie when it chooses among weighted clusters: without one it would choose at
+  /// random, and by the cookie's hash the next time. So a request without the cookie is placed by its id, and is given that
+  /// id as the cookie, which hashes to the same place.
+  fileprivate func sticking(by stickiness: Stickiness) -> [DividedRoute] {
+    func route(_ policy: HashPolicy) -> DividedRoute {
+      var route = self
+      route.hashPolicies = [policy] + hashPolicies.filter { $0 != policy }
+      return route
+    }
+    switch stickiness {
+    case .header(let name): return [route(.header(name))]
+    case .cookie(let name, let seconds):
+      var known = route(.cookie(name: name, path: "", ttl: nil))
+      known.conditions.append(RequestRule(cookies: [name: .present]))
+      var new = route(.header("x-request-id"))
+      let age = seconds > 0 ? "; Max-Age=\(seconds)" : ""
+      new.responseHeaders = [
+        HeaderAddition(name: "set-cookie", value: "\(name)=%REQ(X-REQUEST-ID)%\(age); Path=/; HttpOnly")
+      ]
+      return [known, new]
+    }
   }
 }
 

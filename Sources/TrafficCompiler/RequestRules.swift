@@ -45,14 +45,3 @@ extension HeaderMatcher {
     return quoted
   }
 }
-
-extension HashPolicy {
-  init(_ stickiness: Stickiness) {
-    switch stickiness {
-    case .cookie(let name, let seconds):
-      self = .cookie(
-        name: name, path: "/", ttl: Milliseconds(seconds.multipliedReportingOverflow(by: 1000).partialValue))
-    case .header(let name): self = .header(name)
-    }
-  }
-}

@@ -103,7 +103,7 @@ struct RouteWriter {
     if policy?.isReleased == true {
       let all = HTTPRoute(name: "default", destinations: [RouteDestination(host: host, port: port)])
       return variants(all, namespace: service.namespace, requestPort: port).map {
-        Route(name: $0.name, match: $0.match(RouteMatch()), action: $0.action)
+        $0.route(RouteMatch())
       }
     }
     let cluster = WireName.cluster(port: port, subset: "", host: host)
@@ -127,10 +127,12 @@ struct RouteWriter {
       if matches.isEmpty, !rule.matches.isEmpty { continue }
       for variant in variants(rule, namespace: rules.id.namespace, requestPort: requestPort) {
         func route(_ match: HTTPMatch) -> Route {
-          Route(name: name(variant, match), match: variant.match(RouteMatch(match)), action: variant.action)
+          var route = variant.route(RouteMatch(match))
+          route.name = name(variant, match)
+          return route
         }
         if matches.isEmpty {
-          routes.append(Route(name: variant.name, match: variant.match(RouteMatch()), action: variant.action))
+          routes.append(variant.route(RouteMatch()))
         } else if matches.count == 1 {
           routes.append(route(matches[0]))
         } else {
@@ -149,10 +151,14 @@ struct RouteWriter {
   /// What a rule does with the requests that meet a condition of a release's, or with all.
   private struct Variant {
     var name: String
-    var condition: RequestRule?
+    var conditions: [RequestRule] = []
     var action: RouteAction
+    var responseHeaders: [HeaderAddition] = []
 
-    func match(_ match: RouteMatch) -> RouteMatch { condition.map(match.adding) ?? match }
+    func route(_ match: RouteMatch) -> Route {
+      Route(
+        name: name, match: conditions.reduce(match) { $0.adding($1) }, action: action, responseHeaders: responseHeaders)
+    }
   }
 
   private func name(_ variant: Variant, _ match: HTTPMatch) -> String {
@@ -173,13 +179,13 @@ struct RouteWriter {
     }
     return divided.map { route in
       Variant(
-        name: rule.name, condition: route.condition,
+        name: rule.name, conditions: route.conditions,
         action: .forward(
           .init(
             destinations: route.destinations, isSticky: route.isSticky,
             timeout: Milliseconds(rule.timeoutMilliseconds ?? 0),
             retry: rule.retries.map { RetryPolicy($0) } ?? .istioDefault, hashPolicy: route.hashPolicies,
-            mirrors: route.mirrors)))
+            mirrors: route.mirrors)), responseHeaders: route.responseHeaders)
     }
   }
 

@@ -7,6 +7,7 @@ internal import ManifestSource
 internal import NIOCore
 internal import NIOPosix
 internal import ReleaseControl
+internal import ReleaseStores
 internal import StateStore
 internal import Synchronization
 internal import Telemetry
@@ -107,15 +108,17 @@ public final class ControlPlane: Sendable {
         return proxyClass
       },
       onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
-    let journal: any ReleaseJournal = MemoryJournal()
-    let kept = try await journal.load()
+    let releaseStore: any ReleaseStore =
+      try configuration.state.map { try SQLiteReleaseStore(directory: $0) } ?? MemoryReleaseStore()
+    let kept = try await ReleaseController.load(from: releaseStore)
+    stored.problems += kept.problems
     let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
       stored: stored, releases: kept.releases, onReleaseNotice: { notice.yield($0) }, server: xds,
       metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
     let controller = ReleaseController(
-      pipeline: pipeline, journal: journal, releases: kept.releases, answers: kept.answers, server: xds, clock: .system,
+      pipeline: pipeline, store: releaseStore, kept: kept, server: xds, clock: .system,
       clusterDomain: configuration.clusterDomain, logger: logger)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
@@ -191,7 +194,7 @@ public final class ControlPlane: Sendable {
     isReady.set(true)
     await controller.run()
     return ControlPlane(
-listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
+      listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
       controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
   }
 

@@ -24,6 +24,7 @@ actor Pipeline {
   static let retryDelay = Duration.seconds(1)
 
   private(set) var gate: AdmissionGate
+  let clusterDomain: String
   let compiler: TrafficCompiler
   /// The releases in force.
   var released = ReleasedServices()
@@ -54,6 +55,7 @@ actor Pipeline {
     server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
+    self.clusterDomain = clusterDomain
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
     compiler = TrafficCompiler(clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom)

@@ -28,7 +28,7 @@ struct Explanation {
     }
     if all.count > Self.shown { lines.append("and \(all.count - Self.shown) more; name one to see why it changed") }
     if change.omittedSteps > 0 { lines.append("\(change.omittedSteps) further steps were not recorded") }
-    text = lines.map { ProxyTable.printable($0) + "\n" }.joined()
+    text = lines.map { TextTable.printable($0) + "\n" }.joined()
   }
 
   private static func text(of step: ChangeReport.Step) -> String {

@@ -102,6 +102,16 @@ enum FlagValue {
     return .seconds(seconds)
   }
 
+  /// `5`, `5s` or `500ms`; at most ten minutes, which is what the admin server waits.
+  @Sendable static func wait(_ text: String) throws -> Duration {
+    let (digits, unit) =
+      text.hasSuffix("ms") ? (text.dropLast(2), 0.001) : text.hasSuffix("s") ? (text.dropLast(), 1) : (text[...], 1)
+    guard let value = Double(digits), (0...600).contains(value * unit) else {
+      throw ValidationError("a time is 5, 5s or 500ms, and at most 600s")
+    }
+    return .seconds(value * unit)
+  }
+
   @Sendable static func positiveSeconds(_ text: String) throws -> Duration {
     let duration = try seconds(text)
     guard duration > .zero else { throw ValidationError("it must be above 0") }

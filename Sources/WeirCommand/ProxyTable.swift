@@ -12,24 +12,19 @@ struct ProxyTable {
 
   var text: String {
     guard !proxies.isEmpty else { return "no proxies are connected\n" }
-    var lines: [Line] = [.cells(Self.header)]
+    var lines: [TextTable.Line] = []
     for proxy in proxies.sorted(by: { ($0.nodeID, $0.remoteAddress) < ($1.nodeID, $1.remoteAddress) }) {
       lines += self.lines(of: proxy)
     }
-    return Self.render(lines)
+    return TextTable(header: Self.header, lines: lines).text
   }
 
-  private enum Line {
-    case cells([String])
-    case note(String)
-  }
-
-  private func lines(of proxy: ProxyReport) -> [Line] {
+  private func lines(of proxy: ProxyReport) -> [TextTable.Line] {
     var who = [
       proxy.nodeID, proxy.namespace, proxy.protocol.rawValue, proxy.remoteAddress,
       Self.age(now.timeIntervalSince(proxy.connectedSince)),
-    ].map(Self.printable)
-    var lines: [Line] = []
+    ].map(TextTable.printable)
+    var lines: [TextTable.Line] = []
     for type in proxy.types {
       let names = type.wildcard ? (type.subscribed > 0 ? "*+\(type.subscribed)" : "*") : "\(type.subscribed)"
       lines.append(
@@ -64,7 +59,7 @@ struct ProxyTable {
 
   /// Versions are hashes: their beginning is enough to compare by eye.
   private static func version(_ version: String?) -> String {
-    version.map { printable(String($0.prefix(12))) } ?? "-"
+    version.map { TextTable.printable(String($0.prefix(12))) } ?? "-"
   }
 
   private static func age(_ interval: TimeInterval) -> String {
@@ -73,35 +68,5 @@ struct ProxyTable {
     if seconds < 3600 { return "\(seconds / 60)m\(seconds % 60)s" }
     if seconds < 86_400 { return "\(seconds / 3600)h\(seconds % 3600 / 60)m" }
     return "\(seconds / 86_400)d\(seconds % 86_400 / 3600)h"
-  }
-
-  /// A proxy chooses its names and its words: nothing of them may steer the terminal.
-  static func printable(_ text: String) -> String {
-    String(
-      String.UnicodeScalarView(
-        text.unicodeScalars.map { scalar in
-          switch scalar.properties.generalCategory {
-          case .control, .format, .lineSeparator, .paragraphSeparator: " "
-          default: scalar
-          }
-        }))
-  }
-
-  private static func render(_ lines: [Line]) -> String {
-    var widths = header.map(\.count)
-    for case .cells(let cells) in lines {
-      for (column, cell) in cells.enumerated() { widths[column] = max(widths[column], cell.count) }
-    }
-    return lines.map { line in
-      switch line {
-      case .cells(let cells):
-        let padded = zip(cells, widths).map { cell, width in
-          cell + String(repeating: " ", count: width - cell.count)
-        }
-        let text = padded.joined(separator: "  ")
-        return String(text.reversed().drop { $0 == " " }.reversed()) + "\n"
-      case .note(let note): return "  " + printable(note) + "\n"
-      }
-    }.joined()
   }
 }

@@ -13,10 +13,13 @@ struct RootCommand: AsyncParsableCommand {
       Weir reads Kubernetes and Istio manifests, and keeps connected Envoys routing by them over xDS: every change is live \
       within milliseconds and without a failed request.
 
-      Errors go to stderr; the exit code is 0 or 1.
+      Errors go to stderr; the exit code is 0 or 1, and 3 where the answer of a question is no.
       """,
     version: version,
-    subcommands: [ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self])
+    subcommands: [
+      ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self, LiveCommand.self,
+      SafeToTerminateCommand.self,
+    ])
 
   /// As `AsyncParsableCommand.main()`, but whatever goes wrong exits with 1, wrong usage too: scripts know one failure.
   static func main() async {
@@ -27,6 +30,9 @@ struct RootCommand: AsyncParsableCommand {
       } else {
         try command.run()
       }
+    } catch let code as ExitCode {
+      // The command has said all.
+      Foundation.exit(code.rawValue)
     } catch {
       let message = fullMessage(for: error)
       if exitCode(for: error).isSuccess {

@@ -206,7 +206,7 @@ extension ProxyConvergence {
     let refusals = obstacles.isEmpty ? [] : session?.refusals ?? []
     self.init(
       nodeID: identity.nodeID, proxyClass: identity.proxyClass, variant: identity.variant, onlyType: onlyType,
-      remoteAddress: identity.remoteAddress, state: State(obstacles, refusals), provenGeneration: session?.proven ?? 0,
+      remoteAddress: identity.remoteAddress, state: State(obstacles, refusals), confirmedGeneration: session?.confirmed ?? 0,
       obstacles: obstacles, refusals: refusals)
   }
 }

@@ -3,7 +3,7 @@ public import XDSSnapshot
 /// What is asked: is a generation live on some proxies?
 ///
 /// A proxy is live at a generation when it has accepted all that the generation, or a newer one, has for it, and every cluster
-/// that its routes and listeners name is warm there: accepted, and its endpoints too. That is proven by what the proxy has
+/// of it, or named by its routes and listeners, is warm there: accepted, and its endpoints too. That is proven by what the proxy has
 /// acknowledged, never by time. What it subscribes to counts; a client that takes clusters by name asks for them after the
 /// route, and what it has not asked for does not count.
 public struct ConvergenceQuery: Sendable {
@@ -74,8 +74,8 @@ public struct ProxyConvergence: Sendable {
   public var onlyType: ResourceType?
   public var remoteAddress: String
   public var state: State
-  /// The newest generation that is known to be live there in all that it has; 0 for none.
-  public var provenGeneration: UInt64
+  /// The newest generation that it has accepted in all that it has asked for; 0 for none.
+  public var confirmedGeneration: UInt64
   /// Why it is not live: at most 64 reasons.
   public var obstacles: [ConvergenceObstacle]
   public var refusals: [RefusedResource]
@@ -84,7 +84,7 @@ public struct ProxyConvergence: Sendable {
 
   public init(
     nodeID: String, proxyClass: ProxyClass, variant: XDSProtocol, onlyType: ResourceType? = nil, remoteAddress: String,
-    state: State, provenGeneration: UInt64, obstacles: [ConvergenceObstacle] = [], refusals: [RefusedResource] = [],
+    state: State, confirmedGeneration: UInt64, obstacles: [ConvergenceObstacle] = [], refusals: [RefusedResource] = [],
     disconnectedFor: Duration? = nil
   ) {
     self.nodeID = nodeID
@@ -93,7 +93,7 @@ public struct ProxyConvergence: Sendable {
     self.onlyType = onlyType
     self.remoteAddress = remoteAddress
     self.state = state
-    self.provenGeneration = provenGeneration
+    self.confirmedGeneration = confirmedGeneration
     self.obstacles = obstacles
     self.refusals = refusals
     self.disconnectedFor = disconnectedFor
@@ -112,7 +112,7 @@ public enum ConvergenceObstacle: Sendable, Hashable {
   case unanswered(ResourceType, generation: UInt64)
   /// Something of the type is held back, so that nothing breaks there.
   case held(ResourceType, HeldItem)
-  /// Its routes or listeners name a cluster whose endpoints it has not accepted.
+  /// It has accepted a cluster, of the generation or named by its routes, and not its endpoints.
   case cold(cluster: String)
 }
 

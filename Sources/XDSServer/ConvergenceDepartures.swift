@@ -45,7 +45,9 @@ final class Departures: Sendable {
 
   /// A stream has closed. One of several of a proxy leaves nothing behind.
   func closed(_ identity: ProxyIdentity, _ session: ProxySession?, at now: NIODeadline) {
-    state.withLock { state in
+    var session = session
+    session?.forgetNames()
+    state.withLock { [session] state in
       let key = identity.key
       if let count = state.open[key], count > 1 {
         state.open[key] = count - 1

@@ -7,7 +7,8 @@ protocol ProxyGoal: AnyObject, Sendable {
   ///
   /// - Returns: whether any proxy can meet the goal now. When that becomes true, all are asked anew.
   func admits(_ generation: Generation) -> Bool
-  /// Whether it is so on a client. Once it is, it stays so while the goal is admitted. On any thread.
+  /// Whether it is so on a client. Once it is, it stays so while the goal is admitted and the client asks for nothing. On any
+  /// thread.
   func isMet(by session: ProxySession) -> Bool
 }
 
@@ -213,6 +214,15 @@ final class LoopWatch {
     waiting.remove(id)
     stream.watchers -= 1
     watch.changed(waiting: -1)
+  }
+
+  /// A client has asked for something: what it has shown before may not be all.
+  func asked(_ stream: XDSStream) {
+    let id = ObjectIdentifier(stream)
+    guard stream.isIn(watch.scope), !waiting.contains(id), !stream.meets(watch.goal) else { return }
+    waiting.insert(id)
+    stream.watchers += 1
+    watch.changed(waiting: 1)
   }
 
   /// Nobody waits any longer.

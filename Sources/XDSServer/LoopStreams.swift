@@ -86,6 +86,15 @@ final class LoopStreams {
     for watch in watches { watch.progressed(stream) }
   }
 
+  /// A client has asked for something, and may do without it until that is answered.
+  func asked(_ stream: XDSStream) {
+    for watch in watches { watch.asked(stream) }
+  }
+
+  func forEachIdentified(_ body: (XDSStream) -> Void) {
+    for stream in streams.values where stream.isIdentified { body(stream) }
+  }
+
   /// How it is with the streams in scope.
   func convergence(_ goal: LiveGoal?, _ scope: ProxyScope, listsLive: Bool) -> Convergence {
     var result = Convergence(generation: goal?.generation ?? 0, isLive: true, total: 0, live: 0, proxies: [])

@@ -137,7 +137,8 @@ extension ProxySession {
       } else {
         self[type].holdsUnknown = true
       }
-    case .endpoint, .virtualHost, .loneEndpoint: break
+    case .endpoint: self[type].holdsUntold = true
+    case .virtualHost, .loneEndpoint: break
     }
   }
 }

@@ -12,18 +12,17 @@ struct LiveGoal: Sendable {
 // What a client has proven by its answers. Nothing is kept for it but two numbers for each type, so that it costs nothing
 // while nobody asks: `TypeSession.converged`, and `TypeSession.answered` with what was held back then.
 extension ProxySession {
-  /// The newest generation that the client uses in all that it has asked for; 0 if that is not proven of any. O(1) but while
-  /// clusters are not warm.
+  /// The newest generation that is live on the client without any doubt; 0 if that is to be looked at (`isLive`). O(1).
   var proven: UInt64 {
     guard generation != nil, unasked == nil else { return 0 }
     var oldest = UInt64.max
     for session in types where session.isRequested {
-      guard session.claims == nil, session.owed.isNothing, !session.awaitsSubscription else { return 0 }
+      guard session.claims == nil, session.owed.isNothing, session.inFlight == nil, !session.awaitsSubscription,
+        !session.asksForMore
+      else { return 0 }
       oldest = min(oldest, session.converged)
-      // The answer to a request for more of it.
-      if let flight = session.inFlight { oldest = min(oldest, max(flight.generation, 1) - 1) }
     }
-    guard oldest < .max, coldCluster(concerns: nil) == nil else { return 0 }
+    guard oldest < .max, coldCluster(nil) == nil else { return 0 }
     return oldest
   }
 
@@ -39,6 +38,9 @@ extension ProxySession {
     return isLive
   }
 
+  /// The newest generation that the client has accepted in all that it has asked for; 0 for none.
+  var confirmed: UInt64 { types.lazy.filter(\.isRequested).map(\.converged).min() ?? 0 }
+
   /// Why the generation is not live on the client; ends when the body returns false.
   func forEachObstacle(to goal: LiveGoal, _ body: (ConvergenceObstacle) -> Bool) {
     guard let generation, generation.number >= goal.generation, types.contains(where: \.isRequested) else {
@@ -49,26 +51,30 @@ extension ProxySession {
     for type in ResourceType.allCases where types[type.rawValue].isRequested {
       guard forEachObstacle(of: type, to: goal, body) else { return }
     }
-    if let cluster = coldCluster(concerns: goal.concerns) { _ = body(.cold(cluster: cluster)) }
+    if let cluster = coldCluster(goal) { _ = body(.cold(cluster: cluster)) }
   }
 
-  /// A type that the client has not asked for and needs: routes name clusters; and who has come back may follow listeners and
-  /// routes that it has not told of yet. (Envoy asks for them last. One that has frozen comes back without its clusters.)
+  /// A type that the client has not asked for and needs: routes name clusters; and who has just come will ask for listeners and
+  /// routes, or may go on with those that it had. (Envoy asks for them last. One that has frozen comes back without its
+  /// clusters.) Once it has accepted clusters of two generations without asking, it does not use them.
   private var unasked: ResourceType? {
     guard scope == .aggregated else { return nil }
     if !types[ResourceType.cluster.rawValue].isRequested {
       return ResourceType.naming.contains { types[$0.rawValue].isRequested } ? .cluster : nil
     }
-    guard hasReturned, mayFollowUnseen else { return nil }
-    return [.listener, .route].first { !types[$0.rawValue].isRequested }
+    return hasStarted ? nil : [.listener, .route].first { !types[$0.rawValue].isRequested }
   }
 
-  /// A cluster that the client's routes or listeners name and that is not warm there.
-  private func coldCluster(concerns: ((String) -> Bool)?) -> String? {
+  /// A cluster that is not warm on the client though it has accepted it: one of the goal, or one that its routes or listeners
+  /// name. Without a goal, any.
+  private func coldCluster(_ goal: LiveGoal?) -> String? {
     let clusters = types[ResourceType.cluster.rawValue]
     guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash else { return nil }
     for entry in shared.change(from: warm, to: clusters.acked).entries where entry.old == nil {
-      guard clusters.subscription.covers(entry.name), concerns?(entry.name) ?? true else { continue }
+      guard clusters.subscription.covers(entry.name) else { continue }
+      guard let goal else { return entry.name }
+      guard goal.concerns?(entry.name) ?? true else { continue }
+      if goal.snapshot.clusters[entry.name] != nil { return entry.name }
       for type in ResourceType.naming {
         let session = types[type.rawValue]
         if session.isRequested && session.references(entry.name, in: session.acked) { return entry.name }
@@ -84,10 +90,10 @@ extension ProxySession {
     let session = types[type.rawValue]
     guard session.claims == nil, session.owed.isNothing, !session.awaitsSubscription else { return body(.unsent(type)) }
     let flight = session.inFlight
-    if let flight, flight.generation <= goal.generation, concerns(flight, goal) {
+    if let flight, flight.generation <= goal.generation && concerns(flight, goal) {
       return body(.unanswered(type, generation: flight.generation))
     }
-    guard session.converged < goal.generation, lacks(type, of: goal) else { return true }
+    guard session.converged < goal.generation || session.asksForMore, lacks(type, of: goal) else { return true }
     if let flight, !body(.unanswered(type, generation: flight.generation)) { return false }
     for item in session.held.prefix(32) where !body(.held(type, item)) { return false }
     return flight == nil && session.held.isEmpty ? body(.unsent(type)) : true
@@ -116,9 +122,11 @@ extension ProxySession {
       // Its class is newer than the snapshot, and so is all that it is sent.
       return goal.snapshot.classes[proxyClass] == nil
     }
+    // What the client refuses counts as held there.
+    if session.holdsUnknown || hasDoubtful(session, goal) { return true }
     if session.acked.contentHash == now.contentHash { return false }
-    let isAnswered = session.answered >= goal.generation
-    if !isAnswered && goal.concerns == nil || session.holdsUnknown { return true }
+    let isAnswered = session.answered >= goal.generation && !session.asksForMore
+    if !isAnswered && goal.concerns == nil { return true }
     if isAnswered && goal.concerns == nil {
       return session.unproven.contains { item in
         guard session.subscription.covers(item.resource) else { return false }
@@ -130,6 +138,18 @@ extension ProxySession {
     return change.entries.contains { entry in
       session.subscription.covers(entry.name) && concerns(entry, type, goal)
         && (!isAnswered || session.unproven.contains { $0.resource == entry.name })
+    }
+  }
+
+  /// Whether the client may have something of a response that it refused, which it is to be told again.
+  private func hasDoubtful(_ session: TypeSession, _ goal: LiveGoal) -> Bool {
+    guard let quarantine = session.quarantine, !quarantine.doubtful.isEmpty else { return false }
+    return quarantine.doubtful.contains { name in
+      // That it is gone tells nothing of what it named.
+      guard let old = session.acked[name] ?? quarantine.refused[name] else {
+        return session.type.namesClusters || goal.concerns?(name) ?? true
+      }
+      return concerns(.init(old: old, new: quarantine.refused[name]), session.type, goal)
     }
   }
 
@@ -147,6 +167,8 @@ extension ProxySession {
     case .cluster, .endpoint: return concerns(entry.name)
     case .listener, .virtualHost, .route:
       if entry.old?.isClaim ?? false { return true }
+      // A table that it has dropped and asked for again: it may use what it had until that is answered.
+      if type == .route && entry.old == nil { return true }
       if let old = entry.old?.fragments, let new = entry.new?.fragments, old.count == new.count {
         return zip(old, new).contains { old, new in
           var isConcerned = false
@@ -160,6 +182,18 @@ extension ProxySession {
       }
       return entry.old?.references(anyOf: concerns) ?? false || entry.new?.references(anyOf: concerns) ?? false
     }
+  }
+
+  /// Lets go of what the client has named, which may be much. As far as questions go it counts as subscribed to everything, so
+  /// it may be said to have more than it has, and never less.
+  mutating func forgetNames() {
+    for type in ResourceType.allCases {
+      if self[type].claims != nil { self[type].claims = .init() }
+      if self[type].isRequested { self[type].subscription = .everything }
+      self[type].owed = self[type].owed.isNothing ? .nothing : .everything
+    }
+    wholeAssignments = .empty
+    arrivedNames = .empty
   }
 
   /// What the client refuses of what it is to have now.

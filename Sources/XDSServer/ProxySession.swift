@@ -54,6 +54,8 @@ struct ProxySession: Sendable {
   /// after its first clusters and endpoints, before it has read a second answer: once it has accepted clusters or
   /// endpoints of two generations without asking for a type, it does not use the type.
   var mayFollowUnseen = false
+  /// The client has accepted clusters or endpoints of two generations.
+  private(set) var hasStarted = false
   /// The generation that the client accepted first on this stream, in clusters or endpoints.
   private var firstAccepted: UInt64?
   /// The client came with clusters that this process cannot tell, so any cluster may be one of them.
@@ -258,7 +260,10 @@ struct ProxySession: Sendable {
     }
     if self[type].quarantine?.isOver ?? false { self[type].quarantine = nil }
     if type == .cluster || type == .endpoint {
-      if let firstAccepted, firstAccepted < flight.generation { mayFollowUnseen = false }
+      if let firstAccepted, firstAccepted < flight.generation {
+        mayFollowUnseen = false
+        hasStarted = true
+      }
       firstAccepted = firstAccepted ?? flight.generation
       warmUp(after: type)
     }

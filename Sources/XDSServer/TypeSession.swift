@@ -58,6 +58,8 @@ struct TypeSession: Sendable {
   var quarantine: Quarantine?
   /// State of the world: the client holds something from an earlier stream that this process cannot tell.
   var holdsUnknown = false
+  /// State of the world: the client came with endpoints, and no version says which; until it has confirmed others.
+  var holdsUntold = false
   /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
   var claimed: Set<String> = []
   var held: [HeldItem] = []
@@ -66,6 +68,8 @@ struct TypeSession: Sendable {
   /// The newest generation of which the client has confirmed to hold all but what was held back then, `unproven`.
   var answered: UInt64 = 0
   var unproven: [HeldItem] = []
+  /// It has asked for names since then, that it had not asked for, or had dropped.
+  var asksForMore = false
   var rejection: Rejection?
   var counts = Counts()
 
@@ -75,6 +79,8 @@ struct TypeSession: Sendable {
   mutating func confirm(_ generation: UInt64, isComplete: Bool) {
     if isComplete { converged = generation }
     answered = generation
+    holdsUntold = false
+    if owed.isNothing { asksForMore = false }
     if !(unproven.isEmpty && held.isEmpty) { unproven = held }
   }
 
@@ -90,6 +96,7 @@ struct TypeSession: Sendable {
   /// Applies what a request changed in the subscription to what the client holds, or will hold.
   mutating func apply(_ change: Subscription.Change) {
     owed.merge(change.owed)
+    if !change.owed.isNothing { asksForMore = true }
     // Asked for while a response was in flight, and given up before the next.
     if change.dropsUnnamed || !change.dropped.isEmpty { owed.keep { subscription.covers($0) } }
     if change.dropsUnnamed {

@@ -54,14 +54,17 @@ final class XDSStream: GRPCCallHandler {
   // MARK: GRPCCallHandler
 
   func received(message: ByteBuffer) {
+    var isAnswer = false
     do {
       let receipt = try heard(message)
+      isAnswer = receipt == .ack || receipt == .nack
       // Answers come no more often than responses went out.
-      if receipt != .ack && receipt != .nack { charge(byteCount: message.readableBytes) }
+      if !isAnswer { charge(byteCount: message.readableBytes) }
     } catch {
       refuse("the request cannot be read: \(error)")
     }
     pump(publishedAt: nil)
+    if !isAnswer { loop.asked(self) }
   }
 
   /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
@@ -159,7 +162,12 @@ final class XDSStream: GRPCCallHandler {
     return session.map { goal.isMet(by: $0) } ?? false
   }
 
-  private var identity: ProxyIdentity? {
+  func holdings(_ goal: TerminationGoal) -> Holdings {
+    catchUp()
+    return session.map { goal.holdings(of: $0) } ?? .unknown
+  }
+
+  var identity: ProxyIdentity? {
     peer.map {
       ProxyIdentity(
         nodeID: $0.id, proxyClass: $0.proxyClass, variant: variant, scope: scope,

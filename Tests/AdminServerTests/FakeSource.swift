@@ -17,6 +17,10 @@ final class FakeSource: AdminDataSource {
     var queries: [ResourceQuery] = []
     var changes = ChangeList(kept: 0, changes: [])
     var resourcesError: (any Error)?
+    var convergence: ConvergenceReport?
+    var convergenceRequests: [ConvergenceRequest] = []
+    var termination: TerminationReport?
+    var terminationRequests: [TerminationRequest] = []
   }
 
   let state = Mutex(State())
@@ -35,6 +39,22 @@ final class FakeSource: AdminDataSource {
   func problems() async -> [Problem] { state.withLock { $0.problems } }
 
   func changes() async -> ChangeList { state.withLock { $0.changes } }
+
+  func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
+    try state.withLock {
+      $0.convergenceRequests.append(request)
+      guard let report = $0.convergence else { throw AdminError(.badRequest, "scope: no such") }
+      return report
+    }
+  }
+
+  func termination(_ request: TerminationRequest) async throws -> TerminationReport {
+    try state.withLock {
+      $0.terminationRequests.append(request)
+      guard let report = $0.termination else { throw AdminError(.notFound, "service: is not served") }
+      return report
+    }
+  }
 
   func resources(_ query: ResourceQuery) async throws -> [ResourceReport] {
     try state.withLock {

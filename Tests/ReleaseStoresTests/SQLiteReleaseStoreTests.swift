@@ -102,13 +102,105 @@ import Testing
   }
 
   @Test(arguments: ["/releases.sqlite", "/releases.sqlite-wal", "/releases.lock", ""])
-  func whatIsDeletedWhileItIsInUseShows(_ name: String) async throws {
+  func whatIsDeletedWhileItIsInUseIsPutBack(_ name: String) async throws {
     let directory = StoreDirectory()
     let store = try SQLiteReleaseStore(directory: directory.path)
     _ = try await store.commit(create("a"))
     try FileManager.default.removeItem(atPath: directory.path + name)
-    let error = await #expect(throws: ReleaseStoreError.self) { try await store.commit(self.create("b")) }
-    #expect(error?.code == .lost)
-    #expect(error?.message.contains(directory.file) == true)
+    _ = try await store.commit(create("b"))
+    _ = try await store.commit(create("c"))
+    let copy = try directory.copy()
+    let found = try SQLiteReleaseStore(directory: copy.path)
+    #expect(try await found.load().records.map(\.id) == ["a", "b", "c"])
+    #expect(try await found.verifyLedger() == nil)
+    #expect(try await store.load().problems.count == (name == "/releases.lock" ? 0 : 1))
+    #expect(throws: ReleaseStoreError.self, "the directory is ours") {
+      try SQLiteReleaseStore(directory: directory.path)
+    }
+  }
+
+  @Test func whatTakesItsPlaceIsMovedAside() async throws {
+    let directory = StoreDirectory()
+    let store = try SQLiteReleaseStore(directory: directory.path)
+    _ = try await store.commit(create("a"))
+    try FileManager.default.removeItem(atPath: directory.file)
+    try Data("something else".utf8).write(to: URL(fileURLWithPath: directory.file))
+    _ = try await store.commit(create("b"))
+    #expect(try await store.load().records.map(\.id) == ["a", "b"])
+    let aside = try Data(contentsOf: URL(fileURLWithPath: directory.file + ".damaged-1"))
+    #expect(String(decoding: aside, as: UTF8.self) == "something else")
+  }
+
+  @Test func aClosedStoreLetsOthersIn() async throws {
+    let directory = StoreDirectory()
+    let store = try SQLiteReleaseStore(directory: directory.path)
+    _ = try await store.commit(create("a"))
+    await store.close()
+    let error = await #expect(throws: ReleaseStoreError.self) { try await store.load() }
+    #expect(error?.message == "the state file \(directory.file) is closed")
+    #expect(try await SQLiteReleaseStore(directory: directory.path).load().records.count == 1)
+  }
+
+  // MARK: Damage
+
+  private func fill(_ directory: StoreDirectory, _ count: Int) async throws {
+    let store = try SQLiteReleaseStore(directory: directory.path)
+    for number in 0..<count {
+      var commit = create("r\(number)", size: 500)
+      commit.notifications = [
+        OutboxDraft(webhook: "w", body: [1], at: Timestamp(millisecondsSince1970: 0), statement: 0)
+      ]
+      _ = try await store.commit(commit)
+    }
+    await store.close()
+  }
+
+  @Test func aFileThatIsNoDatabaseIsMovedAsideAndReported() async throws {
+    let directory = StoreDirectory()
+    try await fill(directory, 3)
+    let handle = try #require(FileHandle(forUpdatingAtPath: directory.file))
+    try handle.write(contentsOf: Data("this is no database, and never was one".utf8))
+    try handle.close()
+    let store = try SQLiteReleaseStore(directory: directory.path)
+    let found = try await store.load()
+    #expect(found.records.isEmpty)
+    #expect(found.problems.count == 1)
+    #expect(
+      found.problems.first?.contains("it was moved to \(directory.file).damaged-1, and there are no releases") == true)
+    #expect(FileManager.default.fileExists(atPath: directory.file + ".damaged-1"))
+    _ = try await store.commit(create("a"))
+  }
+
+  /// Each page in turn is overwritten: whatever it held, the store opens, says so, and has no record that is not as it was
+  /// written; most of the times it still has most of them.
+  @Test func whatCanBeReadOfADamagedFileIsKept() async throws {
+    let original = StoreDirectory()
+    try await fill(original, 40)
+    let pages = (try FileManager.default.attributesOfItem(atPath: original.file)[.size] as? Int ?? 0) / 4_096
+    #expect(pages > 15)
+    var outcomes: [(records: Int, entries: Int)] = []
+    for page in 0..<pages {
+      let directory = try original.copy()
+      let handle = try #require(FileHandle(forUpdatingAtPath: directory.file))
+      try handle.seek(toOffset: UInt64(page * 4_096 + (page == 0 ? 100 : 0)))
+      try handle.write(contentsOf: Data(repeating: 0xA5, count: page == 0 ? 3_996 : 4_096))
+      try handle.close()
+      let store = try SQLiteReleaseStore(directory: directory.path)
+      let found = try await store.load()
+      #expect(!found.problems.isEmpty, "page \(page)")
+      #expect(found.records.allSatisfy { $0.body == [UInt8](repeating: 7, count: 500) }, "page \(page)")
+      let entries = try await store.ledger(after: 0, limit: 1_000, of: nil)
+      #expect(entries.allSatisfy { $0.isConsistent })
+      let isWhole = entries.count == 40
+      #expect(try await store.verifyLedger() == nil || !isWhole, "page \(page)")
+      outcomes.append((found.records.count, entries.count))
+      let receipt = try #require(try await store.commit(create("new")).receipt)
+      #expect(found.records.allSatisfy { $0.revision < receipt.revision }, "page \(page)")
+      await store.close()
+    }
+    print("damaged pages: records and entries kept of 40: \(outcomes)")
+    #expect(outcomes.count { $0.records >= 20 && $0.entries >= 20 } > pages / 2)
+    #expect(outcomes.contains { $0.entries > 20 && $0.entries < 40 })
+    #expect(outcomes.contains { $0.records > 20 && $0.records < 40 })
   }
 }

@@ -173,15 +173,25 @@ import XDSSnapshot
       let share = try #require(Weight(percent: Double(weight)))
       compiler.apply(
         [], releases: [id("shop/a"): [overlay(share, stickiness: .cookie(name: "v", ttlSeconds: 60))]])
-      let route = try routes(compiler)[0]
-      let clusters = route["route.weightedClusters.clusters"].list
-      #expect(clusters.map { $0["name"].text?.contains("|v2|") } == [true, false])
-      #expect(route["route.weightedClusters.useHashPolicy"].value as? Bool == true)
-      #expect(route["route.hashPolicy.0.cookie.name"].text == "v")
-      #expect(route["route.hashPolicy.0.terminal"].value as? Bool == true)
-      sums.insert(clusters.reduce(0) { $0 + Int($1["weight"].number ?? 0) })
+      let found = try routes(compiler)
+      #expect(found.count == 2, "those who have the cookie, and those who get it")
+      for route in found {
+        let clusters = route["route.weightedClusters.clusters"].list
+        #expect(clusters.map { $0["name"].text?.contains("|v2|") } == [true, false])
+        #expect(route["route.weightedClusters.useHashPolicy"].value as? Bool == true)
+        #expect(route["route.hashPolicy.0.terminal"].value as? Bool == true)
+        sums.insert(clusters.reduce(0) { $0 + Int($1["weight"].number ?? 0) })
+      }
+      #expect(found[0]["match.headers.0.name"].text == "cookie")
+      #expect(found[0]["route.hashPolicy.0.cookie.name"].text == "v")
+      #expect(found[1]["route.hashPolicy.0.header.headerName"].text == "x-request-id")
+      #expect(
+        found[1]["responseHeadersToAdd.0.header.value"].text
+          == "v=%REQ(X-REQUEST-ID)%; Max-Age=60; Path=/; HttpOnly")
     }
     #expect(sums == [10_000])
+    compiler.apply([], releases: [id("shop/a"): [overlay(0, stickiness: .header("x-user"))]])
+    #expect(shares(try routes(compiler)[0]) == ["v1": 1], "with one destination there is nothing to choose")
   }
 
   @Test func whatADestinationRuleSaysOfASubsetCounts() throws {

@@ -1,130 +1,11 @@
-import EnvoyAPI
-import Foundation
-import Logging
-import ManifestSource
 import ReleaseControl
-import StateStore
-import Synchronization
-import Telemetry
+import ReleaseStores
 import Testing
 import TrafficModel
-import XDSSnapshot
 
 @testable import Weir
-@testable import XDSServer
 
-/// A release controller over a pipeline that nobody is connected to, with a clock that stands still.
-struct ReleaseBench {
-  let server: XDSServer
-  let pipeline: Pipeline
-  let controller: ReleaseController
-  let journal: any ReleaseJournal
-  let clock = ManualSleep()
-  let time = ManualTime()
-  let notices: AsyncStream<ReleasedServices.Notice>
-  var releases: Releases { Releases(controller) }
-
-  init(_ manifests: String = reviews, journal: any ReleaseJournal = MemoryJournal()) async throws {
-    let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-    server = XDSServer(
-      logger: logger,
-      classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
-    let kept = try await journal.load()
-    let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
-    self.notices = notices
-    self.journal = journal
-    pipeline = Pipeline(
-      clusterDomain: "cluster.local", store: nil, stored: StoredObjects(), releases: kept.releases,
-      onReleaseNotice: { notice.yield($0) }, server: server, metrics: PipelineMetrics(MetricsRegistry()),
-      logger: logger)
-    controller = ReleaseController(
-      pipeline: pipeline, journal: journal, releases: kept.releases, answers: kept.answers, server: server,
-      clock: ReleaseClock(now: { [time] in time.now }, sleep: clock.sleep), clusterDomain: "cluster.local",
-      logger: logger)
-    await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
-    await take(manifests, isInitialScan: true)
-    await controller.run()
-  }
-
-  func take(_ yaml: String, file: String = "a.yaml", isInitialScan: Bool = false) async {
-    let content = ManifestDecoder.decode(Array(yaml.utf8), file: file)
-    await pipeline.take(
-      SourceBatch(updates: [SourceUpdate(origin: file, content: content)], isInitialScan: isInitialScan))
-  }
-
-  /// The shares of the subsets of `reviews`, in basis points, as they are served.
-  func served() throws -> [String: Int] {
-    guard let table = server.generation?.classes.values.first?.routes["outbound"] else { return [:] }
-    let text = try EnvoyJSON.render(typeURL: TypeURL.route, bytes: table.flattened())
-    let json = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
-    let hosts = json?["virtualHosts"] as? [[String: Any]] ?? []
-    let host = hosts.first { ($0["name"] as? String) == "reviews.shop.svc.cluster.local:80" }
-    let route = (host?["routes"] as? [[String: Any]])?.last?["route"] as? [String: Any]
-    func subset(_ name: Any?) -> String {
-      String((name as? String ?? "").split(separator: "|", omittingEmptySubsequences: false).dropFirst(2).first ?? "?")
-    }
-    if let cluster = route?["cluster"] { return [subset(cluster): 10_000] }
-    let weighted = (route?["weightedClusters"] as? [String: Any])?["clusters"] as? [[String: Any]] ?? []
-    return Dictionary(weighted.map { (subset($0["name"]), ($0["weight"] as? NSNumber)?.intValue ?? 0) }) { $0 + $1 }
-  }
-
-  func routeVersion() -> String? { server.generation?.classes.values.first?.routes["outbound"]?.version }
-}
-
-/// A time that is set by hand.
-final class ManualTime: Sendable {
-  private let time = Mutex(Date(timeIntervalSince1970: 1_700_000_000))
-  var now: Date { time.withLock { $0 } }
-  func advance(_ seconds: Double) { time.withLock { $0 += seconds } }
-}
-
-/// `reviews` with two ready endpoints of each version, and no rules at all.
-let reviews = reviewsManifest(v1: 2, v2: 2)
-
-func reviewsManifest(v1: Int, v2: Int) -> String {
-  var text = """
-    apiVersion: v1
-    kind: Service
-    metadata: {name: reviews, namespace: shop}
-    spec:
-      ports: [{name: http, port: 80}]
-
-    """
-  var endpoints = ""
-  for (version, count) in [(1, v1), (2, v2)] where count > 0 {
-    for number in 1...count {
-      text += """
-        ---
-        apiVersion: v1
-        kind: Pod
-        metadata: {name: reviews-v\(version)-\(number), namespace: shop, labels: {version: v\(version)}}
-
-        """
-      endpoints += """
-        - {addresses: [10.0.\(version).\(number)], conditions: {ready: true}, targetRef: {kind: Pod, name: reviews-v\(version)-\(number), namespace: shop}}
-
-        """
-    }
-  }
-  return text + """
-    ---
-    apiVersion: discovery.k8s.io/v1
-    kind: EndpointSlice
-    metadata: {name: reviews-1, namespace: shop, labels: {kubernetes.io/service-name: reviews}}
-    addressType: IPv4
-    ports: [{name: http, port: 8080}]
-    endpoints:
-    \(endpoints)
-    """
-}
-
-extension ReleaseSpec {
-  static func reviewsCanary(_ steps: [ReleaseStep], pause: ReleasePause = .untilApproved) -> ReleaseSpec {
-    .canary(of: "reviews.shop", from: "v1", to: "v2", steps: steps, pause: pause)
-  }
-}
-
-@Suite struct ReleaseTests {
+@Suite(.timeLimit(.minutes(1))) struct ReleaseTests {
   @Test func aCanaryIsStartedMovedAndRolledBack() async throws {
     let bench = try await ReleaseBench()
     #expect(try bench.served() == ["": 10_000])
@@ -147,10 +28,7 @@ extension ReleaseSpec {
     let again = try await release.rollback()
     #expect(again.status.state == .rolledBack, "a rollback of a rollback changes nothing")
     #expect(again.generation == bench.server.generation?.number)
-    #expect(
-      try await release.history().map(\.action).filter { $0 != "live" } == [
-        "start", "setWeight", "setWeight", "rollback",
-      ])
+    await bench.stop()
   }
 
   @Test func theWayBackIsPublishedWithTheVersionsOfBefore() async throws {
@@ -162,6 +40,214 @@ extension ReleaseSpec {
     try await release.setWeight(10)
     #expect(bench.routeVersion() == at10)
     try await release.rollback()
-    #expect(bench.routeVersion() == at0)
+    #expect(bench.routeVersion() == at0 && at0 != at10)
+    await bench.stop()
+  }
+
+  @Test func stepsAreTakenAfterTheirPauses() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(
+      .canary(
+        of: "reviews.shop", from: "v1", to: "v2", steps: [ReleaseStep(5, pause: .for(.seconds(60))), 50, 100],
+        warm: .seconds(600)))
+    #expect(await bench.clock.pass(bench.time) == .seconds(60))
+    try await bench.status(release) { $0.state == .awaitingApproval && $0.weight == 50 && $0.liveAt != nil }
+    try await release.approve()
+    try await bench.status(release) { $0.state == .keepingWarm }
+    #expect(try bench.served() == ["v2": 10_000])
+    #expect(await bench.clock.pass(bench.time) == .seconds(600))
+    let status = try await bench.status(release) { $0.state == .succeeded }
+    #expect(status.allowedNow == [.rollback, .retire])
+    let history = try await release.history()
+    #expect(
+      history.filter { $0.toWeight != nil && $0.refersTo == nil }.map(\.action) == [
+        "start", "advance", "approve", "advance", "advance",
+      ])
+    #expect(history.filter { $0.action == "live-everywhere" }.map(\.refersTo) == [1, 3, 5])
+    #expect(history.filter { $0.action == "live-everywhere" }.allSatisfy { $0.generation ?? 0 > 0 })
+    #expect(try await bench.releases.verify() == LedgerVerdict(entries: UInt64(history.count), finding: nil))
+    await bench.stop()
+  }
+
+  @Test func whatIsNotAllowedSaysWhatIs() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]))
+    let error = try await refusal { try await release.resume() }
+    #expect(error.code == .notAllowed)
+    #expect(error.allowedNow == [.setWeight, .promote, .pause, .approve, .rollback, .abort])
+    #expect(
+      error.message == "resume is not allowed: release reviews.shop-1 is waiting for an approval; allowed now: "
+        + "setWeight, promote, pause, approve, rollback, abort")
+    #expect(try await refusal { try await bench.releases["x-1"].pause() }.code == .unknownRelease)
+    await bench.stop()
+  }
+
+  @Test func aRequestIsCarriedOutOnce() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]), ReleaseRequest(idempotencyKey: "a"))
+    let again = try await bench.releases.start(.reviewsCanary([5, 100]), ReleaseRequest(idempotencyKey: "a"))
+    #expect(again.id == release.id)
+    let first = try await release.setWeight(20, ReleaseRequest(idempotencyKey: "b"))
+    try await release.setWeight(30)
+    let second = try await release.setWeight(20, ReleaseRequest(idempotencyKey: "b"))
+    #expect(second.status.weight == 20 && second.status.revision == first.status.revision, "as it was answered then")
+    #expect(try bench.served() == ["v1": 7000, "v2": 3000])
+    let error = try await refusal { try await release.setWeight(40, ReleaseRequest(idempotencyKey: "b")) }
+    #expect(error.code == .keyReused)
+    await bench.stop()
+  }
+
+  @Test func aStaleControllerIsRefused() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]))
+    let seen = try await release.status().revision
+    try await release.setWeight(20, ReleaseRequest(ifRevision: seen))
+    let error = try await refusal { try await release.setWeight(30, ReleaseRequest(ifRevision: seen)) }
+    #expect(error.code == .stale)
+    #expect(error.message.contains("at a weight that was set by hand, 20 % on v2"))
+    #expect(try bench.served() == ["v1": 8000, "v2": 2000])
+    await bench.stop()
+  }
+
+  @Test func servicesAreReleasedSideBySideAndEachOnce() async throws {
+    let bench = try await ReleaseBench()
+    await bench.take(reviewsManifest(v1: 1, v2: 1, name: "ratings"), file: "b.yaml")
+    let reviews = try await bench.releases.start(.reviewsCanary([5, 100]))
+    let ratings = try await bench.releases.start(
+      .canary(of: "ratings.shop.svc.cluster.local", from: "v1", to: "v2", steps: [50, 100]))
+    #expect(try bench.served() == ["v1": 9500, "v2": 500])
+    #expect(try bench.served("ratings.shop.svc.cluster.local") == ["v1": 5000, "v2": 5000])
+    let error = try await refusal { _ = try await bench.releases.start(.reviewsCanary([10, 100])) }
+    #expect((error.code, error.release) == (.alreadyReleased, "reviews.shop-1"))
+    #expect(error.allowedNow.contains(.rollback))
+    #expect(try await bench.releases.list().map(\.id) == [reviews.id, ratings.id])
+    #expect(try await bench.releases.current(of: "ratings.shop")?.id == ratings.id)
+    // Many at once, each change a generation of its own.
+    let before = try #require(bench.server.generation?.number)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      for weight in 1...20 {
+        let share = try #require(Weight(percent: Double(weight)))
+        tasks.addTask { try await reviews.setWeight(share) }
+        tasks.addTask { try await ratings.setWeight(share) }
+      }
+      try await tasks.waitForAll()
+    }
+    #expect(bench.server.generation?.number == before + 40)
+    #expect(try await bench.releases.verify().finding == nil)
+    await bench.stop()
+  }
+
+  @Test func aFinishedReleaseGivesWay() async throws {
+    let bench = try await ReleaseBench(reviewsManifest(v1: 1, v2: 1, v3: 1))
+    let first = try await bench.releases.start(.reviewsCanary([100]))
+    try await bench.status(first) { $0.state == .succeeded }
+    let error = try await refusal {
+      _ = try await bench.releases.start(.canary(of: "reviews.shop", from: "v1", to: "v3", steps: [5]))
+    }
+    #expect(error.message.contains("has left shop/reviews at v2"))
+    let before = try #require(bench.server.generation?.number)
+    let second = try await bench.releases.start(.canary(of: "reviews.shop", from: "v2", to: "v3", steps: [5]))
+    #expect(second.id == "reviews.shop-2")
+    #expect(bench.server.generation?.number == before + 1, "one takes the other's place at once")
+    #expect(try bench.served() == ["v2": 9500, "v3": 500])
+    #expect(try await first.status().state == .retired)
+    try await second.abort()
+    #expect(try bench.served() == ["": 10_000], "as the manifests say")
+    await bench.stop()
+  }
+
+  @Test func nothingIsMadeThatCannotBeKept() async throws {
+    let store = FailingStore()
+    let bench = try await ReleaseBench(store: store)
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]))
+    let before = bench.server.generation?.number
+    store.isFailing.store(true, ordering: .releasing)
+    let error = try await refusal { try await release.setWeight(20) }
+    #expect(error.code == .notDurable)
+    #expect(bench.server.generation?.number == before)
+    #expect(try await release.status().weight == 5)
+    store.isFailing.store(false, ordering: .releasing)
+    try await release.setWeight(20)
+    #expect(try bench.served() == ["v1": 8000, "v2": 2000])
+    await bench.stop()
+  }
+
+  @Test func aRestartGoesOnWhereItWas() async throws {
+    let store = MemoryReleaseStore()
+    let time = ManualTime()
+    let first = try await ReleaseBench(store: store, time: time)
+    let release = try await first.releases.start(
+      .reviewsCanary([ReleaseStep(25, pause: .for(.seconds(100))), ReleaseStep(50, pause: .untilApproved), 100]))
+    try await first.status(release) { $0.dueAt != nil }
+    let version = first.routeVersion()
+    await first.stop()
+    time.advance(40)
+    let second = try await ReleaseBench(store: store, time: time)
+    #expect(second.routeVersion() == version, "the first generation has the weights")
+    #expect(second.server.generation?.number ?? 0 <= 3)
+    let again = second.releases[release.id]
+    #expect(try await again.status().step == 0)
+    #expect(await second.clock.pass(time) == .seconds(60), "what is left of the pause")
+    try await second.status(again) { $0.weight == 50 }
+    #expect(try await second.releases.verify().finding == nil)
+    await second.stop()
+  }
+
+  @Test func whatAReleaseLeavesAloneIsListed() async throws {
+    let bench = try await ReleaseBench()
+    await bench.take(reviewsSubsets, file: "b.yaml")
+    await bench.take(
+      """
+      apiVersion: networking.istio.io/v1
+      kind: VirtualService
+      metadata: {name: reviews, namespace: shop}
+      spec:
+        hosts: [reviews]
+        http:
+        - {name: new, match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}
+        - {route: [{destination: {host: reviews, subset: v1}}]}
+      """, file: "c.yaml")
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]))
+    let routes = try await release.status().routes
+    #expect(routes.divided == ["VirtualService shop/reviews: http[1]"])
+    #expect(routes.untouched == ["VirtualService shop/reviews: http[0] (new): it leads to v2 alone"])
+    await bench.stop()
+  }
+
+  @Test func aPreviewHostLeadsToTheCandidate() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(
+      .blueGreen(of: "reviews.shop", from: "v1", to: "v2", previewHost: "preview.example"))
+    #expect(try bench.served() == ["v1": 10_000])
+    #expect(try bench.served("preview.example") == ["v2": 10_000])
+    try await release.approve()
+    #expect(try bench.served() == ["v2": 10_000])
+    try await bench.status(release) { $0.state == .keepingWarm }
+    #expect(try bench.served("preview.example") == [:], "after the switch there is nothing to preview")
+    try await release.rollback()
+    #expect(try bench.served() == ["v1": 10_000])
+    await bench.stop()
+  }
+
+  @Test func whatMakesNoSenseIsRefused() async throws {
+    let bench = try await ReleaseBench()
+    func code(_ spec: ReleaseSpec) async throws -> ReleaseError.Code {
+      try await refusal { _ = try await bench.releases.start(spec) }.code
+    }
+    #expect(try await code(.canary(of: "nothing.shop", from: "v1", to: "v2", steps: [5])) == .unknownService)
+    #expect(try await code(.canary(of: "reviews.shop.example", from: "v1", to: "v2", steps: [5])) == .invalid)
+    #expect(try await code(.canary(of: "reviews.shop", port: 81, from: "v1", to: "v2", steps: [5])) == .invalid)
+    #expect(
+      try await code(
+        .rules([RequestRule(headers: ["x": .regex("(")])], of: "reviews.shop", from: "v1", to: "v2")) == .invalid)
+    #expect(try bench.served() == ["": 10_000])
+    await bench.stop()
+  }
+}
+
+extension ManualTimer {
+  /// Lets the time pass for which the next sleeper sleeps.
+  func pass(_ time: ManualTime) async -> Duration {
+    await wakeNext { time.advance($0 / .seconds(1)) }
   }
 }

@@ -150,9 +150,17 @@ struct ServedWorld {
       Resource(name: name, bytes: ClusterLoadAssignment.encodedHeader(clusterName: name) + locality.encodedFragment()))
   }
 
-  mutating func host(_ name: String, _ cluster: String) {
+  mutating func removeCluster(_ name: String) {
+    clusters.remove(name)
+    endpoints.remove(name)
+  }
+
+  mutating func removeHost(_ name: String) { hosts.remove(name) }
+
+  mutating func host(_ name: String, _ cluster: String, domain: String? = nil) {
     let forward = RouteAction.Forward(destinations: [WeightedCluster(cluster: cluster, weight: 1)])
-    let host = VirtualHost(name: name, domains: [name], routes: [Route(match: RouteMatch(), action: .forward(forward))])
+    let host = VirtualHost(
+      name: name, domains: [domain ?? name], routes: [Route(match: RouteMatch(), action: .forward(forward))])
     hosts.set(Fragment(key: name, bytes: host.encodedFragment(), references: [cluster]))
   }
 

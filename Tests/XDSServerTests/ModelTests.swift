@@ -17,12 +17,18 @@ import XDSSnapshot
     let runs = environment["WEIR_RUNS"].flatMap(UInt64.init) ?? 60
     print("model test: \(runs) runs from seed \(first)")
     var frozen = 0
+    var answers: Answers = (0, 0, 0, 0)
     for offset in 0..<runs {
-      let (isGood, isFrozen) = Self.run(
+      let (isGood, isFrozen, more) = Self.run(
         variant, seed: first + offset, isHostByHost: isHostByHost, isAlone: runs == 1)
       guard isGood else { return }
       if isFrozen { frozen += 1 }
+      answers = (
+        answers.live + more.live, answers.notLive + more.notLive, answers.safe + more.safe, answers.unsafe + more.unsafe
+      )
     }
+    print("model test: what was said of generations and clusters: \(answers)")
+    #expect(min(answers.live, answers.notLive, answers.safe, answers.unsafe) > 100, "the answers were put to the test")
     print(
       "model test, \(variant.rawValue)\(isHostByHost ? ", host by host" : ""): \(runs) runs are good; \(frozen) clients could not be helped out of silence"
     )
@@ -40,9 +46,11 @@ import XDSSnapshot
     _ = Self.run(variant, seed: seed, habits: .init(), isAlone: false)
   }
 
+  private typealias Answers = (live: Int, notLive: Int, safe: Int, unsafe: Int)
+
   private static func run(
     _ variant: XDSProtocol, seed: UInt64, habits: ModelClient.Habits? = nil, isHostByHost: Bool = false, isAlone: Bool
-  ) -> (isGood: Bool, isFrozen: Bool) {
+  ) -> (isGood: Bool, isFrozen: Bool, answers: Answers) {
     var run = ModelRun(variant, seed: seed, habits: habits, isHostByHost: isHostByHost)
     let problems = run.go()
     let isGood = problems.isEmpty
@@ -52,7 +60,7 @@ import XDSSnapshot
       print((problems.prefix(4) + problems.suffix(isAlone ? 1000 : 45)).joined(separator: "\n"))
       print(run.state)
     }
-    return (isGood, run.hasStayedFrozen)
+    return (isGood, run.hasStayedFrozen, run.oracle.answers)
   }
 }
 
@@ -71,6 +79,7 @@ private struct ModelRun {
   let habits: ModelClient.Habits
   private var now = Duration.zero
   private var responses = 0
+  private(set) var oracle = ConvergenceOracle()
   /// The client says nothing of clusters to the end, because of one of which the server does not know what it held.
   private(set) var hasStayedFrozen = false
 
@@ -90,6 +99,7 @@ private struct ModelRun {
       variant: variant, proxyClass: isHostByHost ? World.hostByHostClass : World.proxyClass, shared: shared)
     session.published(current)
     client.connect(serverRestarted: false)
+    oracle.note(current, proxyClass)
   }
 
   private var proxyClass: ProxyClass { habits.takesHostByHost ? World.hostByHostClass : World.proxyClass }
@@ -131,6 +141,9 @@ private struct ModelRun {
       if habits.isErratic { oddity() }
       step()
       if !client.complaints.isEmpty { return client.complaints + log }
+      // What the client has said and the server has not read may be that it holds less.
+      let untrue = client.outbox.isEmpty ? oracle.check(session, client, routes: [routeName]) : []
+      if !untrue.isEmpty { return untrue + log }
     }
     // First with the bad left as it is: nothing goes in circles, and what does not depend on the bad is there.
     publish()
@@ -166,6 +179,7 @@ private struct ModelRun {
         problems.append("\(type): something is remembered that is over")
       }
     }
+    if session.proven != current.number { problems.append("all is there, and \(session.proven) is proven") }
     return problems.isEmpty ? [] : problems + log.suffix(80)
   }
 
@@ -351,6 +365,7 @@ private struct ModelRun {
 
   private mutating func publish() {
     current = world.generation()
+    oracle.note(current, proxyClass)
     session.published(current)
     if Bool.random(using: &random) { shared.age() }
     pump()

@@ -49,7 +49,7 @@ struct RandomWorld {
   /// What releases make of some service now; nothing, if they are over.
   mutating func nextRelease() -> (NamespacedName, [ReleaseOverlay]) {
     count(.release)
-    let id = existing(.service)?.key.id ?? serviceID()
+    let id = anyService()
     if random.chance(30) { return (id, []) }
     var overlays: [ReleaseOverlay] = []
     for port in random.chance(60) ? [nil] : [80, 8080] as [UInt16?] where port == nil || random.chance(70) {

@@ -1,4 +1,3 @@
-internal import Crypto
 internal import GRDB
 internal import StateStore
 
@@ -11,11 +10,15 @@ struct ReleaseFile: Sendable {
   /// - Returns: with the file, what is to be said of it.
   static func open(_ path: String) throws -> (ReleaseFile, [String]) {
     let (file, damage) = try DatabaseFile.open(path, form)
-    let problems = damage.map {
-      ["\(path): \($0.reason); it was moved to \($0.movedTo), and there are no releases and no history of before"]
-    }
-    return (ReleaseFile(file: file), problems ?? [])
+    var opened = ReleaseFile(file: file)
+    guard let damage else { return (opened, []) }
+    let saved = damage.isOfThisForm ? try Salvage(of: damage.movedTo).put(into: &opened.file) : nil
+    let rest = saved ?? "there are no releases and no history of before"
+    return (opened, ["\(path): \(damage.reason); it was moved to \(damage.movedTo), and \(rest)"])
   }
+
+  /// Gives the file its name again, after somebody has taken it away.
+  mutating func restore() throws { try file.restore() }
 
   /// Another process that holds the file locked (a backup) is waited for: what is asked for here is not in a hurry, and
   /// ought not to fail.
@@ -27,27 +30,27 @@ struct ReleaseFile: Sendable {
           CREATE TABLE store (
             id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL,
             entries INTEGER NOT NULL, hash BLOB NOT NULL
-          );
+          ) STRICT;
           CREATE TABLE releases (
             id TEXT PRIMARY KEY NOT NULL, revision INTEGER NOT NULL, body BLOB NOT NULL, digest BLOB NOT NULL
-          );
+          ) STRICT;
           CREATE TABLE answers (
             key TEXT PRIMARY KEY NOT NULL, requester TEXT NOT NULL, digest BLOB NOT NULL, result BLOB NOT NULL,
             at INTEGER NOT NULL
-          );
+          ) STRICT;
           CREATE INDEX answers_by_time ON answers (at);
           CREATE TABLE ledger (
             sequence INTEGER PRIMARY KEY NOT NULL, release TEXT NOT NULL, host TEXT NOT NULL, actor TEXT NOT NULL,
             action TEXT NOT NULL, reason TEXT NOT NULL, from_weight INTEGER, to_weight INTEGER, generation INTEGER,
             at INTEGER NOT NULL, live_everywhere_at INTEGER, refers_to INTEGER, outcome TEXT NOT NULL,
             attributes BLOB NOT NULL, previous_hash BLOB NOT NULL, hash BLOB NOT NULL
-          );
+          ) STRICT;
           CREATE INDEX ledger_by_release ON ledger (release, sequence);
           CREATE TABLE outbox (
             sequence INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, webhook TEXT NOT NULL, body BLOB NOT NULL,
             at INTEGER NOT NULL, entry INTEGER, entry_hash BLOB, attempts INTEGER NOT NULL DEFAULT 0,
             not_before INTEGER, reason TEXT NOT NULL DEFAULT ''
-          );
+          ) STRICT;
           CREATE INDEX outbox_by_webhook ON outbox (webhook, sequence);
           """)
       try database.execute(
@@ -60,10 +63,10 @@ struct ReleaseFile: Sendable {
   func load() throws -> StoredReleases {
     try file.read { database in
       var found = StoredReleases(head: try Head(database).mark)
-      let rows = try Row.fetchCursor(database, sql: "SELECT id, revision, body, digest FROM releases")
+      let rows = try Row.fetchCursor(database, sql: Records.all)
       while let row = try rows.next() {
-        let record = ReleaseRecord(id: row[0], revision: UInt64(stored: row[1]), body: [UInt8](blob: row[2]))
-        if record.digest == [UInt8](blob: row[3]) {
+        let (record, isSound) = Records.record(row)
+        if isSound {
           found.records.append(record)
         } else {
           found.problems.append("\(file.path): \(record.id) was changed by somebody else, or damaged, and is left out")
@@ -121,7 +124,7 @@ struct ReleaseFile: Sendable {
       if let time = commit.forgetAnswersBefore {
         try database.execute(sql: "DELETE FROM answers WHERE at < ?", arguments: [time.millisecondsSince1970])
       }
-      if let answer = commit.answer { try Self.keep(answer, in: database) }
+      if let answer = commit.answer { try Answers.insert(answer, into: database) }
       let items = try commit.notifications.map { try Outbox.insert($0, entries, into: database) }
       for sequence in commit.delivered { try Outbox.delete(sequence, from: database) }
       for postponement in commit.postponed { try Outbox.apply(postponement, to: database) }
@@ -135,10 +138,7 @@ struct ReleaseFile: Sendable {
     guard found == write.expected else { throw ReleaseStoreError.stale(write, found: found) }
     switch write {
     case .create(let id, let body), .update(let id, _, let body):
-      let record = ReleaseRecord(id: id, revision: revision, body: body)
-      try database.execute(
-        sql: "INSERT OR REPLACE INTO releases (id, revision, body, digest) VALUES (?, ?, ?, ?)",
-        arguments: [id, Int64(bitPattern: revision), body.blob, record.digest.blob])
+      try Records.write(ReleaseRecord(id: id, revision: revision, body: body), to: database)
     case .delete(let id, _):
       try database.execute(sql: "DELETE FROM releases WHERE id = ?", arguments: [id])
     case .require: break
@@ -146,28 +146,22 @@ struct ReleaseFile: Sendable {
   }
 
   private static func answer(to request: IdempotentRequest, in database: Database) throws -> [UInt8]? {
-    let row = try Row.fetchOne(
-      database, sql: "SELECT requester, digest, result FROM answers WHERE key = ?", arguments: [request.key])
-    guard let row else { return nil }
-    try request.check(kept: row[0], [UInt8](blob: row[1]))
-    return [UInt8](blob: row[2])
-  }
-
-  private static func keep(_ answer: KeptAnswer, in database: Database) throws {
-    try database.execute(
-      sql: "INSERT INTO answers (key, requester, digest, result, at) VALUES (?, ?, ?, ?, ?)",
-      arguments: [
-        answer.request.key, answer.request.requester, answer.request.digest.blob, answer.result.blob,
-        answer.at.millisecondsSince1970,
-      ])
+    guard let kept = try Answers.fetch(database, request.key) else { return nil }
+    try request.check(kept: kept.request.requester, kept.request.digest)
+    return kept.result
   }
 }
 
 extension ReleaseFile {
   /// The one row of what the store counts.
-  private struct Head {
+  struct Head {
     var revision: UInt64
     var mark: LedgerMark
+
+    init(revision: UInt64, mark: LedgerMark) {
+      self.revision = revision
+      self.mark = mark
+    }
 
     init(_ database: Database) throws {
       guard let row = try Row.fetchOne(database, sql: "SELECT revision, entries, hash FROM store"),
@@ -182,15 +176,5 @@ extension ReleaseFile {
         sql: "UPDATE store SET revision = ?, entries = ?, hash = ?",
         arguments: [Int64(bitPattern: revision), Int64(bitPattern: mark.sequence), mark.hash.bytes.blob])
     }
-  }
-}
-
-extension ReleaseRecord {
-  /// So that a damaged or edited record does not decide where traffic goes.
-  fileprivate var digest: [UInt8] {
-    var hash = SHA256()
-    hash.update(data: Array("\(id.utf8.count) \(id) \(revision) ".utf8))
-    hash.update(data: body)
-    return Array(hash.finalize())
   }
 }

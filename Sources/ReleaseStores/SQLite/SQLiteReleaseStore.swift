@@ -8,11 +8,13 @@ internal import Synchronization
 /// and outlives a kill and a loss of power. It costs one sync of the disk. A transaction that was cut off is not there at all
 /// at the next start.
 ///
-/// - A damaged file, or one of a newer schema, is moved aside and reported by `load`, with what could be saved out of it and
-///   what is lost.
+/// - A damaged file is moved aside and reported by `load`. What can still be read of it is kept: records whose checksum is
+///   right, and entries, so that a damaged page does not take a release off its weight; the ledger then shows the gap. A
+///   file of a newer schema is moved aside, and nothing is taken from it.
 /// - A full disk fails the commit with `diskFull`, and changes nothing. The same commit works once there is space.
 /// - A second process is refused with `inUse`. The lock is the kernel's, and goes with its process.
-/// - A file that is deleted or replaced while it is in use shows with the next commit, as `lost`; it changes nothing.
+/// - A file that is deleted or replaced while it is in use is given its name again before the next commit, with all that is in
+///   it; what has taken its place is moved aside. `load` tells.
 ///
 /// Safe from any thread; calls wait for one another, on a thread of their own.
 public final class SQLiteReleaseStore: ReleaseStore {
@@ -22,8 +24,11 @@ public final class SQLiteReleaseStore: ReleaseStore {
     var problems: [String]
   }
 
+  private static let lockName = "releases.lock"
+  private let directory: String
   private let path: String
-  private let opened: Mutex<Opened>
+  /// Nil once it is closed.
+  private let opened: Mutex<Opened?>
   /// Waits for the disk, so that no thread of Swift's pool does.
   private let queue = DispatchQueue(label: "weir.releases")
 
@@ -32,11 +37,11 @@ public final class SQLiteReleaseStore: ReleaseStore {
   /// - Throws: `ReleaseStoreError`, with `inUse` if another process has it.
   public init(directory: String) throws {
     let path = "\(directory)/releases.sqlite"
-    self.path = path
+    (self.directory, self.path) = (directory, path)
     opened = try Self.explained(path) {
-      let lock = try DirectoryLock(directory: directory, file: "releases.lock")
+      let lock = try DirectoryLock(directory: directory, file: Self.lockName)
       let (file, problems) = try ReleaseFile.open(path)
-      return Mutex(Opened(lock: lock, file: file, problems: problems))
+      return Mutex<Opened?>(Opened(lock: lock, file: file, problems: problems))
     }
   }
 
@@ -49,12 +54,25 @@ public final class SQLiteReleaseStore: ReleaseStore {
   }
 
   public func commit(_ commit: ReleaseCommit) async throws -> CommitOutcome {
-    let path = path
+    let (directory, path) = (directory, path)
     return try await onQueue { opened in
-      guard opened.lock.isCurrent, opened.file.isCurrent else {
-        throw ReleaseStoreError(.lost, "the state file \(path) was deleted or replaced while it was in use")
+      if !opened.lock.isCurrent { opened.lock = try DirectoryLock(directory: directory, file: Self.lockName) }
+      if !opened.file.isCurrent {
+        try opened.file.restore()
+        opened.problems.append(
+          "\(path) was deleted or replaced while it was in use; it is there again, with all that was in it")
       }
       return try opened.file.commit(commit)
+    }
+  }
+
+  /// Lets others have the directory. Whatever is asked afterwards fails.
+  public func close() async {
+    await withCheckedContinuation { continuation in
+      queue.async {
+        self.opened.withLock { $0 = nil }
+        continuation.resume()
+      }
     }
   }
 
@@ -77,10 +95,15 @@ public final class SQLiteReleaseStore: ReleaseStore {
   ) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
       queue.async {
-        continuation.resume(
-          with: Result { try Self.explained(self.path) { try self.opened.withLock { try body(&$0) } } })
+        continuation.resume(with: Result { try self.opened.withLock { try self.use(&$0, body) } })
       }
     }
+  }
+
+  private func use<Value>(_ opened: inout Opened?, _ body: (inout Opened) throws -> Value) throws -> Value {
+    guard var current = opened.take() else { throw ReleaseStoreError(.failed, "the state file \(path) is closed") }
+    defer { opened = current }
+    return try Self.explained(path) { try body(&current) }
   }
 
   /// Errors of the file as this store's.

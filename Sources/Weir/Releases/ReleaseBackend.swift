@@ -11,7 +11,10 @@ public protocol ReleaseBackend: Sendable {
   /// All releases that are known, in the order in which they were started.
   func list() async throws -> [ReleaseStatus]
   /// What was done to a release, oldest first.
-  func history(of id: String) async throws -> [ReleaseHistoryEntry]
+  func history(of id: String) async throws -> [LedgerLine]
+  /// The ledger of all releases: at most `limit` entries after one.
+  func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine]
+  func verify() async throws -> LedgerVerdict
   /// The release as it is, and whenever it has changed.
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error>
   /// Returns when a release's generation is live on the proxies of a scope, or when the time is over.

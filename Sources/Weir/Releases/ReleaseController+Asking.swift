@@ -17,22 +17,23 @@ extension ReleaseController: ReleaseBackend {
     return all
   }
 
-  func history(of id: String) async throws -> [ReleaseHistoryEntry] {
+  func history(of id: String) async throws -> [LedgerLine] {
     _ = try find(id)
-    return try await journal.history(of: id)
+    return try await ledger(after: 0, limit: .max, of: id)
   }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
-    let first = await status(of: try find(id))
+    _ = try find(id)
     // A slow reader gets the newest; what came between is in the history.
     let (stream, continuation) = AsyncThrowingStream.makeStream(
       of: ReleaseStatus.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(16))
     let key = UUID()
+    // Before anything is looked at, so that no change comes in between.
     watchers[id, default: [:]][key] = continuation
     continuation.onTermination = { [weak self] _ in
       Task { await self?.forgetWatcher(key, of: id) }
     }
-    continuation.yield(first)
+    continuation.yield(await status(of: try find(id)))
     return stream
   }
 

@@ -7,17 +7,23 @@ internal import XDSServer
 // What releases do by themselves: they notice that they are live, wait out their pauses, take the next step when the subsets can
 // carry it, and do what guard rails ask for.
 extension ReleaseController {
-  private static let itself = "weir"
+  /// Who it was that did something of itself, in the ledger.
+  static let itself = "weir"
+  /// How long until a move that could not be kept is tried again.
+  private static let retryDelay = Duration.seconds(1)
 
   /// Lets all releases go on from where they are.
   func run() {
     for id in order { drive(id) }
   }
 
-  func stop() {
+  /// Nothing moves by itself any longer, and nobody waits for a proxy.
+  func stop() async {
     isRunning = false
-    for driver in drivers.values { driver.cancel() }
+    let ending = drivers.values
+    for driver in ending { driver.cancel() }
     drivers = [:]
+    for driver in ending { await driver.value }
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
   }
@@ -27,11 +33,13 @@ extension ReleaseController {
     drivers.removeValue(forKey: id)?.cancel()
     guard isRunning, let release = releases[id], release.liveAt == nil || release.dueAt != nil else { return }
     drivers[id] = Task {
-      do {
-        try await self.waitAndMove(id, at: release.revision)
-      } catch {
-        if !Task.isCancelled {
-          logger.error("release cannot go on", metadata: ["release": "\(id)", "error": "\(error)"])
+      while !Task.isCancelled {
+        do {
+          return try await self.waitAndMove(id, at: release.revision)
+        } catch {
+          if Task.isCancelled { return }
+          self.logger.error("release cannot go on", metadata: ["release": "\(id)", "error": "\(error)"])
+          try? await self.clock.sleep(Self.retryDelay)
         }
       }
     }
@@ -44,11 +52,12 @@ extension ReleaseController {
       let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain)
       for await state in server.convergences(of: query) where state.isLive { break }
       try Task.checkCancellation()
-      try await note(.live, id, revision, "")
+      // Kept, it is driven from there.
+      return try await note(.live, id, revision, "")
     }
-    guard let due = releases[id]?.dueAt, releases[id]?.revision == revision else { return }
+    guard let due = release.dueAt else { return }
     let left = due.timeIntervalSince(clock.now())
-    if left > 0 { try await clock.sleep(.milliseconds(Int64((left * 1000).rounded(.up)))) }
+    if left >= 0.001 { try await clock.sleep(.milliseconds(Int64((left * 1000).rounded()))) }
     try await advance(id, revision)
   }
 
@@ -56,11 +65,16 @@ extension ReleaseController {
     guard var outcome = releases[id], outcome.revision == revision else { return }
     let release = outcome
     guard (try? outcome.take(.advance, at: now)) == true else { return }
-    let shortfall = release.shortfall(for: outcome.weight, await pipeline.capacity(of: release))
-    guard let shortfall, outcome.weight > .none else { return try await note(.advance, id, revision, "") }
-    // The next notice about the service's endpoints comes back here.
-    waits[id] = "\(shortfall)"
-    await tell(release)
+    while true {
+      let seen = notices[release.service, default: 0]
+      let shortfall = release.shortfall(for: outcome.weight, await pipeline.capacity(of: release))
+      guard let shortfall, outcome.weight > .none else { return try await note(.advance, id, revision, "") }
+      // Endpoints that changed while they were counted are counted again; the next notice comes back here.
+      guard notices[release.service, default: 0] == seen else { continue }
+      guard releases[id]?.revision == revision else { return }
+      waits[id] = "\(shortfall)"
+      return await tell(release)
+    }
   }
 
   /// An event of a release's own, unless somebody has moved it meanwhile.
@@ -79,17 +93,27 @@ extension ReleaseController {
 
   /// What guard rails found. The pipeline has acted on it already; here it becomes a part of the release.
   func take(_ notice: ReleasedServices.Notice) async {
+    notices[notice.service, default: 0] += 1
     for (id, event, reason) in notice.events {
       guard let release = releases[id] else { continue }
-      do {
-        try await note(event, id, release.revision, reason)
-      } catch {
-        logger.error("a guard rail's move could not be kept", metadata: ["release": "\(id)", "error": "\(error)"])
-      }
+      await keep(event, id, release.revision, reason)
     }
     for id in order where waits[id] != nil && releases[id]?.service == notice.service {
       waits[id] = nil
       drive(id)
+    }
+  }
+
+  /// Until it is kept, or somebody has moved the release: what is served has changed already.
+  private func keep(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async {
+    do {
+      try await note(event, id, revision, reason)
+    } catch {
+      logger.error("a guard rail's move could not be kept", metadata: ["release": "\(id)", "error": "\(error)"])
+      Task {
+        guard (try? await clock.sleep(Self.retryDelay)) != nil, isRunning else { return }
+        await keep(event, id, revision, reason)
+      }
     }
   }
 }

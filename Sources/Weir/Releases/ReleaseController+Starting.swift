@@ -1,9 +1,17 @@
+internal import ManifestSource
 internal import ReleaseControl
 internal import TrafficModel
 
 extension ReleaseController {
   func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try spec.validate()
+    for rule in spec.rules {
+      for case (let name, .regex(let text)) in Array(rule.headers) + Array(rule.cookies) + Array(rule.queryParameters) {
+        if let problem = ManifestDecoder.problem(ofExpression: text) {
+          throw ReleaseError(.invalid, "the condition on \(name) is no RE2 expression: \(problem)")
+        }
+      }
+    }
     guard let service = HostName.service(spec.service.lowercased(), clusterDomain: clusterDomain) else {
       throw ReleaseError(
         .invalid, "\(spec.service) names no service: NAME.NAMESPACE, or with .svc or .svc.\(clusterDomain) behind it")

@@ -1,18 +1,19 @@
 internal import Foundation
 internal import Logging
 internal import ReleaseControl
+internal import ReleaseStores
 internal import Synchronization
 internal import TrafficModel
 internal import XDSServer
 
 /// Runs the releases of a control plane: takes what is asked, keeps it, has it served, and takes the steps that are due.
 ///
-///     request → state machine → guard rails → journal (durable) → pipeline (one generation) → answer
+///     request → state machine → guard rails → store (durable) → pipeline (one generation) → answer
 ///
 /// One change of a service at a time, in the order in which they came; services do not wait for one another.
 actor ReleaseController {
   let pipeline: Pipeline
-  let journal: any ReleaseJournal
+  let store: any ReleaseStore
   let server: XDSServer
   let clock: ReleaseClock
   let clusterDomain: String
@@ -21,9 +22,13 @@ actor ReleaseController {
   var releases: [String: Release] = [:]
   /// By the time when they were started.
   var order: [String] = []
-  var answers: [String: ReleaseAnswer] = [:]
+  /// The store's revision of each release.
+  var revisions: [String: UInt64]
+  var unsaid: [String: Unsaid] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
+  /// How many notices about each service have come.
+  var notices: [NamespacedName: Int] = [:]
   var drivers: [String: Task<Void, Never>] = [:]
   var watchers: [String: [UUID: AsyncThrowingStream<ReleaseStatus, any Error>.Continuation]] = [:]
   private var busy: Set<NamespacedName> = []
@@ -31,17 +36,17 @@ actor ReleaseController {
   var isRunning = true
 
   init(
-    pipeline: Pipeline, journal: any ReleaseJournal, releases: [Release], answers: [String: ReleaseAnswer],
-    server: XDSServer, clock: ReleaseClock, clusterDomain: String, logger: Logger
+    pipeline: Pipeline, store: any ReleaseStore, kept: Kept, server: XDSServer, clock: ReleaseClock,
+    clusterDomain: String, logger: Logger
   ) {
     self.pipeline = pipeline
-    self.journal = journal
+    self.store = store
     self.server = server
     self.clock = clock
     self.clusterDomain = clusterDomain
     self.logger = logger
-    self.answers = answers
-    for release in releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
+    revisions = kept.revisions
+    for release in kept.releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
       self.releases[release.id] = release
       order.append(release.id)
     }
@@ -99,42 +104,19 @@ actor ReleaseController {
   func commit(
     _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
   ) async throws {
-    guard let asked = changed.last?.release else { return }
-    let generation = await pipeline.generationNumber
-    let entries = changed.map { release, weight in
-      ReleaseHistoryEntry(
-        release, from: weight, action: release.id == asked.id ? action : "retire", actor: request.actor,
-        reason: release.id == asked.id ? request.reason : "\(asked.id) takes its place", generation: generation, at: now
-      )
-    }
-    let answer = ReleaseAnswer(request: fingerprint, release: asked.id, revision: asked.revision)
-    do {
-      try await journal.commit(
-        ReleaseJournalChange(
-          releases: changed.map(\.release), entries: entries, key: request.idempotencyKey.map { ($0, answer) }))
-    } catch {
-      throw ReleaseError(.notDurable, "the change could not be kept, and is not made: \(error)", release: asked.id)
-    }
-    if let key = request.idempotencyKey { answers[key] = answer }
+    var answer: ReleaseStatus?
+    if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
+    try await keep(changed, action: action, request, fingerprint, answer: answer)
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
       waits[release.id] = nil
     }
-    await pipeline.serve(changed.map(\.release))
+    let generation = await pipeline.serve(changed.map(\.release))
     for (release, _) in changed {
+      unsaid[release.id]?.generation = generation
       await tell(release)
       drive(release.id)
     }
-  }
-
-  /// Answers a request that was done already with the release as it is; nil if the key is new.
-  func replay(_ request: ReleaseRequest, _ fingerprint: String) async throws -> ReleaseStatus? {
-    guard let key = request.idempotencyKey, let answer = answers[key] else { return nil }
-    guard answer.request == fingerprint else {
-      throw ReleaseError(
-        .keyReused, "the idempotency key \(key) was used for \(answer.request)", release: answer.release)
-    }
-    return await status(of: try find(answer.release))
   }
 
   private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {
@@ -183,9 +165,13 @@ actor ReleaseController {
   func status(of release: Release) async -> ReleaseStatus {
     let view = await pipeline.view(of: release)
     return ReleaseStatus(
-      release, service: "\(release.service.name).\(release.service.namespace).svc.\(clusterDomain)",
-      servedWeight: view.servedWeight, waitsFor: waits[release.id] ?? view.note, generation: view.generation,
+      release, service: host(of: release), servedWeight: view.servedWeight, waitsFor: waits[release.id] ?? view.note,
+      generation: view.generation,
       capacity: view.capacity, routes: view.routes)
+  }
+
+  func host(of release: Release) -> String {
+    "\(release.service.name).\(release.service.namespace).svc.\(clusterDomain)"
   }
 
   func tell(_ release: Release) async {

@@ -10,7 +10,8 @@ public typealias ReleaseAction = ReleaseControl.ReleaseAction
 public typealias ReleaseStatus = ReleaseControl.ReleaseStatus
 public typealias ReleaseError = ReleaseControl.ReleaseError
 public typealias ReleaseRequest = ReleaseControl.ReleaseRequest
-public typealias ReleaseHistoryEntry = ReleaseControl.ReleaseHistoryEntry
+public typealias LedgerLine = ReleaseControl.LedgerLine
+public typealias LedgerVerdict = ReleaseControl.LedgerVerdict
 public typealias GuardRails = ReleaseControl.GuardRails
 public typealias LiveReport = ReleaseControl.LiveReport
 public typealias NotLive = ReleaseControl.NotLive
@@ -49,6 +50,14 @@ public struct Releases: Sendable {
 
   /// All releases that are known, in the order in which they were started.
   public func list() async throws -> [ReleaseStatus] { try await backend.list() }
+
+  /// What was done to all releases, oldest first: at most `limit` entries with a higher sequence.
+  public func ledger(after sequence: UInt64 = 0, limit: Int = 1000) async throws -> [LedgerLine] {
+    try await backend.ledger(after: sequence, limit: limit, of: nil)
+  }
+
+  /// Whether the ledger is as it was written: each entry has the hash of the one before. Costs its length.
+  public func verify() async throws -> LedgerVerdict { try await backend.verify() }
 
   /// The release that shapes a service now, by its host name in any form; nil if there is none.
   public func current(of service: String) async throws -> ReleaseHandle? {
@@ -119,7 +128,7 @@ public struct ReleaseHandle: Sendable {
   public func status() async throws -> ReleaseStatus { try await backend.status(of: id) }
 
   /// What was done to it, by whom and why, oldest first.
-  public func history() async throws -> [ReleaseHistoryEntry] { try await backend.history(of: id) }
+  public func history() async throws -> [LedgerLine] { try await backend.history(of: id) }
 
   /// The release as it is, and whenever it has changed, until the server stops or the task is cancelled.
   public func watch() async throws -> AsyncThrowingStream<ReleaseStatus, any Error> { try await backend.watch(id) }

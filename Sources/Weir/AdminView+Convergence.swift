@@ -1,0 +1,118 @@
+internal import AdminServer
+internal import EnvoyAPI
+internal import Foundation
+internal import TrafficModel
+internal import XDSServer
+internal import XDSSnapshot
+
+// Where is it live, and can it be terminated: the answers of the server, in words.
+extension AdminView {
+  func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
+    guard let scope = ProxyScope(request.scope) else {
+      throw AdminError(
+        .badRequest,
+        "scope: \"\(request.scope)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and "
+          + "class:KIND/NAMESPACE/HOST:PORT")
+    }
+    var query = ConvergenceQuery(
+      generation: request.generation ?? xds.generation?.number ?? 0, scope: scope, atLeast: request.atLeast)
+    if let service = request.service {
+      guard let clusters = ServiceClusters(service, clusterDomain: pipeline.clusterDomain) else {
+        throw AdminError(.badRequest, "service: \"\(service)\" is not NAME.NAMESPACE")
+      }
+      query.concerns = clusters.contains
+    }
+    var answer =
+      request.wait > .zero
+      ? try await xds.live(query, within: request.wait)
+      : await xds.convergence(of: query, listsLive: request.listsLive)
+    if request.wait > .zero, request.listsLive {
+      answer.proxies = await xds.convergence(of: query, listsLive: true).proxies
+    }
+    return await report(answer, scope)
+  }
+
+  private func report(_ answer: Convergence, _ scope: ProxyScope) async -> ConvergenceReport {
+    let origins = await pipeline.origins(of: Array(Set(answer.proxies.flatMap(\.refusals))))
+    let refusals = Array(Set(answer.proxies.flatMap(\.refusals)))
+    let objects = Dictionary(zip(refusals, origins)) { first, _ in first }
+    let now = Date()
+    return ConvergenceReport(
+      generation: answer.generation, newestGeneration: xds.generation?.number ?? 0, scope: scope.description,
+      live: answer.isLive, total: answer.total, liveCount: answer.live,
+      proxies: answer.proxies.map { proxy in
+        .init(
+          nodeID: proxy.nodeID, namespace: proxy.proxyClass.namespace,
+          protocol: proxy.variant == .delta ? .delta : .sotw, type: proxy.onlyType?.kind,
+          remoteAddress: proxy.remoteAddress, state: proxy.state.rawValue,
+          confirmedGeneration: proxy.confirmedGeneration, reasons: proxy.obstacles.map(\.words),
+          refusals: proxy.refusals.map { refusal in
+            .init(
+              type: refusal.type.kind, resource: refusal.resource, parts: refusal.parts, reason: refusal.reason,
+              generation: refusal.generation,
+              objects: (objects[refusal] ?? []).map {
+                .init(
+                  kind: $0.key.kind.rawValue, name: $0.key.id.description,
+                  place: "\($0.location.file):\($0.location.line)")
+              })
+          }, disconnectedSince: proxy.disconnectedFor.map { now.addingTimeInterval(-($0 / .seconds(1))) })
+      })
+  }
+
+  func termination(_ request: TerminationRequest) async throws -> TerminationReport {
+    let subject: TerminationSubject
+    switch request.subject {
+    case .endpoint(let text):
+      guard let endpoint = EndpointSearch(hostPort: text) else {
+        throw AdminError(.badRequest, "address: \"\(text)\" is not IP:PORT")
+      }
+      subject = .endpoint(endpoint)
+    case .subset(let subset, let service, let port):
+      guard let clusters = ServiceClusters(service, clusterDomain: pipeline.clusterDomain) else {
+        throw AdminError(.badRequest, "service: \"\(service)\" is not NAME.NAMESPACE")
+      }
+      let names = clusters.names(subset: subset, port: port, in: xds.generation)
+      guard !names.isEmpty else {
+        throw AdminError(.notFound, "service: \(clusters.host) is not served; name the port that it had")
+      }
+      subject = .clusters(names)
+    }
+    let answer =
+      request.wait > .zero
+      ? try await xds.termination(of: subject, within: request.wait) : await xds.termination(of: subject)
+    let now = Date()
+    return TerminationReport(
+      safe: answer.isSafe, served: answer.served,
+      proxies: answer.holders.map { holder in
+        .init(
+          nodeID: holder.nodeID, remoteAddress: holder.remoteAddress, resources: holder.resources,
+          disconnectedSince: holder.disconnectedFor.map { now.addingTimeInterval(-($0 / .seconds(1))) })
+      }, total: answer.total)
+  }
+}
+
+extension EndpointSearch {
+  /// `IP:PORT`, `[IPv6]:PORT`.
+  init?(hostPort text: String) {
+    guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+    self.init(address: String(host), port: port)
+  }
+}
+
+extension ConvergenceObstacle {
+  fileprivate var words: String {
+    switch self {
+    case .unconfigured: "has not been sent this generation yet"
+    case .unasked(.cluster): "has not asked for the clusters that its routes name"
+    case .unasked(let type): "has come back and has not asked for \(type.kind.rawValue) yet: it may follow what it had"
+    case .unsent(let type): "\(type.kind.rawValue): not sent yet"
+    case .unanswered(let type, let generation):
+      "\(type.kind.rawValue): the response of generation \(generation) is not answered"
+    case .held(let type, let item):
+      "\(type.kind.rawValue) \(item.part.map { "\(item.resource) \($0)" } ?? item.resource): \(item.reason.text)"
+    case .cold(let cluster): "cluster \(cluster) is accepted, and its endpoints are not yet"
+    }
+  }
+}

@@ -1,0 +1,179 @@
+internal import Foundation
+internal import ReleaseControl
+internal import ReleaseStores
+internal import TrafficModel
+
+// What is kept: a record for each release, an entry of the ledger for whatever happens to one, and what was answered.
+extension ReleaseController {
+  /// How long a request may be repeated with the same key.
+  private static let answersAreKept = Duration.seconds(7 * 24 * 3600)
+
+  /// What was written of a release and has still to be completed: the generation is known only when the change is kept.
+  struct Unsaid {
+    var entry: LedgerEntry
+    var generation: UInt64
+  }
+
+  /// What a control plane starts with.
+  struct Kept: Sendable {
+    var releases: [Release] = []
+    /// The store's, by release.
+    var revisions: [String: UInt64] = [:]
+    var problems: [Problem] = []
+  }
+
+  static func load(from store: any ReleaseStore) async throws -> Kept {
+    let stored = try await store.load()
+    var kept = Kept()
+    kept.problems = stored.problems.map { Problem(.warning, at: nil, "releases: \($0)") }
+    for record in stored.records {
+      do {
+        let release = try ReleaseJSON.decode(Release.self, from: Data(record.body))
+        kept.releases.append(release)
+        kept.revisions[release.id] = record.revision
+      } catch {
+        kept.problems.append(
+          Problem(
+            .error, at: nil,
+            "the kept release \(record.id) cannot be read, and does not shape its service's routes: \(error)"))
+      }
+    }
+    return kept
+  }
+
+  /// Keeps a change, whole or not at all.
+  ///
+  /// - Parameter changed: with the weight that each release had before; the last is the one that was asked for.
+  func keep(
+    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
+    answer: ReleaseStatus?
+  ) async throws {
+    guard let asked = changed.last?.release else { return }
+    let time = Timestamp(clock.now())
+    var writes: [ReleaseWrite] = []
+    var statements: [LedgerStatement] = []
+    var places: [(id: String, index: Int)] = []
+    for (release, weight) in changed {
+      let body = Array(try ReleaseJSON.encode(release))
+      writes.append(
+        revisions[release.id].map { .update(id: release.id, revision: $0, body: body) }
+          ?? .create(id: release.id, body: body))
+      if release.id == asked.id, action == ReleaseEvent.Kind.live.rawValue {
+        statements.append(live(release, at: time))
+      } else {
+        if let unsaid = unsaid[release.id] { statements.append(served(unsaid, at: time)) }
+        // What changes nothing on the wire is as live as before.
+        if release.liveAt == nil { places.append((release.id, statements.count)) }
+        statements.append(statement(release, from: weight, asked, action, request, at: time))
+      }
+    }
+    let kept = try request.idempotencyKey.map { _ in
+      KeptAnswer(request: idempotent(request, fingerprint), result: Array(try ReleaseJSON.encode(answer)), at: time)
+    }
+    let outcome: CommitOutcome
+    do {
+      outcome = try await store.commit(
+        ReleaseCommit(
+          writes: writes, statements: statements, answer: kept,
+          forgetAnswersBefore: kept == nil ? nil : Timestamp(clock.now() - Self.answersAreKept / .seconds(1))))
+    } catch {
+      throw ReleaseError(.notDurable, "the change could not be kept, and is not made: \(error)", release: asked.id)
+    }
+    guard case .committed(let receipt) = outcome else { return }
+    for (release, _) in changed {
+      revisions[release.id] = receipt.revision
+      unsaid[release.id] = nil
+    }
+    for (id, index) in places where receipt.entries.indices.contains(index) {
+      unsaid[id] = Unsaid(entry: receipt.entries[index], generation: 0)
+    }
+  }
+
+  private func statement(
+    _ release: Release, from weight: Weight, _ asked: Release, _ action: String, _ request: ReleaseRequest,
+    at time: Timestamp
+  ) -> LedgerStatement {
+    let isAsked = release.id == asked.id
+    return LedgerStatement(
+      release: release.id, host: host(of: release), actor: request.actor,
+      action: isAsked ? action : ReleaseEvent.Kind.retire.rawValue,
+      reason: isAsked ? request.reason : "\(asked.id) takes its place", fromWeight: weight.basisPoints,
+      toWeight: release.weight.basisPoints, at: time, outcome: release.state.rawValue,
+      attributes: [
+        "from": release.stable.name, "to": release.candidate.name, "revision": "\(release.revision)",
+        "step": "\(release.step)",
+      ])
+  }
+
+  /// Which generation served an entry that never became live.
+  private func served(_ unsaid: Unsaid, at time: Timestamp) -> LedgerStatement {
+    LedgerStatement(
+      release: unsaid.entry.statement.release, host: unsaid.entry.statement.host, actor: ReleaseController.itself,
+      action: "served", generation: unsaid.generation, at: time, refersTo: unsaid.entry.sequence,
+      outcome: "not known to be live everywhere")
+  }
+
+  private func live(_ release: Release, at time: Timestamp) -> LedgerStatement {
+    if var unsaid = unsaid[release.id] {
+      unsaid.entry.statement.generation = unsaid.generation
+      return .liveEverywhere(unsaid.entry, actor: ReleaseController.itself, at: time)
+    }
+    return LedgerStatement(
+      release: release.id, host: host(of: release), actor: ReleaseController.itself,
+      action: LedgerStatement.liveEverywhere, toWeight: release.weight.basisPoints, at: time, liveEverywhereAt: time,
+      outcome: "live")
+  }
+
+  // MARK: Repeated requests
+
+  func idempotent(_ request: ReleaseRequest, _ fingerprint: String) -> IdempotentRequest {
+    IdempotentRequest(
+      key: request.idempotencyKey ?? "", requester: request.actor, digest: Array(fingerprint.utf8))
+  }
+
+  /// Answers a request that was carried out already as it was then, with the generation that serves it now; nil if the key is
+  /// new.
+  func replay(_ request: ReleaseRequest, _ fingerprint: String) async throws -> ReleaseStatus? {
+    guard request.idempotencyKey != nil else { return nil }
+    do {
+      guard let bytes = try await store.answer(to: idempotent(request, fingerprint)) else { return nil }
+      var status = try ReleaseJSON.decode(ReleaseStatus.self, from: Data(bytes))
+      if let release = releases[status.id] { status.generation = await pipeline.view(of: release).generation }
+      return status
+    } catch let error as ReleaseStoreError where error.code == .keyReused {
+      throw ReleaseError(.keyReused, error.message)
+    }
+  }
+
+  // MARK: The ledger
+
+  func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine] {
+    try await store.ledger(after: sequence, limit: limit, of: release).map(LedgerLine.init)
+  }
+
+  func verify() async throws -> LedgerVerdict {
+    let finding = try await store.verifyLedger()
+    return LedgerVerdict(entries: try await store.ledgerHead().sequence, finding: finding.map { "\($0)" })
+  }
+}
+
+extension Timestamp {
+  init(_ date: Date) {
+    self.init(millisecondsSince1970: Int64((date.timeIntervalSince1970 * 1000).rounded()))
+  }
+
+  var date: Date { Date(timeIntervalSince1970: Double(millisecondsSince1970) / 1000) }
+}
+
+extension LedgerLine {
+  init(_ entry: LedgerEntry) {
+    let statement = entry.statement
+    self.init(
+      sequence: entry.sequence, release: statement.release, service: statement.host, at: statement.at.date,
+      action: statement.action, actor: statement.actor, reason: statement.reason,
+      fromWeight: statement.fromWeight.flatMap { Weight(basisPoints: Int($0)) },
+      toWeight: statement.toWeight.flatMap { Weight(basisPoints: Int($0)) }, generation: statement.generation,
+      liveEverywhereAt: statement.liveEverywhereAt?.date, refersTo: statement.refersTo, outcome: statement.outcome,
+      hash: "\(entry.hash)")
+  }
+}

@@ -1,0 +1,42 @@
+/// A table for the terminal: columns under their names, each as wide as its widest cell, with notes between the lines.
+struct TextTable {
+  enum Line {
+    case cells([String])
+    case note(String)
+  }
+
+  var header: [String]
+  /// With as many cells as the header has.
+  var lines: [Line]
+
+  var text: String {
+    let all = [.cells(header)] + lines
+    var widths = header.map(\.count)
+    for case .cells(let cells) in all {
+      for (column, cell) in cells.enumerated() { widths[column] = max(widths[column], cell.count) }
+    }
+    return all.map { line in
+      switch line {
+      case .cells(let cells):
+        let padded = zip(cells, widths).map { cell, width in
+          cell + String(repeating: " ", count: width - cell.count)
+        }
+        let text = padded.joined(separator: "  ")
+        return String(text.reversed().drop { $0 == " " }.reversed()) + "\n"
+      case .note(let note): return "  " + Self.printable(note) + "\n"
+      }
+    }.joined()
+  }
+
+  /// Others choose names and words: nothing of them may steer the terminal.
+  static func printable(_ text: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { scalar in
+          switch scalar.properties.generalCategory {
+          case .control, .format, .lineSeparator, .paragraphSeparator: " "
+          default: scalar
+          }
+        }))
+  }
+}
