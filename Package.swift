@@ -50,6 +50,7 @@ let package = Package(
     // System libraries: a module map and a shim each.
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .systemLibrary(name: "CPrefetch"),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
     // Generated from protos/ by scripts/generate-protos.
@@ -75,7 +76,7 @@ let package = Package(
 
     // The core: values, the graph that derives from them, what is served.
     library("TrafficModel"),
-    library("IncrementalGraph", [hashTrees]),
+    library("IncrementalGraph", ["CPrefetch", hashTrees]),
     library("XDSSnapshot", ["CXXHash", hashTrees]),
     library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
 

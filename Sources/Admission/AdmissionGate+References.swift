@@ -21,8 +21,7 @@ enum MissingReference: Hashable {
 extension AdmissionGate {
   /// The service that a host means in an object of a namespace, whether it exists or not; nil if it can mean none.
   public func service(of host: String, in namespace: String) -> NamespacedName? {
-    HostName.service(
-      HostName.resolve(host, namespace: namespace, clusterDomain: clusterDomain), clusterDomain: clusterDomain)
+    HostName.service(written: host, namespace: namespace, clusterDomain: clusterDomain)
   }
 
   /// The services that a version of an object stands for in the indexes.

@@ -10,6 +10,13 @@ extension Cluster {
   ///   Where none is left but draining ones, they get the requests after all, which beats a 503.
   /// - A host goes when EDS leaves it out, whatever its health.
   public func encoded() -> [UInt8] {
+    Arena.withScratch { arena in
+      arena.withMemo { memo in memo.cluster(self) { $0.packed() } }
+    }
+  }
+
+  /// The same by libprotobuf-c alone.
+  func packed() -> [UInt8] {
     Arena.withScratch { arena in Packing.packed(arena.cluster(self)) }
   }
 }

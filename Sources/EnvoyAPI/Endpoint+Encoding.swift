@@ -7,9 +7,13 @@ public enum ClusterLoadAssignment {
   /// The bytes of the `cluster_name` field.
   public static func encodedHeader(clusterName: String) -> [UInt8] {
     Arena.withScratch { arena in
-      let message = arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init)
-      message.pointee.cluster_name = arena.string(clusterName)
-      return Packing.packed(message)
+      arena.withMemo { memo in
+        memo.assignmentHeader(clusterName) { name in
+          let message = arena.make(envoy__config__endpoint__v3__cluster_load_assignment__init)
+          message.pointee.cluster_name = arena.string(name)
+          return Packing.packed(message)
+        }
+      }
     }
   }
 
@@ -32,31 +36,35 @@ extension LocalityEndpoints {
 public struct EncodedEndpoints: Sendable {
   /// Each endpoint as an element of `LocalityLbEndpoints.lb_endpoints`.
   private var bytes: [UInt8] = []
-  /// Where each begins, and where the last one ends.
-  private var starts: [Int32] = [0]
+  /// Where each ends.
+  private var ends: [Int32] = []
 
   private static let endpointsField: UInt32 = 2
 
   public init() {}
 
-  public var count: Int { starts.count - 1 }
+  public var count: Int { ends.count }
+
+  private func start(_ index: Int) -> Int { index == 0 ? 0 : Int(ends[index - 1]) }
 
   public mutating func reserveCapacity(_ count: Int) {
-    starts.reserveCapacity(count + 1)
+    ends.reserveCapacity(count)
     bytes.reserveCapacity(count * 40)
   }
 
   public mutating func append(_ endpoint: LbEndpoint) {
     Arena.withScratch { arena in
-      Packing.appendField(Self.endpointsField, arena.endpoint(endpoint), to: &bytes)
+      arena.withMemo { memo in
+        memo.append(endpoint, to: &bytes) { Packing.packedField(Self.endpointsField, arena.endpoint($0)) }
+      }
     }
-    starts.append(Int32(bytes.count))
+    ends.append(Int32(bytes.count))
   }
 
   /// Appends one that another list has already.
   public mutating func append(_ index: Int, of other: EncodedEndpoints) {
-    bytes.append(contentsOf: other.bytes[Int(other.starts[index])..<Int(other.starts[index + 1])])
-    starts.append(Int32(bytes.count))
+    bytes.append(contentsOf: other.bytes[other.start(index)..<Int(other.ends[index])])
+    ends.append(Int32(bytes.count))
   }
 
   /// What `LocalityEndpoints.encodedFragment` makes of some of the endpoints, from the bytes that are there.
@@ -67,33 +75,41 @@ public struct EncodedEndpoints: Sendable {
   public func localityFragment(
     region: String, zone: String, endpoints positions: Range<Int>, at index: (Int) -> Int
   ) -> [UInt8] {
-    Arena.withScratch { arena in
-      let place = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
-      place.pointee.locality = arena.place(region: region, zone: zone)
-      let weight = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
-      weight.pointee.load_balancing_weight = arena.wrapped(UInt32(clamping: positions.count))
-      // In the order of the fields' numbers: the endpoints stand between these two.
-      let before = Packing.packed(place, in: arena)
-      let after = Packing.packed(weight, in: arena)
-      var count = before.count + after.count
-      for position in positions { count += Int(starts[index(position) + 1] - starts[index(position)]) }
-      return bytes.withUnsafeBufferPointer { encoded in
-        Packing.field(ClusterLoadAssignment.endpointsField, byteCount: count) { body in
-          body.append(UnsafeBufferPointer(before))
-          var position = positions.lowerBound
-          while position < positions.upperBound {
-            // Neighbours are copied together.
-            let first = index(position)
-            var last = first
-            while position + 1 < positions.upperBound, index(position + 1) == last + 1 {
-              position += 1
-              last += 1
-            }
-            position += 1
-            body.append(UnsafeBufferPointer(rebasing: encoded[Int(starts[first])..<Int(starts[last + 1])]))
+    // In the order of the fields' numbers: the endpoints stand between these two.
+    let (before, after) = Arena.withScratch { arena in
+      arena.withMemo { memo in
+        (
+          memo.locality(region: region, zone: zone) {
+            let place = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+            place.pointee.locality = arena.place(region: region, zone: zone)
+            return Packing.packed(place)
+          },
+          memo.weight(positions.count) {
+            let weight = arena.make(envoy__config__endpoint__v3__locality_lb_endpoints__init)
+            weight.pointee.load_balancing_weight = arena.wrapped(UInt32(clamping: positions.count))
+            return Packing.packed(weight)
           }
-          body.append(UnsafeBufferPointer(after))
+        )
+      }
+    }
+    var count = before.count + after.count
+    for position in positions { count += Int(ends[index(position)]) - start(index(position)) }
+    return bytes.withUnsafeBufferPointer { encoded in
+      Packing.field(ClusterLoadAssignment.endpointsField, byteCount: count) { body in
+        before.withUnsafeBufferPointer { body.append($0) }
+        var position = positions.lowerBound
+        while position < positions.upperBound {
+          // Neighbours are copied together.
+          let first = index(position)
+          var last = first
+          while position + 1 < positions.upperBound, index(position + 1) == last + 1 {
+            position += 1
+            last += 1
+          }
+          position += 1
+          body.append(UnsafeBufferPointer(rebasing: encoded[start(first)..<Int(ends[last])]))
         }
+        after.withUnsafeBufferPointer { body.append($0) }
       }
     }
   }

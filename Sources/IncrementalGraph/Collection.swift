@@ -1,14 +1,14 @@
 /// A keyed collection of the graph: an input, or derived from others.
-public class Collection<Key: Hashable, Value: Equatable>: Node {
+public class Collection<Key: SlotKey, Value: Equatable>: Node {
   @usableFromInline let index: KeyIndex<Key>
   @usableFromInline @exclusivity(unchecked) final var values = SlotArray<Value?>()
-  @usableFromInline @exclusivity(unchecked) final var changes: [Change] = []
-  @usableFromInline final var observers: [(_ key: Key, _ old: Value?, _ new: Value?) -> Void] = []
+  @usableFromInline @exclusivity(unchecked) final var changes = SlotArray<PendingChange>()
+  @usableFromInline final var observers: [(CollectionChange<Key, Value>) -> Void] = []
 
   /// The number of keys with a value.
   public final var count: Int { valueCount }
 
-  @usableFromInline struct Change {
+  @usableFromInline struct PendingChange {
     @usableFromInline var slot: Int32
     @usableFromInline var old: Value?
     /// Written more than once, so that it may have come back to where it was.
@@ -39,9 +39,16 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
   }
 
   @inlinable final func trackedRead(_ key: Key) -> Value? {
-    let slot = index.intern(key, guess: graph.expectedSlot(in: self))
-    graph.noteRead(self, slot: slot)
+    let slot = index.intern(key, guess: onGraph { $0.expectedSlot(in: self) })
+    onGraph { $0.noteRead(self, slot: slot) }
     return value(at: slot)
+  }
+
+  /// As `trackedRead`, but the value is lent. It stays where it is while a unit of a later collection runs.
+  @inlinable final func trackedPointer(_ key: Key) -> UnsafePointer<Value?>? {
+    let slot = index.intern(key, guess: onGraph { $0.expectedSlot(in: self) })
+    onGraph { $0.noteRead(self, slot: slot) }
+    return values.has(slot) ? values.pointer(to: slot) : nil
   }
 
   @inlinable final func value(at slot: Int32) -> Value? {
@@ -50,11 +57,19 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
 
   /// Calls the closure for each change, once in a transaction, when the collection has settled. Declared before there are
   /// values.
-  @inlinable public final func onChange(_ observer: @escaping (_ key: Key, _ old: Value?, _ new: Value?) -> Void) {
+  @inlinable public final func onChange(_ observer: @escaping (CollectionChange<Key, Value>) -> Void) {
     observers.append(observer)
   }
 
   // MARK: Writing
+
+  /// Makes room where a large transaction is about to write: the tables then grow once, not in a dozen steps.
+  @inlinable final func reserve(values count: Int, changes: Int) {
+    guard changes >= 1024 else { return }
+    values.reserveCapacity(count)
+    reserveCells(count)
+    self.changes.reserveCapacity(changes)
+  }
 
   /// Puts a value in place, or takes it away. Returns whether it differs from what was there.
   @inlinable @discardableResult
@@ -73,7 +88,7 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
     body(&value)
     if value == old { return }
     store(value, at: slot)
-    if graph.recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
+    if recordsEvents { record(.regrouped, slot, changed: true, changesCell: true) }
   }
 
   @inlinable final func store(_ value: consuming Value?, at slot: Int32) {
@@ -81,31 +96,61 @@ public class Collection<Key: Hashable, Value: Equatable>: Node {
     let old = values.exchange(slot, value)
     let change = beginChange(slot, next: changes.count)
     if change == -1 {
-      changes.append(Change(slot: slot, old: old))
+      changes.append(PendingChange(slot: slot, old: old))
     } else {
-      changes[Int(change)].isRewritten = true
+      changes[change].isRewritten = true
     }
   }
 
   /// Tells everybody who depends on what changed.
   @inlinable final func announceChanges() {
-    guard !changes.isEmpty else { return }
-    for index in changes.indices {
+    guard changes.count > 0 else { return }
+    let indices = 0..<Int32(changes.count)
+    for index in indices {
       let slot = changes[index].slot
       endChange(slot)
-      if changes[index].isRewritten, changes[index].old == values[slot] { continue }
-      announce(slot)
-      if !observers.isEmpty, let key = self.index.key(slot) {
-        let (old, new) = (changes[index].old, values[slot])
-        for observer in observers { observer(key, old, new) }
+      if changes[index].isRewritten, changes[index].old == values[slot] {
+        changes[index].slot = -1
+      } else {
+        announce(slot)
       }
     }
-    changes.removeAll(keepingCapacity: changes.count < 1024)
+    for observer in observers {
+      for change in indices {
+        let slot = changes[change].slot
+        guard slot != -1 else { continue }
+        if recordsEvents { setCause(slot) }
+        observer(
+          CollectionChange(
+            key: index.keys.pointer(to: slot), before: changes.pointer(to: change), after: values.pointer(to: slot)))
+      }
+    }
+    changes.removeAll()
   }
 
   override func describeKey(_ slot: Int32) -> String {
     index.key(slot).map { String(describing: $0) } ?? ""
   }
+}
+
+/// A change as an observer sees it, lent for the call: what the observer does not ask for is not copied.
+@frozen public struct CollectionChange<Key: SlotKey, Value: Equatable> {
+  @usableFromInline let lentKey: UnsafePointer<Key>
+  @usableFromInline let before: UnsafePointer<Collection<Key, Value>.PendingChange>
+  @usableFromInline let after: UnsafePointer<Value?>
+
+  @inlinable init(
+    key: UnsafePointer<Key>, before: UnsafePointer<Collection<Key, Value>.PendingChange>, after: UnsafePointer<Value?>
+  ) {
+    lentKey = key
+    self.before = before
+    self.after = after
+  }
+
+  @inlinable public var key: Key { lentKey.pointee }
+  /// The value before the transaction.
+  @inlinable public var old: Value? { before.pointee.old }
+  @inlinable public var new: Value? { after.pointee }
 }
 
 extension Node {
@@ -125,21 +170,40 @@ public struct Reader {
   @inlinable public func callAsFunction<Key, Value>(_ collection: Collection<Key, Value>, _ key: Key) -> Value? {
     collection.trackedRead(key)
   }
+
+  /// Lends the value of a key where a copy would cost more than what is asked of it. It is valid until the unit returns. O(1).
+  @inlinable public func lent<Key, Value>(
+    _ collection: Collection<Key, Value>, _ key: Key
+  ) -> UnsafePointer<Value?>? {
+    collection.trackedPointer(key)
+  }
 }
 
 /// A collection that is edited from outside, in transactions.
-public final class Input<Key: Hashable, Value: Equatable>: Collection<Key, Value> {
+public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value> {
   @usableFromInline init(name: String, graph: Graph) {
     super.init(name: name, graph: graph)
   }
 
   /// Sets a value, or removes it with nil. Setting what is there already is no change. O(1).
-  @inlinable public func set(_ value: Value?, for key: Key) {
-    guard graph.isInTransaction, !graph.isRunning else { return graph.onViolation(.editWhileComputing) }
+  @inlinable public func set(_ value: consuming Value?, for key: Key) {
+    guard onGraph({ $0.isInTransaction && !$0.isRunning }) else { return graph.onViolation(.editWhileComputing) }
     if value == nil, index.slot(of: key) == nil { return }
     let slot = index.intern(key)
     let changed = write(value, at: slot)
-    if changed, graph.recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
+    if changed, recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
+  }
+}
+
+extension Input {
+  /// Says that the key is about to be set. In a large transaction most of the time of an edit is the wait for its place in a
+  /// table; this lets other edits' work go on meanwhile.
+  @inlinable public func prefetch(_ key: Key) { index.prefetch(key) }
+
+  /// Makes room for so many keys more, before a large transaction.
+  @inlinable public func reserve(adding count: Int) {
+    index.reserve(adding: count)
+    reserve(values: self.count + count, changes: count)
   }
 }
 

@@ -1,6 +1,6 @@
 /// A derived collection with keys of its own: one unit for each key of the source, which puts out any number of keyed
 /// values. Each key must be put out by one unit only; a key may pass from one unit to another within a transaction.
-public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Hashable, Value: Equatable>:
+public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: SlotKey, Value: Equatable>:
   Collection<Key, Value>
 {
   public typealias Emit = (_ key: Key, _ value: Value) -> Void
@@ -21,6 +21,9 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
 
   @inlinable func settleUnits() {
     guard let units else { return }
+    // Each is likely to put out one value at least.
+    index.reserve(adding: units.markedCount)
+    reserve(values: count + units.markedCount, changes: units.markedCount)
     for unit in units.marked {
       units.unmark(unit)
       run(unit, units)
@@ -38,33 +41,40 @@ public final class FlatMap<SourceKey: Hashable, SourceValue: Equatable, Key: Has
     func put(_ value: consuming Value?, at slot: Int32) {
       guard write(value, at: slot) else { return }
       hasChanged = true
-      if graph.recordsEvents { changed.append(slot) }
+      if recordsEvents { changed.append(slot) }
     }
+    // Where the next output was in the last run.
+    var expected = units.firstOutput(unit)
     let value = source.value(at: unit)
-    if let value, let key = source.index.key(unit) {
-      graph.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit))
+    if let value {
+      let key = source.index.keys[unit]
+      onGraph { $0.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit)) }
       compute(key, value, Reader()) { key, value in
-        let slot = index.intern(key, guess: units.output(unit, number: outputs.count))
+        let slot = index.intern(key, guess: expected == -1 ? -1 : units.output(at: expected))
+        if expected != -1 { expected = units.output(after: expected) }
         claim(slot, key, unit, units)
         outputs.append(slot)
         put(value, at: slot)
       }
-      units.setFirstEdge(graph.endRun(), unit)
+      units.setFirstEdge(onGraph { $0.endRun() }, unit)
     } else {
-      graph.forgetReads(from: units.firstEdge(unit))
+      onGraph { $0.forgetReads(from: units.firstEdge(unit)) }
       units.setFirstEdge(-1, unit)
     }
     // Few outputs as a rule; the linear search is the faster one up to some dozens.
     let manyOutputs = outputs.count > 32 ? Set(outputs) : nil
-    units.outputs(unit) { slot in
-      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { return }
+    var former = units.firstOutput(unit)
+    while former != -1 {
+      let slot = units.output(at: former)
+      former = units.output(after: former)
+      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { continue }
       setOwner(-1, slot)
       put(nil, at: slot)
     }
     units.setOutputs(outputs, unit)
     outputs.removeAll(keepingCapacity: outputs.count < 1024)
     scratch = outputs
-    if graph.recordsEvents {
+    if recordsEvents {
       record(value == nil ? .removed : .ran, unit, changed: hasChanged, changesCell: false)
       for slot in changed { attribute(slot) }
     }

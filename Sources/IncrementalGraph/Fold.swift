@@ -1,6 +1,6 @@
 /// An aggregate of a collection by group, fed with deltas: what it costs when a member changes is what its `update` costs,
 /// however many members there are. A group exists while it has members.
-public final class Fold<Key: Hashable, Value: Equatable, Group: Hashable, Aggregate: Equatable>:
+public final class Fold<Key: SlotKey, Value: Equatable, Group: SlotKey, Aggregate: Equatable>:
   Collection<Group, Aggregate>
 {
   /// Changes the aggregate for one member: `old` is nil when it comes, `new` when it goes. The outcome must depend on
@@ -22,7 +22,8 @@ public final class Fold<Key: Hashable, Value: Equatable, Group: Hashable, Aggreg
     slots.add(members)
   }
 
-  @inlinable func memberChanged(_ key: Key, _ old: Value?, _ new: Value?) {
+  @inlinable func memberChanged(_ change: CollectionChange<Key, Value>) {
+    let (key, old, new) = (change.key, change.old, change.new)
     let before = old.map { groups(key, $0) } ?? []
     let after = new.map { groups(key, $0) } ?? []
     for group in before where !after.contains(group) { apply(group, key, old, nil, members: -1) }
@@ -49,7 +50,7 @@ public final class Fold<Key: Hashable, Value: Equatable, Group: Hashable, Aggreg
 
 /// How many members a fold's groups have.
 @usableFromInline final class MemberCounts: SlotColumn {
-  private var counts: [Int] = []
+  @exclusivity(unchecked) private var counts: [Int] = []
 
   @usableFromInline func add(_ delta: Int, at slot: Int32) -> Int {
     while counts.count <= Int(slot) { counts.append(0) }
@@ -69,7 +70,7 @@ extension Graph {
     let fold = Fold<Key, Value, Group, Aggregate>(
       name: name, graph: self, groups: groups, initial: initial, update: update)
     fold.settle = { [unowned(unsafe) fold] in fold.announceChanges() }
-    source.onChange { [unowned(unsafe) fold] in fold.memberChanged($0, $1, $2) }
+    source.onChange { [unowned(unsafe) fold] in fold.memberChanged($0) }
     return fold
   }
 }

@@ -1,44 +1,35 @@
-public import HashTreeCollections
-
-/// What an index says of a group: a persistent set, whose order means nothing.
-public typealias Members<Key: Hashable> = TreeSet<Key>
-
 /// The members of a collection by group: group → the keys of its members. Maintained by deltas, O(log n) for a member that
-/// comes or goes; a member whose value changes without changing its groups wakes no reader of the index.
-public final class Index<Key: Hashable, Value: Equatable, Group: Hashable>: Collection<Group, Members<Key>> {
-  @usableFromInline let groups: (Key, Value) -> [Group]
+/// comes or goes; a member whose value changes without changing its group wakes no reader of the index.
+public final class Index<Key: SlotKey, Value: Equatable, Group: SlotKey>: Collection<Group, Members<Key>> {
+  @usableFromInline let group: (Key, Value) -> Group?
 
-  @usableFromInline init(name: String, graph: Graph, groups: @escaping (Key, Value) -> [Group]) {
-    self.groups = groups
+  @usableFromInline init(name: String, graph: Graph, group: @escaping (Key, Value) -> Group?) {
+    self.group = group
     super.init(name: name, graph: graph)
   }
 
-  @inlinable func memberChanged(_ key: Key, _ old: Value?, _ new: Value?) {
-    let before = old.map { groups(key, $0) } ?? []
-    let after = new.map { groups(key, $0) } ?? []
+  @inlinable func memberChanged(_ change: CollectionChange<Key, Value>) {
+    let key = change.key
+    let before = change.old.flatMap { group(key, $0) }
+    let after = change.new.flatMap { group(key, $0) }
     if before == after { return }
-    for group in before where !after.contains(group) {
-      update(at: index.intern(group)) { members in
-        members?.remove(key)
-        if members?.isEmpty == true { members = nil }
-      }
-    }
-    for group in after where !before.contains(group) {
-      update(at: index.intern(group)) { members in
-        if members == nil { members = [key] } else { members?.insert(key) }
+    if let before { update(at: index.intern(before)) { $0 = $0?.removing(key) } }
+    if let after {
+      update(at: index.intern(after)) { members in
+        if members == nil { members = Members(key) } else { members?.insert(key) }
       }
     }
   }
 }
 
 extension Graph {
-  /// Declares an index. `groups` is a pure function and names no group twice.
+  /// Declares an index. `group` is a pure function; nil puts the member into no group.
   @inlinable public func index<Key, Value, Group>(
-    _ name: String, of source: Collection<Key, Value>, by groups: @escaping (Key, Value) -> [Group]
+    _ name: String, of source: Collection<Key, Value>, by group: @escaping (Key, Value) -> Group?
   ) -> Index<Key, Value, Group> {
-    let index = Index<Key, Value, Group>(name: name, graph: self, groups: groups)
+    let index = Index<Key, Value, Group>(name: name, graph: self, group: group)
     index.settle = { [unowned(unsafe) index] in index.announceChanges() }
-    source.onChange { [unowned(unsafe) index] in index.memberChanged($0, $1, $2) }
+    source.onChange { [unowned(unsafe) index] in index.memberChanged($0) }
     return index
   }
 }

@@ -1,3 +1,13 @@
+internal import CPrefetch
+
+#if canImport(Glibc)
+  public import Glibc
+#elseif canImport(Musl)
+  public import Musl
+#else
+  public import Darwin
+#endif
+
 /// Something kept by slot: cells, units, counts.
 protocol SlotColumn: AnyObject {
   /// Whether the slot holds nothing here.
@@ -41,10 +51,17 @@ protocol SlotColumn: AnyObject {
 }
 
 /// The keys of one or more collections, each with a slot: a small number that stays while it is in use.
-@usableFromInline final class KeyIndex<Key: Hashable> {
+@usableFromInline final class KeyIndex<Key: SlotKey> {
   @usableFromInline @exclusivity(unchecked) var table = HashedSlots()
-  @usableFromInline @exclusivity(unchecked) var keys = SlotArray<Key?>()
+  /// A slot that is free keeps its last key until it is taken again: to compare an optional costs a copy.
+  @usableFromInline @exclusivity(unchecked) var keys = SlotArray<Key>()
+  @usableFromInline @exclusivity(unchecked) var isTaken = SlotArray<Bool>()
   @usableFromInline let slots = SlotTable()
+  @usableFromInline let seed = UInt64.random(in: .min ... .max)
+  /// The slot that was asked for last. Who walks one collection and asks for the same keys, or related ones, in another often
+  /// asks for a key twice, or in the order of slots; to compare two keys costs less than to hash one, and to look for it in a
+  /// large table. It is taken; -2 if there is none.
+  @usableFromInline @exclusivity(unchecked) var latest: Int32 = -2
 
   @usableFromInline init(graph: Graph) {
     graph.add(slots)
@@ -52,37 +69,73 @@ protocol SlotColumn: AnyObject {
   }
 
   @inlinable func slot(of key: Key) -> Int32? {
-    let slot = table.find(Self.hash(key)) { keys[$0] == key }
-    return slot == -1 ? nil : slot
+    let slot = table.find(hash(key)) { keys[$0] == key }
+    if slot == -1 { return nil }
+    latest = slot
+    return slot
   }
 
-  @inlinable func key(_ slot: Int32) -> Key? { keys.has(slot) ? keys[slot] : nil }
+  @inlinable func key(_ slot: Int32) -> Key? { has(slot) ? keys[slot] : nil }
+
+  @inlinable func has(_ slot: Int32) -> Bool { isTaken.has(slot) && isTaken[slot] }
 
   /// The key's slot; a new one if it has none.
   ///
-  /// - Parameter guess: where the key may be; -1 for no idea.
+  /// - Parameter guess: where the key may be, a slot that is taken because it was read or put out before; -1 for no idea.
   @inlinable func intern(_ key: Key, guess: Int32) -> Int32 {
-    if guess != -1, keys[guess] == key { return guess }
+    if guess != -1, keys[guess] == key {
+      latest = guess
+      return guess
+    }
     return intern(key)
   }
 
   /// The key's slot; a new one if it has none.
   @inlinable func intern(_ key: Key) -> Int32 {
-    let hash = Self.hash(key)
+    if latest >= 0 {
+      if keys[latest] == key { return latest }
+      let next = latest &+ 1
+      if has(next), keys[next] == key {
+        latest = next
+        return next
+      }
+    }
+    latest = find(key)
+    return latest
+  }
+
+  /// Asks for the memory in which the key will be looked for, so that it comes while other work is done.
+  @inlinable func prefetch(_ key: Key) { table.prefetch(hash(key)) }
+
+  /// Makes room for so many keys more.
+  @inlinable func reserve(adding count: Int) {
+    guard count >= 1024 else { return }
+    let expected = Int(table.count) + count
+    table.reserve(expected)
+    keys.reserveCapacity(expected)
+    isTaken.reserveCapacity(expected)
+  }
+
+  @inlinable func find(_ key: Key) -> Int32 {
+    let hash = hash(key)
     let present = table.find(hash) { keys[$0] == key }
     if present != -1 { return present }
     let slot = slots.take()
-    keys.reserve(slot, nil)
+    isTaken.reserve(slot, false)
+    isTaken[slot] = true
+    keys.reserve(slot, key)
     keys[slot] = key
     table.insert(slot, hash)
     return slot
   }
 
-  @inlinable static func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.hashValue) }
+  @inlinable func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.slotHash(seed: seed)) }
 
   private func forget(_ slot: Int32) {
-    if let key = keys[slot] { table.remove(slot, Self.hash(key)) }
-    keys[slot] = nil
+    guard has(slot) else { return }
+    if latest == slot { latest = -2 }
+    table.remove(slot, hash(keys[slot]))
+    isTaken[slot] = false
   }
 }
 
@@ -109,12 +162,27 @@ protocol SlotColumn: AnyObject {
     entries = Self.empty(16)
   }
 
-  @inlinable deinit { entries.deallocate() }
+  @inlinable deinit { free(entries) }
 
   private static func empty(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
-    let entries = UnsafeMutablePointer<Entry>.allocate(capacity: capacity)
+    let entries = memory(capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: Entry.self)
     entries.initialize(repeating: Entry(hash: 0, slot: -1), count: capacity)
     return entries
+  }
+
+  /// Large tables are looked into anywhere, and with small pages each look would have to find its page first.
+  private static func memory(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    let pageByteCount = 2 << 20
+    var memory: UnsafeMutableRawPointer?
+    let isLarge = byteCount >= pageByteCount
+    guard posix_memalign(&memory, isLarge ? pageByteCount : 64, byteCount) == 0, let memory else {
+      fatalError("out of memory")
+    }
+    #if os(Linux)
+      // A wish; without it all is as before.
+      if isLarge { _ = madvise(memory, byteCount, MADV_HUGEPAGE) }
+    #endif
+    return memory
   }
 
   /// The slot with this hash whose key is the one looked for; -1 if there is none.
@@ -127,6 +195,8 @@ protocol SlotColumn: AnyObject {
       place = (place &+ 1) & mask
     }
   }
+
+  @usableFromInline func prefetch(_ hash: UInt32) { weir_prefetch(entries + Int(hash & mask)) }
 
   /// - Parameter slot: one that is not there.
   @usableFromInline mutating func insert(_ slot: Int32, _ hash: UInt32) {
@@ -142,12 +212,21 @@ protocol SlotColumn: AnyObject {
     entries[Int(place)] = entry
   }
 
-  private mutating func grow() {
+  private mutating func grow() { resize(to: (Int(mask) + 1) * 2) }
+
+  /// Makes room for so many slots in all.
+  @usableFromInline mutating func reserve(_ count: Int) {
+    var wanted = Int(mask) + 1
+    while count * 5 > wanted * 3 { wanted *= 2 }
+    if wanted > Int(mask) + 1 { resize(to: wanted) }
+  }
+
+  private mutating func resize(to wanted: Int) {
     let (former, capacity) = (entries, Int(mask) + 1)
-    mask = mask * 2 + 1
-    entries = Self.empty(capacity * 2)
+    mask = UInt32(wanted - 1)
+    entries = Self.empty(wanted)
     for index in 0..<capacity where former[index].slot != -1 { place(former[index]) }
-    former.deallocate()
+    free(former)
   }
 
   /// - Parameter slot: one that is there, with this hash.

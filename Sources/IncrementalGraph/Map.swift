@@ -1,5 +1,5 @@
 /// A derived collection with the keys of its source: one unit for each key, which yields a value or none.
-public final class Map<Key: Hashable, SourceValue: Equatable, Value: Equatable>: Collection<Key, Value> {
+public final class Map<Key: SlotKey, SourceValue: Equatable, Value: Equatable>: Collection<Key, Value> {
   public typealias Compute = (_ key: Key, _ value: SourceValue, _ read: Reader) -> Value?
   @usableFromInline let source: Collection<Key, SourceValue>
   @usableFromInline let compute: Compute
@@ -16,6 +16,7 @@ public final class Map<Key: Hashable, SourceValue: Equatable, Value: Equatable>:
 
   @inlinable func settleUnits() {
     guard let units else { return }
+    reserve(values: index.keys.count, changes: units.markedCount)
     for slot in units.marked {
       units.unmark(slot)
       run(slot, units)
@@ -27,16 +28,17 @@ public final class Map<Key: Hashable, SourceValue: Equatable, Value: Equatable>:
   @inlinable func run(_ slot: Int32, _ units: UnitTable) {
     var result: Value?
     let value = source.value(at: slot)
-    if let value, let key = index.key(slot) {
-      graph.beginRun(self, slot: slot, firstEdge: units.firstEdge(slot))
+    if let value {
+      let key = index.keys[slot]
+      onGraph { $0.beginRun(self, slot: slot, firstEdge: units.firstEdge(slot)) }
       result = compute(key, value, Reader())
-      units.setFirstEdge(graph.endRun(), slot)
+      units.setFirstEdge(onGraph { $0.endRun() }, slot)
     } else {
-      graph.forgetReads(from: units.firstEdge(slot))
+      onGraph { $0.forgetReads(from: units.firstEdge(slot)) }
       units.setFirstEdge(-1, slot)
     }
     let changed = write(result, at: slot)
-    if graph.recordsEvents { record(value == nil ? .removed : .ran, slot, changed: changed, changesCell: changed) }
+    if recordsEvents { record(value == nil ? .removed : .ran, slot, changed: changed, changesCell: changed) }
   }
 }
 

@@ -3,7 +3,7 @@ public class Node {
   public let name: String
   let id: Int
   /// A graph owns its nodes, and they are used only while it lives.
-  @usableFromInline unowned(unsafe) let graph: Graph
+  @usableFromInline let owner: Unmanaged<Graph>
   /// By node: whether units of this collection may read it.
   private var declaredReads: [Bool]
 
@@ -17,8 +17,10 @@ public class Node {
   @usableFromInline let slots: SlotTable
   /// In a derived collection: a unit for each slot of its source.
   @usableFromInline let units: UnitTable?
+  /// The same, to be lent.
+  private let lentUnits: Unmanaged<UnitTable>?
   /// Derived collections with a unit for each key of this one.
-  @exclusivity(unchecked) private var derived: [Unmanaged<Node>] = []
+  @exclusivity(unchecked) private var derived = SlotArray<Unmanaged<Node>>()
 
   @exclusivity(unchecked) private(set) var valueCount = 0
 
@@ -39,15 +41,27 @@ public class Node {
   ///   - unitSlots: the source's slots, for a derived collection.
   init(name: String, graph: Graph, slots: SlotTable, units: UnitTable? = nil, reading: [Node]) {
     self.name = name
-    self.graph = graph
+    owner = .passUnretained(graph)
     self.slots = slots
     self.units = units
+    lentUnits = units.map { .passUnretained($0) }
     id = graph.nodes.count
     declaredReads = Array(repeating: false, count: id)
     for node in reading { declaredReads[node.id] = true }
     graph.add(self)
     slots.add(self)
   }
+
+  /// Lends the graph without counting a reference to it. Each use of a plain reference would count one up and down, which costs
+  /// more than most of what is asked of the graph.
+  @inlinable @inline(__always) final func onGraph<Result>(_ body: (Graph) -> Result) -> Result {
+    owner._withUnsafeGuaranteedRef(body)
+  }
+
+  @usableFromInline var graph: Graph { owner.takeUnretainedValue() }
+
+  /// Whether events are recorded.
+  @inlinable @inline(__always) final var recordsEvents: Bool { onGraph { $0.recordsEvents } }
 
   func mayRead(_ node: Int) -> Bool { node < declaredReads.count && declaredReads[node] }
 
@@ -59,20 +73,27 @@ public class Node {
 
   /// A unit of this collection must run in this transaction.
   func mark(_ slot: Int32) {
-    guard let units, units.mark(slot) else { return }
+    guard let lentUnits, lentUnits._withUnsafeGuaranteedRef({ $0.mark(slot) }) else { return }
     hasWork = true
-    if graph.recordsEvents { graph.events.noteCause(of: CellID(node: id, slot: slot)) }
+    if recordsEvents { graph.events.noteCause(of: CellID(node: id, slot: slot)) }
   }
 
   /// Everybody who depends on the cell must look at it again.
   @usableFromInline func announce(_ slot: Int32) {
-    graph.statistics.changes += 1
-    if graph.recordsEvents { graph.events.setCause(CellID(node: id, slot: slot)) }
-    for node in derived { node._withUnsafeGuaranteedRef { $0.mark(slot) } }
-    graph.markReaders(from: cells[slot].firstReader)
+    onGraph { graph in
+      graph.statistics.changes += 1
+      if graph.recordsEvents { graph.events.setCause(CellID(node: id, slot: slot)) }
+      for index in 0..<Int32(derived.count) { derived[index]._withUnsafeGuaranteedRef { $0.mark(slot) } }
+      graph.markReaders(from: cells[slot].firstReader)
+    }
   }
 
+  /// What an observer does happens because this cell changed.
+  @usableFromInline func setCause(_ slot: Int32) { graph.events.setCause(CellID(node: id, slot: slot)) }
+
   // MARK: Cells
+
+  @usableFromInline func reserveCells(_ count: Int) { cells.reserveCapacity(count) }
 
   @usableFromInline func reserveCell(_ slot: Int32) {
     cells.reserve(slot, Cell())

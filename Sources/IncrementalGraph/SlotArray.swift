@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  public import Glibc
+#elseif canImport(Musl)
+  public import Musl
+#else
+  public import Darwin
+#endif
+
 /// Elements by slot, in memory of its own: as long as the highest slot in use demands, never shared, never copied.
 ///
 /// An array would do, but each access in a class costs a check that nobody shares it, and reading an element a copy.
@@ -9,12 +17,21 @@
   @inlinable init() {
     capacity = 16
     count = 0
-    base = .allocate(capacity: 16)
+    base = Self.reallocate(nil, 16)
   }
 
   @inlinable deinit {
     base.deinitialize(count: count)
-    base.deallocate()
+    free(base)
+  }
+
+  /// By the C library, which moves large blocks by their pages: nothing is copied, and no fresh page is touched. Elements are
+  /// values that may be moved as bytes, as all of Swift's own are but weak references.
+  @inlinable static func reallocate(
+    _ base: UnsafeMutablePointer<Element>?, _ capacity: Int
+  ) -> UnsafeMutablePointer<Element> {
+    guard let memory = realloc(base, capacity * MemoryLayout<Element>.stride) else { fatalError("out of memory") }
+    return memory.assumingMemoryBound(to: Element.self)
   }
 
   /// - Parameter slot: one that is there.
@@ -45,16 +62,32 @@
     count += 1
   }
 
+  /// Lends the place of an element, until the next one is added.
+  @inlinable @inline(__always) func pointer(to slot: Int32) -> UnsafePointer<Element> {
+    assert(slot >= 0 && Int(slot) < count)
+    return UnsafePointer(base + Int(slot))
+  }
+
+  /// Forgets all elements, and the memory if it is more than a small edit needs.
+  @inlinable mutating func removeAll() {
+    base.deinitialize(count: count)
+    count = 0
+    guard capacity > 1024 else { return }
+    capacity = 16
+    base = Self.reallocate(base, 16)
+  }
+
   /// Makes the slot exist, and all below it.
   @inlinable @inline(__always) mutating func reserve(_ slot: Int32, _ filling: @autoclosure () -> Element) {
     while count <= Int(slot) { append(filling()) }
   }
 
-  @inlinable @inline(never) mutating func grow() {
-    let larger = UnsafeMutablePointer<Element>.allocate(capacity: capacity * 2)
-    larger.moveInitialize(from: base, count: count)
-    base.deallocate()
-    base = larger
-    capacity *= 2
+  @inlinable @inline(never) mutating func grow() { reserveCapacity(capacity * 2) }
+
+  /// Makes room for so many elements in all.
+  @inlinable mutating func reserveCapacity(_ wanted: Int) {
+    guard wanted > capacity else { return }
+    capacity = wanted
+    base = Self.reallocate(base, wanted)
   }
 }

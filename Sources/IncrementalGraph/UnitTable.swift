@@ -2,18 +2,24 @@
 @usableFromInline final class UnitTable: SlotColumn {
   @exclusivity(unchecked) private var units = SlotArray<Unit>()
   @usableFromInline @exclusivity(unchecked) private(set) var marked: [Int32] = []
-  /// The outputs of units with more than one.
-  @exclusivity(unchecked) private var manyOutputs: [Int32: [Int32]] = [:]
+  /// How many units must run.
+  @usableFromInline var markedCount: Int { marked.count }
+  /// What units put out, each unit's in a list of its own.
+  @exclusivity(unchecked) private var outputs = SlotArray<Output>()
+  @exclusivity(unchecked) private var firstFreeOutput: Int32 = -1
 
   init(slots: SlotTable) { slots.add(self) }
 
   private struct Unit {
     var firstEdge: Int32 = -1
-    /// The slot of the only output, or one of these.
-    var output: Int32 = Unit.none
+    var firstOutput: Int32 = -1
     var isMarked = false
-    static let none: Int32 = -1
-    static let many: Int32 = -2
+  }
+
+  private struct Output {
+    var slot: Int32
+    /// Links the free ones, too; -1 at the end.
+    var next: Int32
   }
 
   /// Returns whether the unit was not marked before.
@@ -34,42 +40,49 @@
   @usableFromInline func firstEdge(_ slot: Int32) -> Int32 { units[slot].firstEdge }
   @usableFromInline func setFirstEdge(_ edge: Int32, _ slot: Int32) { units[slot].firstEdge = edge }
 
-  @usableFromInline func outputs(_ slot: Int32, _ body: (Int32) -> Void) {
-    switch units[slot].output {
-    case Unit.none: break
-    case Unit.many: manyOutputs[slot]?.forEach(body)
-    case let only: body(only)
+  /// The place of a unit's first output; -1 if there is none.
+  @usableFromInline func firstOutput(_ unit: Int32) -> Int32 { units[unit].firstOutput }
+  /// The place of the output after that one; -1 at the end.
+  @usableFromInline func output(after place: Int32) -> Int32 { outputs[place].next }
+  /// The slot of the output at a place.
+  @usableFromInline func output(at place: Int32) -> Int32 { outputs[place].slot }
+
+  /// Records what a unit has put out, in this order. Nothing is written where it put out the same before.
+  @usableFromInline func setOutputs(_ slots: [Int32], _ unit: Int32) {
+    var last: Int32 = -1
+    var place = units[unit].firstOutput
+    for slot in slots {
+      if place == -1 {
+        place = takeOutput()
+        if last == -1 { units[unit].firstOutput = place } else { outputs[last].next = place }
+      }
+      outputs[place].slot = slot
+      last = place
+      place = outputs[place].next
+    }
+    if last == -1 { units[unit].firstOutput = -1 } else { outputs[last].next = -1 }
+    while place != -1 {
+      let next = outputs[place].next
+      outputs[place].next = firstFreeOutput
+      firstFreeOutput = place
+      place = next
     }
   }
 
-  /// The output of this number in the unit's last run; -1 if there was none.
-  @usableFromInline func output(_ slot: Int32, number: Int) -> Int32 {
-    switch units[slot].output {
-    case Unit.none: return -1
-    case Unit.many:
-      guard let outputs = manyOutputs[slot], number < outputs.count else { return -1 }
-      return outputs[number]
-    case let only: return number == 0 ? only : -1
+  private func takeOutput() -> Int32 {
+    guard firstFreeOutput != -1 else {
+      outputs.append(Output(slot: -1, next: -1))
+      return Int32(outputs.count - 1)
     }
-  }
-
-  @usableFromInline func setOutputs(_ outputs: [Int32], _ slot: Int32) {
-    if units[slot].output == Unit.many {
-      if manyOutputs[slot] == outputs { return }
-      manyOutputs[slot] = nil
-    }
-    switch outputs.count {
-    case 0: units[slot].output = Unit.none
-    case 1: units[slot].output = outputs[0]
-    default:
-      units[slot].output = Unit.many
-      manyOutputs[slot] = outputs
-    }
+    let place = firstFreeOutput
+    firstFreeOutput = outputs[place].next
+    outputs[place].next = -1
+    return place
   }
 
   func isVacant(_ slot: Int32) -> Bool {
     guard units.has(slot) else { return true }
     let unit = units[slot]
-    return unit.firstEdge == -1 && unit.output == Unit.none && !unit.isMarked
+    return unit.firstEdge == -1 && unit.firstOutput == -1 && !unit.isMarked
   }
 }

@@ -48,6 +48,9 @@ public final class Arena {
   @exclusivity(unchecked) private var chunks: [UnsafeMutableRawBufferPointer]
   @exclusivity(unchecked) private var current = 0
   @exclusivity(unchecked) private var depth = 0
+  /// An object that the arena's user keeps from one call to the next, retained; released with the arena. It must not point into
+  /// the arena. It is of one thread, as the arena is.
+  @exclusivity(unchecked) public var attachment: UnsafeMutableRawPointer?
   /// What libprotobuf-c may still take in the unpacking under way.
   @exclusivity(unchecked) var unpackingBudget = 0
 
@@ -61,6 +64,8 @@ public final class Arena {
 
   deinit {
     for chunk in chunks { chunk.deallocate() }
+    // Balances the retain of whoever attached it.
+    if let attachment { Unmanaged<AnyObject>.fromOpaque(attachment).release() }
   }
 
   /// Uninitialised memory, aligned for any field of a message. Costs a few instructions.
@@ -125,10 +130,12 @@ public final class Arena {
   /// same arena and gives back its own part only.
   @inlinable
   public static func withScratch<Result>(_ body: (Arena) throws -> Result) rethrows -> Result {
-    let arena = ofThread
-    let mark = arena.enterScratch()
-    defer { arena.leaveScratch(mark) }
-    return try body(arena)
+    // The thread owns its arena: to count a reference for each call would cost more than the rest of this.
+    try ofThread._withUnsafeGuaranteedRef { arena in
+      let mark = arena.enterScratch()
+      defer { arena.leaveScratch(mark) }
+      return try body(arena)
+    }
   }
 
   @usableFromInline
@@ -154,13 +161,11 @@ public final class Arena {
   }()
 
   @usableFromInline
-  static var ofThread: Arena {
-    if let pointer = pthread_getspecific(threadKey) {
-      return Unmanaged<Arena>.fromOpaque(pointer).takeUnretainedValue()
-    }
-    let arena = Arena()
+  static var ofThread: Unmanaged<Arena> {
+    if let pointer = pthread_getspecific(threadKey) { return Unmanaged<Arena>.fromOpaque(pointer) }
     // Retained until the thread ends: see `threadKey`.
-    let status = pthread_setspecific(threadKey, Unmanaged.passRetained(arena).toOpaque())
+    let arena = Unmanaged.passRetained(Arena())
+    let status = pthread_setspecific(threadKey, arena.toOpaque())
     precondition(status == 0, "cannot keep a thread's arena: \(status)")
     return arena
   }

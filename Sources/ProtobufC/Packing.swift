@@ -27,19 +27,6 @@ public enum Packing {
     }
   }
 
-  /// Appends the message as an element of a field of another message.
-  public static func appendField(_ number: UInt32, _ message: UnsafeRawPointer, to bytes: inout [UInt8]) {
-    let message = message.assumingMemoryBound(to: ProtobufCMessage.self)
-    let count = protobuf_c_message_get_packed_size(message)
-    WireFormat.appendLengthPrefix(field: number, byteCount: count, to: &bytes)
-    guard count > 0 else { return }
-    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { packed in
-      let written = protobuf_c_message_pack(message, packed.baseAddress)
-      precondition(written == count, "a message of \(count) bytes was packed into \(written)")
-      bytes.append(contentsOf: UnsafeBufferPointer(start: packed.baseAddress, count: written))
-    }
-  }
-
   /// A field of another message from parts that are encoded already.
   ///
   /// - Parameter fill: appends `byteCount` bytes in all.

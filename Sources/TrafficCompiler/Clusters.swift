@@ -16,22 +16,26 @@ struct ClusterSpec: Equatable, Sendable {
 extension ClusterSpec {
   /// The clusters of a service by name: for each port one of the whole service and one of each subset.
   static func all(
-    of service: KubernetesService, policy: HostPolicy?, clusterDomain: String, _ emit: (String, ClusterSpec) -> Void
+    of service: KubernetesService, policy: Box<HostPolicy>?, clusterDomain: String,
+    _ emit: (String, Box<ClusterSpec>) -> Void
   ) {
     guard service.hasRegularName else { return }
     let fqdn = service.fullyQualifiedName(clusterDomain: clusterDomain)
     func emitCluster(_ port: ServicePort, subset: String, _ loadBalancer: LoadBalancer?) {
       emit(
         WireName.cluster(port: port.port, subset: subset, host: fqdn),
-        ClusterSpec(
-          service: service.id, port: port.port, portName: port.name, subset: subset,
-          loadBalancing: loadBalancer?.clusterPolicy ?? .leastRequest,
-          speaksHTTP2: port.applicationProtocol == .http2))
+        Box(
+          ClusterSpec(
+            service: service.id, port: port.port, portName: port.name, subset: subset,
+            loadBalancing: loadBalancer?.clusterPolicy ?? .leastRequest,
+            speaksHTTP2: port.applicationProtocol == .http2)))
     }
     for port in service.distinctPorts {
-      emitCluster(port, subset: "", policy?.loadBalancer)
-      for subset in policy?.subsets ?? [] {
-        emitCluster(port, subset: subset.name, subset.loadBalancer ?? policy?.loadBalancer)
+      emitCluster(port, subset: "", policy?.content.loadBalancer)
+      guard let policy = policy?.content else { continue }
+      for index in policy.subsets.indices {
+        emitCluster(
+          port, subset: policy.subsets[index].name, policy.subsets[index].loadBalancer ?? policy.loadBalancer)
       }
     }
   }

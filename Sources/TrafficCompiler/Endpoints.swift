@@ -5,8 +5,8 @@ import XDSSnapshot
 extension LocalityEndpoints {
   /// What several slices give to one assignment, by region and zone, then by address and port. Of one address and port the
   /// better state stays, and then the lower locality.
-  static func merged(_ parts: [SlicePart]) -> [LocalityEndpoints] {
-    if parts.count == 1 { return parts[0].endpoints() }
+  static func merged(_ parts: [Box<SlicePart>]) -> [LocalityEndpoints] {
+    if parts.count == 1 { return parts[0].content.endpoints() }
     struct Placed {
       var region: String
       var zone: String
@@ -14,7 +14,7 @@ extension LocalityEndpoints {
     }
     var all: [Placed] = []
     for part in parts {
-      for locality in part.endpoints() {
+      for locality in part.content.endpoints() {
         for endpoint in locality.endpoints {
           all.append(Placed(region: locality.region, zone: locality.zone, endpoint: endpoint))
         }
@@ -58,23 +58,18 @@ struct Assignment: Equatable, Sendable {
   /// Cost: of one part the fragments are taken as they are; several are merged and encoded, O(n log n) for n endpoints.
   ///
   /// - Parameter threshold: from how many endpoints on they are resources of their own; 0 for never.
-  init(cluster: String, spec: ClusterSpec, parts: [SlicePart], loneFrom threshold: Int = 0) {
-    var fragments = ReferencedTree<Fragment>()
-    let hasReady = parts.contains(where: \.hasReady)
+  init(cluster: String, spec: ClusterSpec, parts: [Box<SlicePart>], loneFrom threshold: Int = 0) {
+    let hasReady = parts.contains(where: \.content.hasReady)
     let isOnePart = parts.count == 1 && hasReady
     // What is there twice counts twice here, but to merge the many small ones just to see would cost them all.
-    let mayBeLone = threshold > 0 && parts.reduce(0) { $0 + $1.endpointCount } >= threshold
+    let mayBeLone = threshold > 0 && parts.reduce(0) { $0 + $1.content.endpointCount } >= threshold
     var localities = isOnePart && !mayBeLone ? [] : LocalityEndpoints.merged(parts)
     if !hasReady {
       for place in localities.indices {
         for index in localities[place].endpoints.indices { localities[place].endpoints[index].health = .healthy }
       }
     }
-    if isOnePart {
-      for fragment in parts[0].localities { fragments.set(fragment) }
-    } else {
-      for locality in localities { fragments.set(Fragment(locality)) }
-    }
+    let fragments = isOnePart ? parts[0].content.localities : ReferencedTree(localities.map { Fragment($0) })
     resource = Resource(
       name: cluster, header: ClusterLoadAssignment.encodedHeader(clusterName: cluster), parts: [fragments])
     if mayBeLone, localities.reduce(0, { $0 + $1.endpoints.count }) >= threshold {

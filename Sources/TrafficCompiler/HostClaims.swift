@@ -36,7 +36,7 @@ struct HostClaim: Hashable, Sendable {
     // A unit of the graph that puts out its keys in the order of its last run finds them faster.
     var keys: [HostKey] = []
     for written in hosts {
-      let host = HostName.resolve(written, namespace: claimant.namespace, clusterDomain: clusterDomain).lowercased()
+      let host = HostName.resolve(written, namespace: claimant.namespace, clusterDomain: clusterDomain)
       let key = HostKey(host, clusterDomain: clusterDomain)
       if hosts.count == 1 { return emit(HostClaim(host: key, claimant: claimant), [host]) }
       if literals[key] == nil { keys.append(key) }
@@ -64,12 +64,16 @@ struct HostClaims: Equatable, Sendable {
 
   /// The host of an existing service.
   init(service: KubernetesService, claimants: [NamespacedName], clusterDomain: String) {
-    let host = service.fullyQualifiedName(clusterDomain: clusterDomain)
-    let ordered = claimants.sorted { a, b in
-      let (isOwnA, isOwnB) = (a.namespace == service.id.namespace, b.namespace == service.id.namespace)
-      return isOwnA != isOwnB ? isOwnA : a < b
-    }
+    let ordered =
+      claimants.count == 1
+      ? claimants
+      : claimants.sorted { a, b in
+        let (isOwnA, isOwnB) = (a.namespace == service.id.namespace, b.namespace == service.id.namespace)
+        return isOwnA != isOwnB ? isOwnA : a < b
+      }
     owner = ordered.first
+    if ordered.count == 1, service.defaultHTTPPort != nil { return }
+    let host = service.fullyQualifiedName(clusterDomain: clusterDomain)
     guard service.defaultHTTPPort != nil else {
       problems = ordered.map { claimant in
         Problem(

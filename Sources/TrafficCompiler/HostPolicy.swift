@@ -15,16 +15,26 @@ struct HostPolicy: Equatable, Sendable {
   var subsetsOfReleases: Set<String> = []
   var problems: [Problem]
 
-  init(service: NamespacedName, rules: [DestinationRule]) {
-    let ordered = rules.sorted { a, b in
-      let (isOwnA, isOwnB) = (a.id.namespace == service.namespace, b.id.namespace == service.namespace)
-      return isOwnA != isOwnB ? isOwnA : a.id < b.id
-    }
-    loadBalancer = ordered.lazy.compactMap(\.loadBalancer).first
+  init(service: NamespacedName, rules: [Box<DestinationRule>]) {
+    let ordered =
+      rules.count == 1
+      ? rules
+      : rules.sorted { a, b in
+        let (a, b) = (a.content, b.content)
+        let (isOwnA, isOwnB) = (a.id.namespace == service.namespace, b.id.namespace == service.namespace)
+        return isOwnA != isOwnB ? isOwnA : a.id < b.id
+      }
+    loadBalancer = ordered.lazy.compactMap(\.content.loadBalancer).first
     problems = []
-    var owners: [String: NamespacedName] = [:]
     subsets = []
+    if ordered.count == 1, !ordered[0].content.isOfRelease, Self.areDistinct(ordered[0].content.subsets) {
+      subsets = ordered[0].content.subsets
+      if subsets.count > 1 { subsets.sort { $0.name < $1.name } }
+      return
+    }
+    var owners: [String: NamespacedName] = [:]
     for rule in ordered {
+      let rule = rule.content
       let object = ObjectKey(.destinationRule, rule.id)
       if rule.isOfRelease {
         isReleased = true
@@ -54,6 +64,14 @@ struct HostPolicy: Equatable, Sendable {
     subsets.sort { $0.name < $1.name }
   }
 
+  /// Whether these few subsets have names, and each its own.
+  private static func areDistinct(_ subsets: [DestinationRule.Subset]) -> Bool {
+    guard subsets.count <= 8 else { return false }
+    return subsets.indices.allSatisfy { index in
+      !subsets[index].name.isEmpty && !(0..<index).contains { subsets[$0].name == subsets[index].name }
+    }
+  }
+
   /// The load balancer of a subset; the service's where the subset has none, or for an empty name.
   func loadBalancer(ofSubset name: String) -> LoadBalancer? {
     if !name.isEmpty, let own = subsets.first(where: { $0.name == name })?.loadBalancer { return own }
@@ -64,8 +82,7 @@ struct HostPolicy: Equatable, Sendable {
 extension DestinationRule {
   /// The service that the rule is for, whether it exists or not; nil for a wildcard and for other hosts.
   func service(clusterDomain: String) -> NamespacedName? {
-    let host = HostName.resolve(host, namespace: id.namespace, clusterDomain: clusterDomain).lowercased()
-    return HostName.service(host, clusterDomain: clusterDomain)
+    HostName.service(written: host, namespace: id.namespace, clusterDomain: clusterDomain)
   }
 
   /// Why the rule has no effect, or another one than Istio would give it.

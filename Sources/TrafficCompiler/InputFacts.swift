@@ -5,33 +5,49 @@ import TrafficModel
 
 /// What of a pod decides about its endpoints.
 struct PodFacts: Equatable, Sendable {
-  /// In the order of their names. A list: pods have few labels, and to hash one name costs more than to look at all.
-  var labels: [Label]
+  var labels: LabelList
   var nodeName: String?
+}
+
+/// A pod's labels in the order of their names. A list: pods have few labels, and to hash one name costs more than to look at all.
+final class LabelList: Sendable {
+  let labels: [Label]
 
   struct Label: Equatable, Sendable {
     var name: String
     var value: String
   }
 
-  init(_ pod: Pod, labels: [Label]) {
-    self.labels = labels
-    nodeName = pod.nodeName
+  init(_ labels: [String: String]) {
+    self.labels = labels.map { Label(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
   }
+
+  /// Whether it has all of these.
+  func contains(_ labels: [String: String]) -> Bool { labels.allSatisfy { contains($0.key, $0.value) } }
+
+  func contains(_ name: String, _ value: String) -> Bool {
+    labels.contains { $0.name == name && $0.value == value }
+  }
+}
+
+extension LabelList: Equatable {
+  static func == (a: LabelList, b: LabelList) -> Bool { a === b || a.labels == b.labels }
 }
 
 /// Lends pods with equal labels one list of them. Pods of one Deployment come one after the other, so a few lists are enough;
 /// what is not found is made anew, and nothing but memory depends on it.
 struct LabelLists {
-  private var recent: [[PodFacts.Label]] = []
+  private var recent: [LabelList] = []
   private var next = 0
   private static let kept = 4
 
-  mutating func list(_ labels: [String: String]) -> [PodFacts.Label] {
-    for list in recent where list.count == labels.count {
-      if list.allSatisfy({ labels[$0.name] == $0.value }) { return list }
+  mutating func list(_ labels: [String: String]) -> LabelList {
+    // The last one first. A dictionary is walked, not asked: to hash a name costs more than to look at all of them.
+    for age in 1...Self.kept where age <= recent.count {
+      let list = recent[(next + recent.count - age) % recent.count]
+      if list.labels.count == labels.count, labels.allSatisfy({ list.contains($0.key, $0.value) }) { return list }
     }
-    let list = labels.map { PodFacts.Label(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
+    let list = LabelList(labels)
     if recent.count < Self.kept { recent.append(list) } else { recent[next] = list }
     next = (next + 1) % Self.kept
     return list
@@ -71,24 +87,31 @@ struct SliceFacts: Sendable {
 
   /// - Parameter former: what the slice said before. Its bytes are used again where an endpoint is still there; they would be
   ///   the same if they were made anew.
-  init(_ slice: EndpointSlice, former: SliceFacts?) {
+  init(_ slice: EndpointSlice, former: Box<SliceFacts>?) {
     service = slice.service
-    ports = []
-    for port in slice.ports where !ports.contains(where: { $0.name == port.name }) { ports.append(port) }
+    if slice.ports.count < 2 {
+      ports = slice.ports
+    } else {
+      ports = []
+      for port in slice.ports where !ports.contains(where: { $0.name == port.name }) { ports.append(port) }
+    }
     endpoints = []
     endpoints.reserveCapacity(slice.endpoints.count)
     var isOrdered = true
-    for endpoint in slice.endpoints where endpoint.state != .notReady {
-      for address in endpoint.addresses {
-        if isOrdered, let last = endpoints.last, !(last.address < address) { isOrdered = false }
+    // By index and field by field: a copy of an endpoint would count all that it holds.
+    for index in slice.endpoints.indices where slice.endpoints[index].state != .notReady {
+      for number in slice.endpoints[index].addresses.indices {
         endpoints.append(
           Endpoint(
-            address: address, isDraining: endpoint.state == .draining, zone: endpoint.zone,
-            nodeName: endpoint.nodeName, pod: endpoint.pod))
+            address: slice.endpoints[index].addresses[number], isDraining: slice.endpoints[index].state == .draining,
+            zone: slice.endpoints[index].zone, nodeName: slice.endpoints[index].nodeName,
+            pod: slice.endpoints[index].pod))
+        let last = endpoints.count - 1
+        if isOrdered, last > 0, !(endpoints[last - 1].address < endpoints[last].address) { isOrdered = false }
       }
     }
     if !isOrdered { sort() }
-    for port in ports { encoded.append(encode(port, former: former)) }
+    encoded = ports.map { encode($0, former: former?.content) }
   }
 
   private mutating func sort() {
@@ -104,8 +127,9 @@ struct SliceFacts: Sendable {
     // Both are in the order of their addresses. After another one a port of another number is encoded anew.
     let samePort = former?.ports.firstIndex { $0.port == port.port }
     var next = 0
-    for endpoint in endpoints {
+    for index in endpoints.indices {
       if let former, let samePort {
+        let endpoint = endpoints[index]
         while next < former.endpoints.count, former.endpoints[next].address < endpoint.address { next += 1 }
         if next < former.endpoints.count, former.endpoints[next].address == endpoint.address,
           former.endpoints[next].isDraining == endpoint.isDraining
@@ -115,7 +139,9 @@ struct SliceFacts: Sendable {
         }
       }
       encoded.append(
-        LbEndpoint(address: endpoint.address, port: port.port, health: endpoint.isDraining ? .draining : .healthy))
+        LbEndpoint(
+          address: endpoints[index].address, port: port.port,
+          health: endpoints[index].isDraining ? .draining : .healthy))
     }
     return encoded
   }

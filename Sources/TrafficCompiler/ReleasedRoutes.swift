@@ -100,7 +100,7 @@ extension RouteWriter {
         !joints.contains(where: { $0.service == service && $0.port == destination.port }),
         let overlay = releases(service)?.first(where: { $0.port == nil || $0.port == destination.port })
       else { continue }
-      let policy = policy(service)
+      let policy = policy(service)?.content
       func part(_ subset: DestinationRule.Subset) -> Part {
         Part(
           cluster: WireName.cluster(

@@ -1,6 +1,11 @@
 public import TrafficModel
 
 extension TrafficCompiler {
+  /// What releases make of the routes of these services from now on.
+  func apply(_ releases: [NamespacedName: [ReleaseOverlay]]) {
+    for (service, overlays) in releases { apply(overlays, to: service) }
+  }
+
   /// A release's subsets join the service's policy as a rule of their own, so that a changed weight is read by routes alone.
   func apply(_ overlays: [ReleaseOverlay], to service: NamespacedName) {
     let overlays = overlays.sorted { ($0.port ?? 0) < ($1.port ?? 0) }
@@ -9,34 +14,33 @@ extension TrafficCompiler {
     changedCapacities.insert(service)
     let rule = DestinationRule(
       releasing: service, overlays.flatMap { [$0.stable, $0.candidate] }, clusterDomain: clusterDomain)
-    graph.destinationRules.set(overlays.isEmpty ? nil : rule, for: rule.id)
+    graph.destinationRules.set(overlays.isEmpty ? nil : Box(rule), for: rule.id)
   }
 }
 
 // What whoever runs releases asks of the admitted objects.
 extension TrafficCompiler {
   /// A service as admitted.
-  public func service(_ id: NamespacedName) -> KubernetesService? { graph.services[id] }
+  public func service(_ id: NamespacedName) -> KubernetesService? { graph.services[id]?.content }
 
   /// A subset as DestinationRules declare it; nil if none does. A release's own subsets do not count.
   public func declaredSubset(_ name: String, of service: NamespacedName) -> DestinationRule.Subset? {
-    guard let policy = graph.policies[service] else { return nil }
+    guard let policy = graph.policies[service]?.content else { return nil }
     return policy.subsets.first { $0.name == name && !policy.subsetsOfReleases.contains(name) }
   }
 
   /// How many endpoints of a service are ready and have all of these labels: of each HTTP port, or of one, the fewest. What
   /// drains does not count. O(n) for the service's n endpoints.
   public func readyEndpoints(of id: NamespacedName, port: UInt16?, labels: [String: String]) -> Int {
-    let ports = (graph.services[id]?.distinctPorts ?? []).filter {
+    let ports = (graph.services[id]?.content.distinctPorts ?? []).filter {
       $0.applicationProtocol.isHTTP && (port == nil || $0.port == port)
     }
-    let subset = DestinationRule.Subset(name: "", labels: labels)
-    let slices = (graph.slicesByService[id] ?? []).compactMap { graph.slices[$0] }
+    let slices = graph.slicesByService[id]?.compactMap { graph.slices[$0]?.content } ?? []
     return ports.map { port in
       var addresses: Set<String> = []
       for slice in slices where slice.ports.contains(where: { $0.name == port.name }) {
         for endpoint in slice.endpoints where !endpoint.isDraining {
-          if labels.isEmpty || endpoint.pod.flatMap({ graph.pods[$0] }).map({ subset.selects($0.labels) }) ?? false {
+          if labels.isEmpty || endpoint.pod.flatMap({ graph.pods[$0] }).map({ $0.labels.contains(labels) }) ?? false {
             addresses.insert(endpoint.address)
           }
         }
@@ -52,9 +56,10 @@ extension TrafficCompiler {
   }
 
   func observeCapacities() {
-    graph.sliceParts.onChange { [unowned self] key, _, _ in
+    graph.sliceParts.onChange { [unowned(unsafe) self] change in
       guard graph.releases.count > 0 else { return }
-      guard let service = graph.slices[key.slice]?.service else {
+      let key = change.key
+      guard let service = graph.slices[key.slice]?.content.service else {
         // The slice has gone, and with it whose it was.
         for (service, _) in releasedServices where service.namespace == key.slice.namespace {
           changedCapacities.insert(service)
@@ -64,15 +69,15 @@ extension TrafficCompiler {
       let id = NamespacedName(namespace: key.slice.namespace, name: service)
       if releasedServices[id] != nil { changedCapacities.insert(id) }
     }
-    graph.services.onChange { [unowned self] id, _, _ in
-      if releasedServices[id] != nil { changedCapacities.insert(id) }
+    graph.services.onChange { [unowned(unsafe) self] change in
+      if !releasedServices.isEmpty, releasedServices[change.key] != nil { changedCapacities.insert(change.key) }
     }
   }
 
   /// The VirtualService whose rules a service follows.
   public func routesOwner(of service: NamespacedName) -> VirtualService? {
-    let owner = graph.hostClaims[.service(service)]?.owner ?? graph.wildcardOwners[service.namespace]
-    return owner.flatMap { graph.virtualServices[$0] }
+    let owner = graph.hostClaims[.service(service)]?.content.owner ?? graph.wildcardOwners[service.namespace]
+    return owner.flatMap { graph.virtualServices[$0]?.content }
   }
 }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import EnvoyAPI
 import TrafficModel
 import XDSSnapshot
@@ -10,6 +11,8 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
   private(set) var table = ReferencedTree<Element>()
   private var removed: [String] = []
   private var set: [Element] = []
+  /// Where transactions that are not published by themselves ended: what came after counts more than what came before.
+  private var ends: [(removed: Int, set: Int)] = []
 
   mutating func note(_ old: Element?, _ new: Element?) {
     if let old, old.key != new?.key { removed.append(old.key) }
@@ -27,13 +30,29 @@ struct PendingTable<Element: ReferencingElement & Equatable> {
     PersistentTree.changes(from: old.tree, to: new.tree) { note($0, $1) }
   }
 
+  var changeCount: Int { removed.count + set.count }
   var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
+
+  /// The transaction has settled, and another follows before the table does.
+  mutating func endPortion() {
+    if hasChanges { ends.append((removed.count, set.count)) }
+  }
 
   /// Returns whether the table became another.
   mutating func settle() -> Bool {
     guard hasChanges else { return false }
     let before = table.contentHash
-    table.apply(removing: removed, setting: set)
+    if ends.isEmpty || removed.isEmpty {
+      table.apply(removing: removed, setting: set)
+    } else {
+      var start = (removed: 0, set: 0)
+      for end in ends + [(removed.count, set.count)] {
+        table.apply(
+          removing: Array(removed[start.removed..<end.removed]), setting: Array(set[start.set..<end.set]))
+        start = end
+      }
+    }
+    ends = []
     removed.removeAll(keepingCapacity: removed.count < 64)
     set.removeAll(keepingCapacity: set.count < 64)
     return table.contentHash != before
@@ -65,14 +84,26 @@ struct ServedTables {
     bytes: RouteConfiguration.encodedHostByHost(name: WireName.outboundHostByHost))
   private var virtualHosts = VirtualHostTables()
 
-  mutating func note(_ old: Assignment?, _ new: Assignment?) {
-    endpoints.note(old?.resource, new?.resource)
+  mutating func note(_ old: Box<Assignment>?, _ new: Box<Assignment>?) {
+    endpoints.note(old?.content.resource, new?.content.resource)
     guard hasLoneEndpoints else { return }
-    let assignment = new.map { $0.lone?.assignment ?? $0.resource }
-    let before = old.map { $0.lone?.assignment ?? $0.resource }
+    let assignment = new.map { $0.content.lone?.assignment ?? $0.content.resource }
+    let before = old.map { $0.content.lone?.assignment ?? $0.content.resource }
     // One endpoint more leaves the assignment as it is.
     if assignment != before { loneAssignments.note(before, assignment) }
-    loneEndpoints.note(from: old?.lone?.endpoints ?? .init(), to: new?.lone?.endpoints ?? .init())
+    loneEndpoints.note(from: old?.content.lone?.endpoints ?? .init(), to: new?.content.lone?.endpoints ?? .init())
+  }
+
+  /// A transaction has settled that is not published by itself.
+  mutating func endPortion() {
+    clusters.endPortion()
+    endpoints.endPortion()
+    loneAssignments.endPortion()
+    loneEndpoints.endPortion()
+    sharedHosts.endPortion()
+    for key in shortHosts.keys { shortHosts[key]?.endPortion() }
+    for key in shortDomains.keys { shortDomains[key]?.endPortion() }
+    for key in listeners.keys { listeners[key]?.endPortion() }
   }
 
   mutating func add(_ proxyClass: ProxyClass) {
@@ -85,12 +116,36 @@ struct ServedTables {
 
   /// The next generation, or nil if nothing changed on the wire. O(classes) if routes or listeners changed, else O(1).
   mutating func publish(after generation: Generation) -> Generation? {
-    var hasChanged = clusters.settle()
+    let large = settleLarge()
+    var hasChanged = clusters.settle() || large.hasChanged
     if endpoints.settle() { hasChanged = true }
     if loneAssignments.settle() { hasChanged = true }
     if loneEndpoints.settle() { hasChanged = true }
-    if updateClasses() { hasChanged = true }
+    if updateClasses(hasSharedChange: large.hasSharedChange) { hasChanged = true }
     return hasChanged ? current(generation.number + 1) : nil
+  }
+
+  /// Settles the largest tables side by side, on as many processors as there are, where each has much to do. They have nothing
+  /// to do with each other, and come out as they would one by one.
+  private mutating func settleLarge() -> (hasChanged: Bool, hasSharedChange: Bool) {
+    guard min(clusters.changeCount, endpoints.changeCount, sharedHosts.changeCount) >= 2048 else {
+      return (false, false)
+    }
+    var answers = (clusters: false, endpoints: false, hosts: false)
+    withUnsafeMutablePointer(to: &self) { tables in
+      withUnsafeMutablePointer(to: &answers) { answers in
+        // Each piece of work has a table and an answer of its own, and all have ended when the call returns.
+        nonisolated(unsafe) let (tables, answers) = (tables, answers)
+        DispatchQueue.concurrentPerform(iterations: 3) { piece in
+          switch piece {
+          case 0: answers.pointee.hosts = tables.pointee.sharedHosts.settle()
+          case 1: answers.pointee.endpoints = tables.pointee.endpoints.settle()
+          default: answers.pointee.clusters = tables.pointee.clusters.settle()
+          }
+        }
+      }
+    }
+    return (answers.clusters || answers.endpoints, answers.hosts)
   }
 
   /// The tables as they are now.
@@ -102,8 +157,8 @@ struct ServedTables {
       classes: classes)
   }
 
-  private mutating func updateClasses() -> Bool {
-    let hasSharedChange = sharedHosts.settle()
+  private mutating func updateClasses(hasSharedChange hadSharedChange: Bool) -> Bool {
+    let hasSharedChange = sharedHosts.settle() || hadSharedChange
     let changedNamespaces = Self.settle(&shortHosts).union(Self.settle(&shortDomains))
     let changedAddresses = Self.settle(&listeners)
     guard

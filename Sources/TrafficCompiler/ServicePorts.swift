@@ -10,10 +10,12 @@ enum WireName {
   static let outboundHostByHost = "outbound-vhds"
 
   /// A virtual host that is a resource of its own.
-  static func virtualHost(_ name: String) -> String { "\(outboundHostByHost)/\(name)" }
+  static func virtualHost(_ name: String) -> String { String(joining: outboundHostByHost, "/", name) }
 
   /// A cluster, its assignment, and a TCP port's listener; `subset` is empty for the whole service.
-  static func cluster(port: UInt16, subset: String, host: String) -> String { "outbound|\(port)|\(subset)|\(host)" }
+  static func cluster(port: UInt16, subset: String, host: String) -> String {
+    String(joining: "outbound|", String(port), "|", subset, "|", host)
+  }
 }
 
 extension KubernetesService {
@@ -36,6 +38,7 @@ extension KubernetesService {
 
   /// The port that a Host header without one means: 80 if it is HTTP here, else the lowest HTTP port.
   var defaultHTTPPort: UInt16? {
+    if ports.count == 1 { return ports[0].applicationProtocol.isHTTP ? ports[0].port : nil }
     let http = distinctPorts.filter(\.applicationProtocol.isHTTP)
     return http.contains { $0.port == 80 } ? 80 : http.first?.port
   }

@@ -4,8 +4,8 @@ import XDSSnapshot
 
 /// The endpoints that a slice gives to one port and subset of its service.
 struct SlicePart: Sendable {
-  /// Encoded, one fragment for each locality that has endpoints here, by region and zone.
-  var localities: [Fragment]
+  /// Encoded, one fragment for each locality that has endpoints here.
+  var localities: ReferencedTree<Fragment>
   /// Whether any of them is ready.
   var hasReady: Bool
   /// What the fragments were made from, for assignments that take more than this part or serve it otherwise.
@@ -24,16 +24,19 @@ struct SlicePart: Sendable {
   /// How many endpoints it has, those that are there twice too. O(1).
   var endpointCount: Int { selection?.count ?? slice.endpoints.count }
 
-  /// Not decoded again: the endpoints behind the fragments.
+  /// Not decoded again: the endpoints behind the fragments, by region and zone.
   func endpoints() -> [LocalityEndpoints] { slice.endpoints(selection, port: port) }
 }
 
 /// Equal fragments: they say all of a part, by hash.
 extension SlicePart: Equatable {
-  static func == (a: Self, b: Self) -> Bool { a.localities == b.localities }
+  static func == (a: Self, b: Self) -> Bool { a.localities.tree == b.localities.tree }
 }
 
 extension SliceFacts {
+  /// Lends what is known of a pod or node while the parts are made.
+  typealias Lookup<Key, Facts> = (Key) -> UnsafePointer<Facts?>?
+
   /// The slice's share of each port and subset of its service; parts without endpoints are left out.
   ///
   /// An endpoint's zone is its own or else its node's, its region the node's; the node is its own or else its pod's. Every
@@ -41,27 +44,28 @@ extension SliceFacts {
   ///
   /// Cost: O(n log n) for n endpoints, and O(n) for each port and subset. An endpoint is encoded once for each port.
   func parts(
-    _ id: NamespacedName, subsets: [DestinationRule.Subset], pod: (NamespacedName) -> PodFacts?,
-    node: (String) -> NodeFacts?, _ emit: (SlicePart.Key, SlicePart) -> Void
+    _ id: NamespacedName, subsets: [DestinationRule.Subset], pod: Lookup<NamespacedName, PodFacts>,
+    node: Lookup<String, NodeFacts>, _ emit: (SlicePart.Key, Box<SlicePart>) -> Void
   ) {
     guard !endpoints.isEmpty else { return }
     let slice = PlacedSlice(self, pod: pod, node: node)
-    let selections = subsets.map { slice.selection($0) }
-    for (number, port) in ports.enumerated() {
+    let selections = subsets.indices.map { slice.selection(subsets[$0].labels) }
+    for number in ports.indices {
       func emitPart(_ subset: String, _ selection: [Int32]?) {
         let localities =
           slice.hasDuplicates
-          ? slice.endpoints(selection, port: port.port).map { Fragment($0) }
+          ? ReferencedTree(slice.endpoints(selection, port: ports[number].port).map { Fragment($0) })
           : slice.fragments(selection, encoded[number])
         emit(
-          SlicePart.Key(slice: id, portName: port.name, subset: subset),
-          SlicePart(
-            localities: localities, hasReady: slice.hasReady(selection), slice: slice, port: port.port,
-            selection: selection))
+          SlicePart.Key(slice: id, portName: ports[number].name, subset: subset),
+          Box(
+            SlicePart(
+              localities: localities, hasReady: slice.hasReady(selection), slice: slice, port: ports[number].port,
+              selection: selection)))
       }
       emitPart("", nil)
-      for (index, subset) in subsets.enumerated() where !selections[index].isEmpty {
-        emitPart(subset.name, selections[index])
+      for index in subsets.indices where !selections[index].isEmpty {
+        emitPart(subsets[index].name, selections[index])
       }
     }
   }
@@ -75,10 +79,11 @@ private final class PlacedSlice: Sendable {
   let places: [Place]
   /// Whether an address occurs twice.
   let hasDuplicates: Bool
-  private let labelLists: [[PodFacts.Label]?]
+  /// The endpoints of the facts.
+  private let origins: [SliceFacts.Endpoint]
+  private let labelLists: [LabelList?]
 
   struct Endpoint: Sendable {
-    var address: String
     /// An index into the endpoints of the facts.
     var origin: Int32
     /// An index into `places`.
@@ -95,61 +100,72 @@ private final class PlacedSlice: Sendable {
     var key: String
   }
 
-  init(_ slice: SliceFacts, pod: (NamespacedName) -> PodFacts?, node: (String) -> NodeFacts?) {
+  init(
+    _ slice: SliceFacts, pod: SliceFacts.Lookup<NamespacedName, PodFacts>, node: SliceFacts.Lookup<String, NodeFacts>
+  ) {
     var places: [Place] = []
-    var labelLists: [[PodFacts.Label]?] = []
+    var labelLists: [LabelList?] = []
     var endpoints: [Endpoint] = []
     endpoints.reserveCapacity(slice.endpoints.count)
-    for (origin, endpoint) in slice.endpoints.enumerated() {
-      let pod = endpoint.pod.flatMap(pod)
-      let node = (endpoint.nodeName ?? pod?.nodeName).flatMap(node)
+    for origin in slice.endpoints.indices {
+      // Field by field, and pods and nodes only lent: a copy of the whole would count all that is in it.
+      let pod = slice.endpoints[origin].pod.flatMap(pod)
+      let node = (slice.endpoints[origin].nodeName ?? pod?.pointee?.nodeName).flatMap(node)
       endpoints.append(
         Endpoint(
-          address: endpoint.address, origin: Int32(origin),
-          place: Self.place(region: node?.region ?? "", zone: endpoint.zone ?? node?.zone ?? "", &places),
-          labels: Self.labels(pod?.labels, &labelLists), isDraining: endpoint.isDraining))
+          origin: Int32(origin),
+          place: Self.place(
+            region: node?.pointee?.region ?? "", zone: slice.endpoints[origin].zone ?? node?.pointee?.zone ?? "",
+            &places),
+          labels: Self.labels(pod?.pointee?.labels, &labelLists), isDraining: slice.endpoints[origin].isDraining))
     }
-    if places.count > 1 {
-      let order = places.indices.sorted { (places[$0].region, places[$0].zone) < (places[$1].region, places[$1].zone) }
-      var rank = Array(repeating: Int32(0), count: order.count)
-      for (position, index) in order.enumerated() { rank[index] = Int32(position) }
-      places = order.map { places[$0] }
-      // Stable: within a place the order by address stays.
-      var sorted: [Endpoint] = []
-      sorted.reserveCapacity(endpoints.count)
-      for index in order {
-        for endpoint in endpoints where endpoint.place == index {
-          sorted.append(endpoint)
-          sorted[sorted.count - 1].place = rank[index]
-        }
-      }
-      endpoints = sorted
-    }
+    if places.count > 1 { Self.sort(&places, &endpoints) }
     self.endpoints = endpoints
     self.places = places
     self.labelLists = labelLists
+    origins = slice.endpoints
     hasDuplicates = slice.hasDuplicates
   }
 
+  private static func sort(_ places: inout [Place], _ endpoints: inout [Endpoint]) {
+    let order = places.indices.sorted { (places[$0].region, places[$0].zone) < (places[$1].region, places[$1].zone) }
+    // Stable: within a place the order by address stays.
+    var sorted: [Endpoint] = []
+    sorted.reserveCapacity(endpoints.count)
+    for (rank, place) in order.enumerated() {
+      for endpoint in endpoints where endpoint.place == place {
+        sorted.append(endpoint)
+        sorted[sorted.count - 1].place = Int32(rank)
+      }
+    }
+    endpoints = sorted
+    places = order.map { places[$0] }
+  }
+
   private static func place(region: String, zone: String, _ places: inout [Place]) -> Int32 {
-    if let index = places.firstIndex(where: { $0.zone == zone && $0.region == region }) { return Int32(index) }
-    places.append(Place(region: region, zone: zone, key: "\(region)\0\(zone)"))
+    for index in places.indices where places[index].zone == zone && places[index].region == region {
+      return Int32(index)
+    }
+    places.append(Place(region: region, zone: zone, key: String(joining: region, "\0", zone)))
     return Int32(places.count - 1)
   }
 
   /// Looks at the last few only: a list that is there twice costs a comparison more and nothing else.
-  private static func labels(_ labels: [PodFacts.Label]?, _ lists: inout [[PodFacts.Label]?]) -> Int32 {
+  private static func labels(_ labels: LabelList?, _ lists: inout [LabelList?]) -> Int32 {
+    for index in lists.indices.suffix(4) where lists[index] === labels { return Int32(index) }
     for index in lists.indices.suffix(4) where lists[index] == labels { return Int32(index) }
     lists.append(labels)
     return Int32(lists.count - 1)
   }
 
-  /// The endpoints of a subset.
-  func selection(_ subset: DestinationRule.Subset) -> [Int32] {
-    if subset.labels.isEmpty { return endpoints.indices.map { Int32($0) } }
-    let isSelected = labelLists.map { $0.map(subset.selects) ?? false }
+  /// The endpoints whose labels contain all of a subset's.
+  func selection(_ labels: [String: String]) -> [Int32] {
+    if labels.isEmpty { return endpoints.indices.map { Int32($0) } }
+    let isSelected = labelLists.map { list in
+      list?.contains(labels) ?? false
+    }
     var selection: [Int32] = []
-    for (index, endpoint) in endpoints.enumerated() where isSelected[Int(endpoint.labels)] {
+    for index in endpoints.indices where isSelected[Int(endpoints[index].labels)] {
       if selection.isEmpty { selection.reserveCapacity(endpoints.count - index) }
       selection.append(Int32(index))
     }
@@ -161,9 +177,8 @@ private final class PlacedSlice: Sendable {
   }
 
   /// A fragment for each place that has selected endpoints. The slice has no address twice.
-  func fragments(_ selection: [Int32]?, _ encoded: EncodedEndpoints) -> [Fragment] {
-    var fragments: [Fragment] = []
-    fragments.reserveCapacity(places.count)
+  func fragments(_ selection: [Int32]?, _ encoded: EncodedEndpoints) -> ReferencedTree<Fragment> {
+    var fragments = ReferencedTree<Fragment>()
     let count = selection?.count ?? endpoints.count
     func index(_ position: Int) -> Int { selection.map { Int($0[position]) } ?? position }
     var start = 0
@@ -171,11 +186,10 @@ private final class PlacedSlice: Sendable {
       let place = endpoints[index(start)].place
       var end = start + 1
       while end < count, endpoints[index(end)].place == place { end += 1 }
-      let locality = places[Int(place)]
       let bytes = encoded.localityFragment(
-        region: locality.region, zone: locality.zone, endpoints: start..<end
+        region: places[Int(place)].region, zone: places[Int(place)].zone, endpoints: start..<end
       ) { Int(endpoints[index($0)].origin) }
-      fragments.append(Fragment(key: locality.key, bytes: bytes))
+      fragments.set(Fragment(key: places[Int(place)].key, bytes: bytes))
       start = end
     }
     return fragments
@@ -185,25 +199,26 @@ private final class PlacedSlice: Sendable {
   func endpoints(_ selection: [Int32]?, port: UInt16) -> [LocalityEndpoints] {
     var best: [String: (index: Int, isDraining: Bool)] = [:]
     let indices = selection?.map(Int.init) ?? Array(endpoints.indices)
+    func address(_ index: Int) -> String { origins[Int(endpoints[index].origin)].address }
     if hasDuplicates {
       for index in indices {
-        let endpoint = endpoints[index]
-        if let present = best[endpoint.address], !present.isDraining || endpoint.isDraining { continue }
-        best[endpoint.address] = (index, endpoint.isDraining)
+        let isDraining = endpoints[index].isDraining
+        if let present = best[address(index)], !present.isDraining || isDraining { continue }
+        best[address(index)] = (index, isDraining)
       }
     }
     var localities: [LocalityEndpoints] = []
     var place: Int32 = -1
     for index in indices {
       let endpoint = endpoints[index]
-      if hasDuplicates, best[endpoint.address]?.index != index { continue }
+      if hasDuplicates, best[address(index)]?.index != index { continue }
       if place != endpoint.place {
         place = endpoint.place
         localities.append(
           LocalityEndpoints(region: places[Int(place)].region, zone: places[Int(place)].zone, endpoints: []))
       }
       localities[localities.count - 1].endpoints.append(
-        LbEndpoint(address: endpoint.address, port: port, health: endpoint.isDraining ? .draining : .healthy))
+        LbEndpoint(address: address(index), port: port, health: endpoint.isDraining ? .draining : .healthy))
     }
     return localities
   }
@@ -213,15 +228,5 @@ extension Fragment {
   /// A locality, keyed by region and zone.
   init(_ locality: LocalityEndpoints) {
     self.init(key: "\(locality.region)\0\(locality.zone)", bytes: locality.encodedFragment())
-  }
-}
-
-extension DestinationRule.Subset {
-  /// Whether the labels contain all of the subset's.
-  func selects(_ podLabels: [PodFacts.Label]) -> Bool {
-    for (name, value) in labels where !podLabels.contains(where: { $0.name == name && $0.value == value }) {
-      return false
-    }
-    return true
   }
 }

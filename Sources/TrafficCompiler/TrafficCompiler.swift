@@ -14,10 +14,14 @@ public import XDSSnapshot
 /// A compiler has one owner at a time; the generations that it hands out may go anywhere.
 public final class TrafficCompiler {
   let graph: TrafficGraph
-  let clusterDomain: String
-  private var tables = ServedTables()
+  var tables = ServedTables()
   private var problemTable = ProblemTable()
   private var labels = LabelLists()
+  let clusterDomain: String
+  /// How many edits a compiler without objects takes in portions.
+  package var largeBatch = 4096
+  /// Of how many services, each with what belongs to it. A hundred of them fit into a processor's own cache.
+  package var servicesInPortion = 100
   /// While changes are recorded: what the running transaction has changed in what is served.
   private var changedParts: [CompiledChange.Part] = []
   /// Services with releases whose endpoints may have changed.
@@ -36,9 +40,9 @@ public final class TrafficCompiler {
     clusterDomain: String = "cluster.local", loneEndpointsFrom: Int = 0,
     checksReads: Bool = TrafficCompiler.isDebugBuild
   ) {
-    self.clusterDomain = clusterDomain
     graph = TrafficGraph(
       clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
+    self.clusterDomain = clusterDomain
     tables.hasLoneEndpoints = loneEndpointsFrom > 0
     generation = tables.current(0)
     observeResources()
@@ -68,9 +72,14 @@ public final class TrafficCompiler {
   /// - Parameter releases: for each service named, what releases make of its routes from now on; nothing, if the list is empty.
   @discardableResult
   public func apply(_ edits: [Edit], releases: [NamespacedName: [ReleaseOverlay]] = [:]) -> Generation {
-    graph.graph.transaction {
-      for edit in edits { apply(edit) }
-      for (service, overlays) in releases { apply(overlays, to: service) }
+    if edits.count >= largeBatch, graph.isEmpty {
+      applyInPortions(edits)
+      graph.graph.transaction { apply(releases) }
+    } else {
+      graph.graph.transaction {
+        for edit in edits { apply(edit) }
+        apply(releases)
+      }
     }
     return publish()
   }
@@ -161,15 +170,16 @@ public final class TrafficCompiler {
 
   // MARK: Parts
 
-  private func apply(_ edit: Edit) {
-    switch edit {
-    case .upsert(.service(let object)): graph.services.set(object, for: object.id)
+  func apply(_ edit: consuming Edit) {
+    switch consume edit {
+    case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
     case .upsert(.endpointSlice(let object)):
-      graph.slices.set(SliceFacts(object, former: graph.slices[object.id]), for: object.id)
-    case .upsert(.pod(let object)): graph.pods.set(PodFacts(object, labels: labels.list(object.labels)), for: object.id)
+      graph.slices.set(Box(SliceFacts(object, former: graph.slices[object.id])), for: object.id)
+    case .upsert(.pod(let object)):
+      graph.pods.set(PodFacts(labels: labels.list(object.labels), nodeName: object.nodeName), for: object.id)
     case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
-    case .upsert(.destinationRule(let object)): graph.destinationRules.set(object, for: object.id)
-    case .upsert(.virtualService(let object)): graph.virtualServices.set(object, for: object.id)
+    case .upsert(.destinationRule(let object)): graph.destinationRules.set(Box(object), for: object.id)
+    case .upsert(.virtualService(let object)): graph.virtualServices.set(Box(object), for: object.id)
     case .upsert(.namespace): break  // Nothing that is served reads it yet.
     case .delete(let key):
       switch key.kind {
@@ -189,29 +199,33 @@ public final class TrafficCompiler {
     return generation
   }
 
+  // The closures are the graph's, and the graph is the compiler's: none runs after it. To count a reference at each call would
+  // cost more than some of them do.
+
   /// What settles in the graph goes to the tables.
   private func observeResources() {
     record(graph.clusters, .cluster) { [$0] }
-    record(graph.assignments, .endpoint) { [$0.resource] }
-    record(graph.serviceHosts, .route) { $0.shared + $0.short }
+    record(graph.assignments, .endpoint) { [$0.content.resource] }
+    record(graph.serviceHosts, .route) { $0.content.shared + $0.content.short }
     record(graph.ownHosts, .route) { $0 }
     record(graph.httpListeners, .listener) { [$0] }
     record(graph.portListeners, .listener) { Array($0.resources.values) }
-    graph.clusters.onChange { [unowned self] _, old, new in tables.clusters.note(old, new) }
-    graph.assignments.onChange { [unowned self] _, old, new in tables.note(old, new) }
-    graph.serviceHosts.onChange { [unowned self] id, old, new in
+    graph.clusters.onChange { [unowned(unsafe) self] in tables.clusters.note($0.old, $0.new) }
+    graph.assignments.onChange { [unowned(unsafe) self] in tables.note($0.old, $0.new) }
+    graph.serviceHosts.onChange { [unowned(unsafe) self] change in
+      let (id, old, new) = (change.key, change.old?.content, change.new?.content)
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
       let (oldShort, newShort) = (old?.short ?? [], new?.short ?? [])
       if oldShort != newShort { tables.shortHosts[id.namespace, default: .init()].note(oldShort, newShort) }
       let (oldDomains, newDomains) = (old?.shortDomains ?? [], new?.shortDomains ?? [])
       if oldDomains != newDomains { tables.shortDomains[id.namespace, default: .init()].note(oldDomains, newDomains) }
     }
-    graph.ownHosts.onChange { [unowned self] _, old, new in tables.sharedHosts.note(old ?? [], new ?? []) }
-    graph.httpListeners.onChange { [unowned self] address, old, new in
-      tables.listeners[address, default: .init()].note(old, new)
+    graph.ownHosts.onChange { [unowned(unsafe) self] in tables.sharedHosts.note($0.old ?? [], $0.new ?? []) }
+    graph.httpListeners.onChange { [unowned(unsafe) self] change in
+      tables.listeners[change.key, default: .init()].note(change.old, change.new)
     }
-    graph.portListeners.onChange { [unowned self] _, old, new in
-      let (old, new) = (old?.resources ?? [:], new?.resources ?? [:])
+    graph.portListeners.onChange { [unowned(unsafe) self] change in
+      let (old, new) = (change.old?.resources ?? [:], change.new?.resources ?? [:])
       for (address, resource) in old where new[address] == nil {
         tables.listeners[address, default: .init()].note(resource, nil)
       }
@@ -225,20 +239,20 @@ public final class TrafficCompiler {
   private func record<Key, Value, Element: ReferencingElement & Equatable>(
     _ collection: Collection<Key, Value>, _ type: ResourceType, _ elements: @escaping (Value) -> [Element]
   ) {
-    collection.onChange { [unowned self] key, old, new in
+    collection.onChange { [unowned(unsafe) self] change in
       guard graph.graph.recordsEvents, changedParts.count < recordedSteps else { return }
-      let (before, after) = (old.map(elements) ?? [], new.map(elements) ?? [])
-      let step = collection.event(thatChanged: key)
+      let (before, after) = (change.old.map(elements) ?? [], change.new.map(elements) ?? [])
+      let step = collection.event(thatChanged: change.key)
       let names = Set((before.filter { !after.contains($0) } + after.filter { !before.contains($0) }).map(\.key))
       for name in names.sorted() { changedParts.append(.init(type: type, name: name, step: step)) }
     }
   }
 
   private func observeProblems() {
-    observeProblems(of: graph.policies, \.problems)
+    observeProblems(of: graph.policies, \.content.problems)
     observeProblems(of: graph.ruleProblems, \.self)
-    observeProblems(of: graph.assignments, \.problems)
-    observeProblems(of: graph.hostClaims, \.problems)
+    observeProblems(of: graph.assignments, \.content.problems)
+    observeProblems(of: graph.hostClaims, \.content.problems)
     observeProblems(of: graph.portListeners, \.problems)
     observeProblems(of: graph.serviceProblems, \.self)
   }
@@ -246,9 +260,9 @@ public final class TrafficCompiler {
   private func observeProblems<Key, Value>(
     of collection: Collection<Key, Value>, _ problems: @escaping (Value) -> [Problem]
   ) {
-    collection.onChange { [unowned self] _, old, new in
-      let before = old.map(problems) ?? []
-      let after = new.map(problems) ?? []
+    collection.onChange { [unowned(unsafe) self] change in
+      let before = change.old.map(problems) ?? []
+      let after = change.new.map(problems) ?? []
       if before != after { problemTable.replace(before, by: after) }
     }
   }

@@ -32,22 +32,24 @@ struct HostDomains: ReferencingElement, Equatable {
 extension Fragment {
   /// A virtual host, keyed by its name.
   init(_ host: VirtualHost) {
-    var clusters: Set<String> = []
+    var clusters: [String] = []
     for route in host.routes {
-      if case .forward(let forward) = route.action {
-        for destination in forward.destinations { clusters.insert(destination.cluster) }
-        for mirror in forward.mirrors { clusters.insert(mirror.cluster) }
-      }
+      guard case .forward(let forward) = route.action else { continue }
+      for destination in forward.destinations { clusters.append(destination.cluster) }
+      for mirror in forward.mirrors { clusters.append(mirror.cluster) }
     }
-    self.init(key: host.name, bytes: host.encodedFragment(), references: clusters.sorted())
+    if clusters.count > 2 { clusters = Array(Set(clusters)) }
+    if clusters.count == 2, clusters[0] == clusters[1] { clusters.removeLast() }
+    clusters.sort()
+    self.init(key: host.name, bytes: host.encodedFragment(), references: clusters)
   }
 }
 
 /// How a unit makes routes: what it asks for is read through the graph by whoever supplies the closures.
 struct RouteWriter {
   var clusterDomain: String
-  var service: (NamespacedName) -> KubernetesService?
-  var policy: (NamespacedName) -> HostPolicy?
+  var service: (NamespacedName) -> Box<KubernetesService>?
+  var policy: (NamespacedName) -> Box<HostPolicy>?
   /// What releases make of a service's routes; asked for those that have a release only.
   var releases: (NamespacedName) -> [ReleaseOverlay]?
 
@@ -60,6 +62,7 @@ struct RouteWriter {
     let fqdn = service.fullyQualifiedName(clusterDomain: clusterDomain)
     let defaultPort = service.defaultHTTPPort
     for port in service.distinctPorts where port.applicationProtocol.isHTTP {
+      let number = String(port.port)
       let routes: [Route]
       if let rules, !rules.http.isEmpty {
         routes = self.routes(rules, requestPort: port.port)
@@ -69,13 +72,15 @@ struct RouteWriter {
       func domains(_ forms: [String]) -> [String] {
         var domains: [String] = []
         for form in forms {
-          domains.append("\(form):\(port.port)")
+          domains.append(String(joining: form, ":", number))
           if port.port == defaultPort { domains.append(form) }
         }
         return domains
       }
-      let key = "\(fqdn):\(port.port)"
-      let forms = [fqdn, "\(name).\(namespace).svc", "\(name).\(namespace)"]
+      let key = String(joining: fqdn, ":", number)
+      let forms = [
+        fqdn, String(joining: name, ".", namespace, ".svc"), String(joining: name, ".", namespace),
+      ]
       hosts.shared.append(Fragment(VirtualHost(name: key, domains: domains(forms), routes: routes)))
       guard withShortNames else { continue }
       let short = domains([name])
@@ -94,7 +99,7 @@ struct RouteWriter {
   }
 
   private func plainRoutes(to service: NamespacedName, port: UInt16, host: String) -> [Route] {
-    let policy = policy(service)
+    let policy = policy(service)?.content
     if policy?.isReleased == true {
       let all = HTTPRoute(name: "default", destinations: [RouteDestination(host: host, port: port)])
       return variants(all, namespace: service.namespace, requestPort: port).map {
@@ -215,23 +220,24 @@ struct RouteWriter {
     _ destination: RouteDestination, namespace: String, requestPort: UInt16
   ) -> ResolvedDestination {
     let subset = destination.subset ?? ""
-    let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain).lowercased()
-    guard let id = HostName.service(host, clusterDomain: clusterDomain) else {
+    guard let id = HostName.service(written: destination.host, namespace: namespace, clusterDomain: clusterDomain)
+    else {
+      let host = HostName.resolve(destination.host, namespace: namespace, clusterDomain: clusterDomain)
       let port = destination.port ?? requestPort
       return ResolvedDestination(
         cluster: WireName.cluster(port: port, subset: subset, host: host), weight: UInt64(destination.weight),
         port: port, subset: subset)
     }
-    let fqdn = "\(id.name).\(id.namespace).svc.\(clusterDomain)"
+    let fqdn = String(joining: id.name, ".", id.namespace, ".svc.", clusterDomain)
     var port = destination.port
-    if port == nil, let service = service(id) {
+    if port == nil, let service = service(id)?.content {
       let ports = service.distinctPorts
       if ports.count == 1 || !ports.contains(where: { $0.port == requestPort }) {
         port = ports.count == 1 ? ports[0].port : service.defaultHTTPPort ?? ports.first?.port
       }
     }
     let resolvedPort = port ?? requestPort
-    let policy = policy(id)
+    let policy = policy(id)?.content
     return ResolvedDestination(
       cluster: WireName.cluster(port: resolvedPort, subset: subset, host: fqdn),
       hashPolicy: policy?.loadBalancer(ofSubset: subset)?.hashPolicy, weight: UInt64(destination.weight), service: id,

@@ -15,7 +15,7 @@ public struct KubernetesService: Sendable, Hashable {
 
   /// `NAME.NAMESPACE.svc.DOMAIN`.
   public func fullyQualifiedName(clusterDomain: String) -> String {
-    "\(id.name).\(id.namespace).svc.\(clusterDomain)"
+    String(joining: id.name, ".", id.namespace, ".svc.", clusterDomain)
   }
 }
 

@@ -48,7 +48,9 @@ public struct ObjectKey: Sendable, Hashable, Comparable, CustomStringConvertible
 }
 
 /// A validated object: whatever can be said of it without looking at another object holds.
-public enum TrafficObject: Sendable, Hashable {
+///
+/// Indirect, because objects are handed on often, and so that costs one reference count whatever is in them.
+public indirect enum TrafficObject: Sendable, Hashable {
   case service(KubernetesService)
   case endpointSlice(EndpointSlice)
   case pod(Pod)

@@ -1,46 +1,100 @@
 extension PersistentTree {
   /// Adds many elements, or puts them in the place of those with their keys; of several with one key the last counts.
   ///
-  /// Cost: O(m log m) to sort m elements, then O(m log(n/m + 1)), without the m paths that m single edits would copy.
+  /// Cost: O(m) to sort m elements, as a rule, then O(m log(n/m + 1)), without the m paths that m single edits would copy.
   @inlinable public mutating func set(contentsOf elements: [Element]) {
     guard elements.count > 1 else {
       if let only = elements.first { set(only) }
       return
     }
-    var placed: [(position: ContentHash, index: Int)] = []
+    var placed: [Placed] = []
     placed.reserveCapacity(elements.count)
-    for (index, element) in elements.enumerated() { placed.append((ContentHash(text: element.key), index)) }
-    placed.sort { a, b in a.position != b.position ? a.position.isBefore(b.position) : a.index < b.index }
-    var distinct: [(position: ContentHash, index: Int)] = []
-    distinct.reserveCapacity(placed.count)
-    for entry in placed {
-      if distinct.last?.position == entry.position { distinct.removeLast() }
-      distinct.append(entry)
+    for index in elements.indices {
+      placed.append(Placed(position: ContentHash(text: elements[index].key), index: Int32(index)))
     }
-    let new = Subtree.build(elements, distinct[...])
+    Placed.sort(&placed)
+    var count = 0
+    for entry in placed {
+      if count > 0, placed[count - 1].position == entry.position { count -= 1 }
+      placed[count] = entry
+      count += 1
+    }
+    // Lent: a slice of an array would be counted at each branch.
+    let new = elements.withUnsafeBufferPointer { elements in
+      placed.withUnsafeBufferPointer { Subtree.build(elements, $0, 0..<count) }
+    }
     root = root.map { .union($0, new) } ?? new
   }
 }
 
+/// Where an element goes in a tree.
+@frozen @usableFromInline struct Placed {
+  @usableFromInline let position: ContentHash
+  @usableFromInline let index: Int32
+
+  @inlinable init(position: ContentHash, index: Int32) {
+    self.position = position
+    self.index = index
+  }
+
+  /// Sorts by position, and those of one position by index, as they come. O(n) for n positions that are spread as hashes are:
+  /// first into as many parts as there are elements, by the highest bits, then each part by insertion. O(n log n) at worst, for
+  /// names can be chosen so that their hashes are not spread.
+  @usableFromInline static func sort(_ placed: inout [Placed]) {
+    if placed.count > 32 { sortRoughly(&placed) }
+    guard !sortByInsertion(&placed) else { return }
+    placed.sort { a, b in a.position != b.position ? a.position.isBefore(b.position) : a.index < b.index }
+  }
+
+  private static func sortRoughly(_ placed: inout [Placed]) {
+    let bits = min(24, Int.bitWidth - placed.count.leadingZeroBitCount)
+    func part(_ entry: Placed) -> Int { Int(entry.position.high >> UInt64(64 - bits)) }
+    var starts = [Int32](repeating: 0, count: 1 << bits + 1)
+    for entry in placed { starts[part(entry) + 1] += 1 }
+    for index in 1..<starts.count { starts[index] += starts[index - 1] }
+    var sorted = placed
+    for entry in placed {
+      sorted[Int(starts[part(entry)])] = entry
+      starts[part(entry)] += 1
+    }
+    placed = sorted
+  }
+
+  /// Returns false, with some of it done, if an entry is far from its place.
+  private static func sortByInsertion(_ placed: inout [Placed]) -> Bool {
+    for index in placed.indices.dropFirst() {
+      let entry = placed[index]
+      var hole = index
+      while hole > 0, entry.position.isBefore(placed[hole - 1].position) {
+        placed[hole] = placed[hole - 1]
+        hole -= 1
+      }
+      placed[hole] = entry
+      if index - hole > 64 { return false }
+    }
+    return true
+  }
+}
+
 extension PersistentTree.Subtree {
-  /// - Parameter placed: not empty, in the order of positions, no position twice.
+  /// - Parameter range: of `placed`; not empty, in the order of positions, no position twice.
   @inlinable static func build(
-    _ elements: [Element], _ placed: ArraySlice<(position: ContentHash, index: Int)>
+    _ elements: UnsafeBufferPointer<Element>, _ placed: UnsafeBufferPointer<Placed>, _ range: Range<Int>
   ) -> Self {
-    let first = placed[placed.startIndex]
-    guard placed.count > 1 else { return .leaf(elements[first.index]) }
-    let bit = first.position.firstDifference(from: placed[placed.endIndex - 1].position)
+    let first = placed[range.lowerBound]
+    guard range.count > 1 else { return .leaf(elements[Int(first.index)]) }
+    let bit = first.position.firstDifference(from: placed[range.upperBound - 1].position)
     // The positions are sorted: those with the bit unset come first.
-    var low = placed.startIndex
-    var high = placed.endIndex
+    var low = range.lowerBound
+    var high = range.upperBound
     while low < high {
       let middle = (low + high) / 2
       if placed[middle].position[bit] { high = middle } else { low = middle + 1 }
     }
     return .branch(
       .init(
-        bit: bit, position: first.position, left: build(elements, placed[..<low]),
-        right: build(elements, placed[low...])))
+        bit: bit, position: first.position, left: build(elements, placed, range.lowerBound..<low),
+        right: build(elements, placed, low..<range.upperBound)))
   }
 
   /// The position of an element below, and the first bit in which positions below differ.

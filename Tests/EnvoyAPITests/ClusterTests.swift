@@ -1,5 +1,6 @@
-import EnvoyAPI
 import Testing
+
+@testable import EnvoyAPI
 
 @Suite struct ClusterTests {
   private static let type = "envoy.config.cluster.v3.Cluster"
@@ -64,6 +65,21 @@ import Testing
     let text = try EnvoyJSON.render(typeURL: TypeURL.cluster, bytes: bytes)
     #expect(text.contains(expected), "\(text)")
     #expect(try RealProtobuf.decode(Self.type, bytes) == JSON(text))
+  }
+
+  /// Names of every length that has a template, and longer ones; more kinds than are kept.
+  @Test func aTemplateGivesWhatIsPacked() {
+    var kinds: [Cluster.LoadBalancing] = [.roundRobin, .leastRequest, .random, .maglev(tableSize: nil)]
+    kinds += (1...16).map { .ringHash(minimumSize: $0 * 100) }
+    for round in 0..<2 {
+      for length in 0..<200 {
+        let kind = kinds[(length + round) % kinds.count]
+        let name = String(repeating: "ab~é", count: length / 5) + String(repeating: "x", count: length % 5)
+        let cluster = Cluster(name: name, loadBalancing: kind, speaksHTTP2: length % 2 == round)
+        #expect(cluster.encoded() == cluster.packed(), "\(length)")
+        #expect(cluster.encoded() == cluster.packed(), "\(length), again")
+      }
+    }
   }
 
   @Test func equalClustersHaveEqualBytes() {

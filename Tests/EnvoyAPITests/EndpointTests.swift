@@ -58,6 +58,38 @@ import Testing
     #expect(try RealProtobuf.decode(Self.type, bytes) == #"{"clusterName": "c"}"#)
   }
 
+  @Test func aTemplateGivesWhatIsPacked() {
+    for (index, address) in ["::1", "10.0.0.1", "10.10.10.10", "fd00::1234", "a\0b", ""].enumerated() {
+      for port in [80, 8080, 65_535] as [UInt16] {
+        for health in [.healthy, .draining] as [LbEndpoint.Health] {
+          let endpoint = LbEndpoint(address: address, port: port, health: health)
+          let locality = LocalityEndpoints(region: "r\(index)", zone: "z", endpoints: [endpoint])
+          for _ in 0..<2 {
+            var encoded = EncodedEndpoints()
+            encoded.append(endpoint)
+            #expect(
+              encoded.localityFragment(region: "r\(index)", zone: "z", endpoints: 0..<1) { $0 }
+                == locality.encodedFragment())
+          }
+        }
+      }
+    }
+  }
+
+  @Test func theHeaderIsTheNameField() {
+    for length in 1..<300 {
+      let name = String(repeating: "n", count: length)
+      var expected: [UInt8] = [0x0A]
+      if length < 128 {
+        expected.append(UInt8(length))
+      } else {
+        expected += [UInt8(length & 127 | 128), UInt8(length >> 7)]
+      }
+      expected += name.utf8
+      #expect(ClusterLoadAssignment.encodedHeader(clusterName: name) == expected)
+    }
+  }
+
   @Test func endpointsEncodedOnceMakeTheSameLocalities() {
     let all = (0..<40).map {
       LbEndpoint(address: "10.0.0.\($0)", port: UInt16($0 * 1000), health: $0 % 3 == 0 ? .draining : .healthy)

@@ -98,7 +98,7 @@ struct GraphTests {
     let rules = graph.input("rules", String.self, Int.self)
     let hosts = graph.input("hosts", String.self, String.self)
     let limits = graph.map("limits", from: rules) { _, rule, _ in rule * 2 }
-    let byRule = graph.index("byRule", of: hosts) { _, rule in [rule] }
+    let byRule = graph.index("byRule", of: hosts) { _, rule in rule }
     let tables = graph.map("tables", from: byRule, reading: [limits]) { rule, members, read in
       "\(members.count) × \(read(limits, rule) ?? 0)"
     }

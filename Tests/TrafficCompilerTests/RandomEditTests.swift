@@ -276,9 +276,15 @@ struct RandomEditTests {
     _ context: Comment
   ) throws {
     let scratch = TrafficCompiler(loneEndpointsFrom: loneEndpointsFrom, checksReads: true)
+    if world.chance(50) {
+      // As it takes many more objects than there are here.
+      scratch.largeBatch = 1
+      scratch.servicesInPortion = world.number(1...4)
+    }
     let early = world.chance(50)
     if early { for proxyClass in classes { scratch.addClass(proxyClass) } }
-    let edits = world.objects.sorted { $0.key < $1.key }.map(\.value).shuffled(using: &world.random).map(Edit.upsert)
+    var edits = world.objects.sorted { $0.key < $1.key }.map(\.value).map(Edit.upsert)
+    if world.chance(70) { edits.shuffle(using: &world.random) }
     if world.chance(50) {
       for (service, overlays) in world.releases { scratch.apply([], releases: [service: overlays]) }
       for edit in edits { scratch.apply([edit]) }

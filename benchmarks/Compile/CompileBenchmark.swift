@@ -94,14 +94,17 @@ struct CompileBenchmark: ParsableCommand {
       packing.discard()
     }
     let ratio = compiles.median / packings.median
+    let processorRatio = compiles.medianProcessorTime / packings.medianProcessorTime
     say(
       Line(
         "\(full) services: full compile \(milliseconds(compiles.median)) ms; bare packing of its \(packing.count) messages, "
-          + "\(bytes) bytes, \(milliseconds(packings.median)) ms; ratio \(String(format: "%.2f", ratio)) "
+          + "\(bytes) bytes, \(milliseconds(packings.median)) ms; ratio \(String(format: "%.2f", ratio)), of processor time "
+          + "\(String(format: "%.2f", processorRatio)); \(compiles.medianAllocations / UInt64(full)) allocations a service "
           + "(medians of \(fullRepeats))",
         [
           ("benchmark", "compile"), ("figure", "full"), ("services", full), ("compile_ms", compiles.median / 1000),
           ("packing_ms", packings.median / 1000), ("messages", packing.count), ("bytes", bytes), ("ratio", ratio),
+          ("processor_ratio", processorRatio), ("compile_processor_ms", compiles.medianProcessorTime / 1000),
           ("repeats", fullRepeats),
         ]))
   }

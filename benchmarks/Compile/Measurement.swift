@@ -4,11 +4,15 @@ import Foundation
 /// Times and allocations of equal pieces of work.
 struct Measurement {
   private(set) var microseconds: [Double] = []
+  /// Of all threads together.
+  private(set) var processorMicroseconds: [Double] = []
   private(set) var allocations: [UInt64] = []
 
   mutating func add(_ work: () -> Void) {
     let allocated = allocation_count()
+    let processor = processorSeconds()
     let time = ContinuousClock().measure(work)
+    processorMicroseconds.append((processorSeconds() - processor) * 1e6)
     allocations.append(allocation_count() - allocated)
     microseconds.append(time / .microseconds(1))
   }
@@ -20,6 +24,8 @@ struct Measurement {
   }
 
   var median: Double { percentile(50) }
+
+  var medianProcessorTime: Double { processorMicroseconds.sorted()[processorMicroseconds.count / 2] }
 
   var medianAllocations: UInt64 { allocations.sorted()[allocations.count / 2] }
 }
@@ -39,6 +45,13 @@ struct Line {
   }
 
   var json: String { "{" + fields.map { "\"\($0.name)\":\($0.value)" }.joined(separator: ",") + "}" }
+}
+
+/// The processor time of the process so far.
+func processorSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
 func residentBytes() -> Int {

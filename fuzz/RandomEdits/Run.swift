@@ -100,9 +100,15 @@ struct Run {
   ) throws {
     comparisons += 1
     let scratch = TrafficCompiler(checksReads: true)
+    if random.chance(50) {
+      // As it takes many more objects than there are here.
+      scratch.largeBatch = 1
+      scratch.servicesInPortion = 3
+    }
     let early = random.chance(50)
     if early { for proxyClass in classes { scratch.addClass(proxyClass) } }
-    let edits = gate.admittedObjects.sorted { $0.key < $1.key }.map { Edit.upsert($0.object) }.shuffled(using: &random)
+    var edits = gate.admittedObjects.sorted { $0.key < $1.key }.map { Edit.upsert($0.object) }
+    if random.chance(70) { edits.shuffle(using: &random) }
     if random.chance(10) {
       for edit in edits { scratch.apply([edit]) }
       for (service, overlays) in releases { scratch.apply([], releases: [service: overlays]) }
