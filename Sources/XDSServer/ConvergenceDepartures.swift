@@ -19,7 +19,8 @@ final class Departures: Sendable {
     /// Whether the goal's generation was live there, or one that says the same to it. O(1). What does not concern the goal counts
     /// here, too: to tell it apart the session would have to be kept.
     func isLive(_ goal: LiveGoal) -> Bool {
-      confirmed >= goal.generation || held.map { goal.snapshot.changedTypes(since: $0, for: identity.proxyClass).isEmpty } ?? false
+      confirmed >= goal.generation
+        || held.map { goal.snapshot.changedTypes(since: $0, for: identity.proxyClass).isEmpty } ?? false
     }
   }
 
