@@ -81,6 +81,8 @@ struct ProxySession: Sendable {
   var warm = ResourceTable() { didSet { attention.formUnion(Self.clustersAndEndpoints) } }
   /// What was found to stay of what is gone, where that is much (`ProxySession+Targets`).
   var kept: [ResourceType: (grounds: ContentHash, target: SharedResponses.Target)] = [:]
+  /// Nothing has happened since `pump` had nothing to say and left everything as it was.
+  private var isIdle = false
   /// The clusters as they were when endpoints were last sent: what has changed since needs its endpoints again.
   var endpointsAsOf = ResourceTable() { didSet { attention.insert(.endpoint) } }
 
@@ -145,6 +147,7 @@ struct ProxySession: Sendable {
     guard let current else {
       guard generation.classes[proxyClass] != nil else { return false }
       self.generation = generation
+      isIdle = false
       return true
     }
     let changed: TypeSet
@@ -156,6 +159,7 @@ struct ProxySession: Sendable {
     }
     self.generation = generation
     attention.formUnion(changed)
+    if !changed.isEmpty { isIdle = false }
     for index in convergedGenerations.indices where changed.rawValue & 1 << UInt8(index) == 0 {
       if convergedGenerations[index] == current.number { convergedGenerations[index] = generation.number }
       if answeredGenerations[index] == current.number { answeredGenerations[index] = generation.number }
@@ -171,11 +175,13 @@ struct ProxySession: Sendable {
   ) -> Receipt {
     let isFirst = !self[type].isRequested
     if !isFirst && !request.responseNonce.isEmpty && request.responseNonce != self[type].lastNonce?.text {
+      if !self[type].awaitsSubscription { isIdle = false }
       self[type].awaitsSubscription = true
       if let receipt = answersOriginal(request.responseNonce, request.errorDetail, type) { return receipt }
       self[type].counts.stale += 1
       return .stale
     }
+    if self[type].awaitsSubscription || isFirst { isIdle = false }
     self[type].awaitsSubscription = false
     let change =
       if let names {
@@ -198,6 +204,7 @@ struct ProxySession: Sendable {
   /// A delta request. Whatever its nonce, its subscription changes count.
   mutating func received(_ request: DeltaDiscoveryRequest, for type: ResourceType) -> Receipt {
     let isFirst = !self[type].isRequested
+    if isFirst { isIdle = false }
     let change = self[type].subscription.update(
       subscribing: request.resourceNamesSubscribe, unsubscribing: request.resourceNamesUnsubscribe, isFirst: isFirst,
       allowsLegacyWildcard: type.allowsLegacyWildcard, pool: shared.names)
@@ -217,6 +224,7 @@ struct ProxySession: Sendable {
 
   /// The first delta request of a type, with its lists looked up already.
   mutating func receivedFirst(_ names: NameSet, _ comparison: ClaimComparison?, for type: ResourceType) -> Receipt {
+    isIdle = false
     let change = self[type].subscription.begin(with: names, allowsLegacyWildcard: type.isFullState)
     self[type].apply(change)
     if type == .endpoint && names.identity.count > 0 { warmUp(after: .endpoint) }
@@ -231,6 +239,7 @@ struct ProxySession: Sendable {
     guard let flight = self[type].inFlight, flight.nonce == nonce, type != .cluster || withdrawal == nil else {
       return false
     }
+    isIdle = false
     self[type].inFlight = nil
     lastAnswered = max(lastAnswered, flight.order)
     accept(flight, type)
@@ -239,6 +248,7 @@ struct ProxySession: Sendable {
 
   private mutating func apply(_ change: Subscription.Change, to type: ResourceType) {
     if change.isNothing { return }
+    isIdle = false
     self[type].apply(change)
     if type == .endpoint && !change.dropped.isEmpty { warmUp(dropping: change.dropped) }
     guard type == .cluster else { return }
@@ -254,6 +264,7 @@ struct ProxySession: Sendable {
   /// The answer to a response before the last, if that is the one that suspects were withdrawn from.
   private mutating func answersOriginal(_ nonce: String, _ error: ErrorDetail?, _ type: ResourceType) -> Receipt? {
     guard type == .cluster, let withdrawal, withdrawal.original.nonce.text == nonce else { return nil }
+    isIdle = false
     return settleOriginal(error)
   }
 
@@ -267,6 +278,7 @@ struct ProxySession: Sendable {
       // The answer to the last response, given again, changes nothing.
       return isLast ? .subscription : .stale
     }
+    isIdle = false
     self[type].inFlight = nil
     lastAnswered = max(lastAnswered, flight.order)
     if type == .cluster, let withdrawal { return settleWithdrawal(flight, withdrawal, error) }
@@ -355,8 +367,11 @@ struct ProxySession: Sendable {
   /// - Complexity: O(1) when nothing changed, or when another stream was in the same state before.
   mutating func pump(at now: Duration = .zero) -> [Response] {
     guard let generation else { return [] }
+    if isIdle && wakeUp.map({ now < $0 }) ?? true { return [] }
+    isIdle = true
     for type in ResourceType.allCases where attention.contains(type) && self[type].claims != nil {
       adopt(type, generation)
+      isIdle = false
     }
     releaseWhole(generation)
     var responses: [Response] = []
@@ -369,6 +384,7 @@ struct ProxySession: Sendable {
       }
     }
     watchClusters(at: now, generation)
+    if !responses.isEmpty { isIdle = false }
     return responses
   }
 
@@ -490,15 +506,22 @@ struct ProxySession: Sendable {
   private mutating func settled(
     _ type: ResourceType, _ table: ResourceTable, _ generation: Generation, _ isComplete: Bool
   ) -> Bool {
+    let before = (self[type].acked.contentHash, warm.contentHash)
     self[type].acked = table
     confirm(type, generation.number, isComplete: isComplete)
     if type == .endpoint || type == .cluster { warmUp(after: type) }
+    // What was looked at before may look different now.
+    if before != (table.contentHash, warm.contentHash) { isIdle = false }
     guard self[type].quarantine != nil else { return true }
     if self[type].quarantine!.groups.isEmpty {
-      if self[type].quarantine!.isOver { self[type].quarantine = nil }
+      if self[type].quarantine!.isOver {
+        self[type].quarantine = nil
+        isIdle = false
+      }
       return true
     }
     self[type].quarantine!.skipGroup()
+    isIdle = false
     return false
   }
 }

@@ -308,7 +308,7 @@ import XDSSnapshot
     _ = stream.ack(.route)
     #expect(stream.session.isLive(goal))
     stream.subscribe(.endpoint, ["c"])
-    if variant == .delta { _ = stream.ack(.endpoint) }
+    _ = stream.ack(.endpoint)
     _ = stream.unsubscribe(.route, [World.routeName])
     stream.subscribe(.route, [World.routeName])
     #expect(!stream.session.isLive(goal))
