@@ -184,18 +184,6 @@ extension ProxySession {
     }
   }
 
-  /// Lets go of what the client has named, which may be much. As far as questions go it counts as subscribed to everything, so
-  /// it may be said to have more than it has, and never less.
-  mutating func forgetNames() {
-    for type in ResourceType.allCases {
-      if self[type].claims != nil { self[type].claims = .init() }
-      if self[type].isRequested { self[type].subscription = .everything }
-      self[type].owed = self[type].owed.isNothing ? .nothing : .everything
-    }
-    wholeAssignments = .empty
-    arrivedNames = .empty
-  }
-
   /// What the client refuses of what it is to have now.
   var refusals: [RefusedResource] {
     types.flatMap { session -> [RefusedResource] in

@@ -9,12 +9,6 @@ struct Subscription: Sendable {
   /// The client has named something (or `*`) on this stream: from then on an empty list means nothing, not everything.
   private var hasNamed = false
 
-  static var everything: Self {
-    var subscription = Self()
-    subscription.isWildcard = true
-    return subscription
-  }
-
   struct Identity: Hashable, Sendable {
     var isWildcard: Bool
     var names: NameSet.Identity
