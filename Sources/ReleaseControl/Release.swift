@@ -25,6 +25,8 @@ public struct Release: Sendable, Hashable {
   public internal(set) var target: Weight?
   /// Since when what it serves is live on all proxies; nil until it is.
   public internal(set) var liveAt: Date?
+  /// How many checks of a webhook's gate have failed one after another, by gate; those that have not are not in it.
+  public internal(set) var failedChecks: [String: Int] = [:]
   /// Why it is where it is, in the words of whoever moved it.
   public internal(set) var reason: String
   public let startedAt: Date
@@ -34,7 +36,7 @@ public struct Release: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - baseline: how many endpoints of the stable subset are ready.
-  ///   - holds: whether it waits before the first step, for the candidate cannot carry it yet.
+  ///   - holds: whether it waits before the first step: the candidate cannot carry it yet, or a gate stands before it.
   public init(
     id: String, spec: ReleaseSpec, service: NamespacedName, stable: DestinationRule.Subset,
     candidate: DestinationRule.Subset, baseline: Int, reason: String = "", at now: Date, holds: Bool = false
@@ -89,7 +91,7 @@ public struct Release: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - reason: in the words of whoever moves it.
-  ///   - holds: whether a weight that it would go to is only waited for.
+  ///   - holds: whether a weight that it would go to is only waited for. It goes there with the next `advance`.
   /// - Returns: whether anything has changed.
   /// - Throws: `notAllowed`, with what is allowed now.
   @discardableResult
@@ -122,11 +124,18 @@ public struct Release: Sendable, Hashable {
       } else {
         enter(spec.plan.count - 1)
       }
-    case .nextStep: if isAtEnd { finish() } else { enter(step + 1) }
+    case .nextStep:
+      if isAtEnd {
+        finish()
+      } else if holds {
+        state = .running
+      } else {
+        enter(step + 1)
+      }
     case .stop(let state):
       self.state = state
       target = nil
-    case .goOn: goOn()
+    case .goOn: goOn(holds: holds)
     case .takeTarget:
       guard let target else { throw .notAllowed(event.kind, self) }
       if target == .all {
@@ -156,7 +165,7 @@ public struct Release: Sendable, Hashable {
   }
 
   /// To the state of its step if it has that step's weight, else to the next step that is more.
-  private mutating func goOn() {
+  private mutating func goOn(holds: Bool) {
     target = nil
     if let currentStep, currentStep.weight == weight, currentStep.mirror == mirror {
       let isLast = step == spec.plan.count - 1
@@ -164,8 +173,23 @@ public struct Release: Sendable, Hashable {
     } else if step < 0, weight == .none {
       state = .running
     } else {
-      enter(spec.plan.firstIndex { $0.weight > weight } ?? spec.plan.count - 1)
+      let next = spec.plan.firstIndex { $0.weight > weight } ?? spec.plan.count - 1
+      if holds {
+        step = next - 1
+        state = .running
+      } else {
+        enter(next)
+      }
     }
+  }
+
+  /// Counts a check of a gate. Nothing else changes: what was seen of the release is still as it is.
+  ///
+  /// - Returns: whether the count is another one now.
+  public mutating func count(failed: Bool, of gate: String) -> Bool {
+    let before = failedChecks[gate]
+    failedChecks[gate] = failed ? (before ?? 0) + 1 : nil
+    return failedChecks[gate] != before
   }
 
   private mutating func finish() {
