@@ -105,13 +105,17 @@ actor ReleaseController {
 
   /// Keeps releases as they are now, has them served, and lets them go on from there.
   ///
-  /// - Parameter changed: with the weight that each had before; the last is the one that was asked for.
+  /// - Parameters:
+  ///   - changed: with the weight that each had before; the last is the one that was asked for.
+  ///   - former: what is kept no longer.
   func commit(
-    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
+    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
+    forgetting former: [Release] = []
   ) async throws {
     var answer: ReleaseStatus?
     if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
-    try await keep(changed, action: action, request, fingerprint, answer: answer)
+    try await keep(changed, action: action, request, fingerprint, answer: answer, forgetting: former)
+    for release in former { forget(release.id) }
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
       waits[release.id] = nil
@@ -123,6 +127,13 @@ actor ReleaseController {
       drive(release.id)
       watchOver(release.id)
     }
+  }
+
+  private func forget(_ id: String) {
+    releases[id] = nil
+    order.removeAll { $0 == id }
+    drivers.removeValue(forKey: id)?.cancel()
+    for watcher in (watchers.removeValue(forKey: id) ?? [:]).values { watcher.finish() }
   }
 
   private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {
