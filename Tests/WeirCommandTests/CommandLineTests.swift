@@ -68,22 +68,6 @@ import Weir
       complaint(bootstrap + ["--on-demand", "--protocol", "sotw"]).contains("--on-demand is for --protocol delta"))
   }
 
-  @Test func serveNamesWhatIsWrongWithWebhooks() throws {
-    let file = FileManager.default.temporaryDirectory.appending(path: "webhooks-\(UUID().uuidString).json").path
-    defer { try? FileManager.default.removeItem(atPath: file) }
-    let arguments = ["serve", "--manifests", folder, "--webhooks", file]
-    #expect(complaint(arguments).contains("\(file) cannot be read"))
-    func write(_ json: String) throws { try Data(json.utf8).write(to: URL(filePath: file)) }
-    try write(
-      #"{"webhooks": [{"name": "a", "url": "http://h/", "events": ["rollback"]}, {"name": "b", "url": "ftp://h"}]}"#)
-    #expect(complaint(arguments).contains("\(file): webhooks[1].url: is neither http nor https, but ftp"))
-    try write(#"{"webhooks": [{"name": "a", "url": "http://h/", "events": ["rolback"]}]}"#)
-    #expect(complaint(arguments).contains("webhooks[0].events: there is no rolback; there are abort, advance,"))
-    try write(#"{"webhooks": [{"name": "a", "url": "http://h/", "gate": "rollout", "interval": 2.5}]}"#)
-    let webhooks = try parse(ServeCommand.self, arguments).options(descriptors: 1_000_000).webhooks
-    #expect(webhooks == [WebhookConfiguration(name: "a", url: "http://h/", gate: .rollout, interval: 2.5)])
-  }
-
   @Test func serveSaysWhoGetsVirtualHostsOneByOne() throws {
     func virtualHosts(_ arguments: [String]) throws -> ControlPlaneConfiguration.VirtualHosts {
       try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000)

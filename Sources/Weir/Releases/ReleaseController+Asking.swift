@@ -18,10 +18,8 @@ extension ReleaseController: ReleaseBackend {
   }
 
   func history(of id: String) async throws -> [LedgerLine] {
-    let lines = try await ledger(after: 0, limit: .max, of: id)
-    // The ledger remembers more releases than are kept.
-    if lines.isEmpty { _ = try find(id) }
-    return lines
+    _ = try find(id)
+    return try await ledger(after: 0, limit: .max, of: id)
   }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {

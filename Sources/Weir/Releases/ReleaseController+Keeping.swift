@@ -46,7 +46,7 @@ extension ReleaseController {
   /// - Parameter changed: with the weight that each release had before; the last is the one that was asked for.
   func keep(
     _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
-    answer: ReleaseStatus?, forgetting former: [Release] = []
+    answer: ReleaseStatus?
   ) async throws {
     guard let asked = changed.last?.release else { return }
     let time = Timestamp(clock.now())
@@ -71,11 +71,6 @@ extension ReleaseController {
       notifications += webhooks.roster.notifications(
         of: release.transition(statements[index], host: host(of: release)), statement: index)
     }
-    for release in former {
-      guard let revision = revisions[release.id] else { continue }
-      writes.append(.delete(id: release.id, revision: revision))
-      if let unsaid = unsaid[release.id] { statements.append(served(unsaid, at: time)) }
-    }
     let kept = try request.idempotencyKey.map { _ in
       KeptAnswer(request: idempotent(request, fingerprint), result: Array(try ReleaseJSON.encode(answer)), at: time)
     }
@@ -90,7 +85,6 @@ extension ReleaseController {
     }
     guard case .committed(let receipt) = outcome else { return }
     if !notifications.isEmpty { webhooks.ring() }
-    for release in former { (revisions[release.id], unsaid[release.id]) = (nil, nil) }
     for (release, _) in changed {
       revisions[release.id] = receipt.revision
       unsaid[release.id] = nil

@@ -32,23 +32,8 @@ extension ReleaseController {
       changed.append((old, weight))
     }
     changed.append((release, .none))
-    try await commit(changed, action: Self.starting, request, fingerprint, forgetting: former(of: service))
+    try await commit(changed, action: Self.starting, request, fingerprint)
     return await status(of: release)
-  }
-
-  /// How many releases of a service are kept that no longer shape its routes. The ledger keeps what was done to all of them.
-  private static let formerReleases = 20
-
-  /// Those that are kept no longer. The newest ones stay, so the next one's number was never used before.
-  private func former(of service: NamespacedName) -> [Release] {
-    let former = order.compactMap { releases[$0] }.filter { $0.service == service && !$0.state.isInForce }
-    return Array(former.dropLast(Self.formerReleases))
-  }
-
-  private func nextNumber(of service: NamespacedName) -> Int {
-    releases.values.lazy.filter { $0.service == service }.compactMap { Int($0.id.split(separator: "-").last ?? "") }
-      .max()
-      .map { $0 + 1 } ?? 1
   }
 
   /// - Returns: with the new release those that are over and give way to it.
@@ -71,7 +56,8 @@ extension ReleaseController {
         && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
     }.sorted { $0.id < $1.id }
     for other in others { try checkSuccession(spec, after: other) }
-    let id = "\(service.name).\(service.namespace)-\(nextNumber(of: service))"
+    let number = releases.values.filter { $0.service == service }.count + 1
+    let id = "\(service.name).\(service.namespace)-\(number)"
     func release(holds: Bool) -> Release {
       Release(
         id: id, spec: spec, service: service, stable: ground.stable, candidate: ground.candidate,

@@ -105,17 +105,13 @@ actor ReleaseController {
 
   /// Keeps releases as they are now, has them served, and lets them go on from there.
   ///
-  /// - Parameters:
-  ///   - changed: with the weight that each had before; the last is the one that was asked for.
-  ///   - former: what is kept no longer.
+  /// - Parameter changed: with the weight that each had before; the last is the one that was asked for.
   func commit(
-    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
-    forgetting former: [Release] = []
+    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
   ) async throws {
     var answer: ReleaseStatus?
     if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
-    try await keep(changed, action: action, request, fingerprint, answer: answer, forgetting: former)
-    for release in former { forget(release.id) }
+    try await keep(changed, action: action, request, fingerprint, answer: answer)
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
       waits[release.id] = nil
@@ -127,13 +123,6 @@ actor ReleaseController {
       drive(release.id)
       watchOver(release.id)
     }
-  }
-
-  private func forget(_ id: String) {
-    releases[id] = nil
-    order.removeAll { $0 == id }
-    drivers.removeValue(forKey: id)?.cancel()
-    for watcher in (watchers.removeValue(forKey: id) ?? [:]).values { watcher.finish() }
   }
 
   private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {
