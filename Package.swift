@@ -121,8 +121,8 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
-        "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer",
+        "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
@@ -227,8 +227,9 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot", "XDSServer",
-        "GRPCTransport", "EnvoyAPI", "ManifestSource", "StateStore", "Telemetry",
+        "TrafficModel", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "ManifestSource",
+        "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(

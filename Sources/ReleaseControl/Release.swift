@@ -25,8 +25,6 @@ public struct Release: Sendable, Hashable {
   public internal(set) var target: Weight?
   /// Since when what it serves is live on all proxies; nil until it is.
   public internal(set) var liveAt: Date?
-  /// How many checks of a webhook's gate have failed one after another, by gate; those that have not are not in it.
-  public internal(set) var failedChecks: [String: Int] = [:]
   /// Why it is where it is, in the words of whoever moved it.
   public internal(set) var reason: String
   public let startedAt: Date
@@ -36,7 +34,7 @@ public struct Release: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - baseline: how many endpoints of the stable subset are ready.
-  ///   - holds: whether it waits before the first step: the candidate cannot carry it yet, or a gate stands before it.
+  ///   - holds: whether it waits before the first step, for the candidate cannot carry it yet.
   public init(
     id: String, spec: ReleaseSpec, service: NamespacedName, stable: DestinationRule.Subset,
     candidate: DestinationRule.Subset, baseline: Int, reason: String = "", at now: Date, holds: Bool = false
@@ -91,7 +89,7 @@ public struct Release: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - reason: in the words of whoever moves it.
-  ///   - holds: whether a weight that it would go to is only waited for. It goes there with the next `advance`.
+  ///   - holds: whether a weight that it would go to is only waited for.
   /// - Returns: whether anything has changed.
   /// - Throws: `notAllowed`, with what is allowed now.
   @discardableResult
@@ -124,18 +122,11 @@ public struct Release: Sendable, Hashable {
       } else {
         enter(spec.plan.count - 1)
       }
-    case .nextStep:
-      if isAtEnd {
-        finish()
-      } else if holds {
-        state = .running
-      } else {
-        enter(step + 1)
-      }
+    case .nextStep: if isAtEnd { finish() } else { enter(step + 1) }
     case .stop(let state):
       self.state = state
       target = nil
-    case .goOn: goOn(holds: holds)
+    case .goOn: goOn()
     case .takeTarget:
       guard let target else { throw .notAllowed(event.kind, self) }
       if target == .all {
@@ -165,7 +156,7 @@ public struct Release: Sendable, Hashable {
   }
 
   /// To the state of its step if it has that step's weight, else to the next step that is more.
-  private mutating func goOn(holds: Bool) {
+  private mutating func goOn() {
     target = nil
     if let currentStep, currentStep.weight == weight, currentStep.mirror == mirror {
       let isLast = step == spec.plan.count - 1
@@ -173,23 +164,8 @@ public struct Release: Sendable, Hashable {
     } else if step < 0, weight == .none {
       state = .running
     } else {
-      let next = spec.plan.firstIndex { $0.weight > weight } ?? spec.plan.count - 1
-      if holds {
-        step = next - 1
-        state = .running
-      } else {
-        enter(next)
-      }
+      enter(spec.plan.firstIndex { $0.weight > weight } ?? spec.plan.count - 1)
     }
-  }
-
-  /// Counts a check of a gate. Nothing else changes: what was seen of the release is still as it is.
-  ///
-  /// - Returns: whether the count is another one now.
-  public mutating func count(failed: Bool, of gate: String) -> Bool {
-    let before = failedChecks[gate]
-    failedChecks[gate] = failed ? (before ?? 0) + 1 : nil
-    return failedChecks[gate] != before
   }
 
   private mutating func finish() {

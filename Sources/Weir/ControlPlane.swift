@@ -112,8 +112,6 @@ public final class ControlPlane: Sendable {
       try configuration.state.map { try SQLiteReleaseStore(directory: $0) } ?? MemoryReleaseStore()
     let kept = try await ReleaseController.load(from: releaseStore)
     stored.problems += kept.problems
-    let webhooks = try WebhookDelivery(configuration.webhooks, store: releaseStore, registry: registry, logger: logger)
-    cleanup.add { await webhooks.close() }
     let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
@@ -121,7 +119,7 @@ public final class ControlPlane: Sendable {
       metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
     let controller = ReleaseController(
       pipeline: pipeline, store: releaseStore, kept: kept, server: xds, clock: .system,
-      clusterDomain: configuration.clusterDomain, webhooks: webhooks.releases, logger: logger)
+      clusterDomain: configuration.clusterDomain, logger: logger)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
@@ -169,7 +167,6 @@ public final class ControlPlane: Sendable {
     let guarding = Task<Void, any Error> {
       for await notice in notices { await controller.take(notice) }
     }
-    let telling = Task<Void, any Error> { await webhooks.run() }
     HeapReturn.keepLargeBlocksApart()
     let trimming = Task<Void, any Error> {
       var heap = HeapReturn()
@@ -189,10 +186,8 @@ public final class ControlPlane: Sendable {
       classes.cancel()
       for task in watching { task.cancel() }
       guarding.cancel()
-      telling.cancel()
       trimming.cancel()
       _ = await reading.result
-      _ = await telling.result
     }
     for try await _ in synced {}
     try Task.checkCancellation()
@@ -200,8 +195,7 @@ public final class ControlPlane: Sendable {
     await controller.run()
     return ControlPlane(
       listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
-      controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding, telling] + watching,
-      isReady: isReady)
+      controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.

@@ -1,8 +1,5 @@
 public import NIOCore
-public import ReleaseNotifications
 public import TransportSecurity
-
-public typealias WebhookConfiguration = ReleaseNotifications.WebhookConfiguration
 
 /// How a control plane is set up.
 public struct ControlPlaneConfiguration: Sendable {
@@ -22,8 +19,6 @@ public struct ControlPlaneConfiguration: Sendable {
   public var certificateTiming = ServerCertificates.Timing()
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
-  /// Who is told of releases, or asked before they go on. See ``WebhookConfiguration/read(file:)``.
-  public var webhooks: [WebhookConfiguration] = []
   /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.
   public var changes = 100
   /// Which proxies get virtual hosts one by one.

@@ -12,7 +12,6 @@ enum Composition {
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
     configuration.changes = options.changes
-    configuration.webhooks = options.webhooks
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
     configuration.fetchesClusters = options.fetchesClusters

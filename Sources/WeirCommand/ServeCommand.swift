@@ -39,13 +39,6 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A JSON file of webhooks that are told of releases, or asked before they go on. Read at the start.",
-      valueName: "file"),
-    completion: .file(extensions: ["json"]), transform: FlagValue.webhooks)
-  var webhooks: WebhookFile?
-
-  @Option(
-    help: ArgumentHelp(
       "How many of the last changes are kept for `weir why`; 0 records none. (default: 100)", valueName: "count"),
     transform: FlagValue.countKept)
   var changes = 100
@@ -76,8 +69,8 @@ struct ServeCommand: AsyncParsableCommand {
     ServeOptions(
       manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
-      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand,
-      webhooks: webhooks?.webhooks ?? [], changes: changes, drainTime: drainTime)
+      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
+      drainTime: drainTime)
   }
 
   func run() async throws {

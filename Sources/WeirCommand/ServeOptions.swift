@@ -19,8 +19,6 @@ struct ServeOptions: Sendable, Hashable {
   var loneEndpointsFrom = 0
   /// Whether proxies get their clusters when they need them.
   var fetchesClusters = false
-  /// Who is told of releases, or asked before they go on.
-  var webhooks: [WebhookConfiguration] = []
   /// How many of the last changes are kept for `weir why`.
   var changes = 100
   /// How long streams and requests under way may take after SIGTERM.

@@ -5,7 +5,7 @@ internal import TrafficModel
 extension Release: Codable {
   private enum Key: String, CodingKey {
     case id, spec, namespace, name, stable, candidate, baseline, revision, state, step, weight, mirror, target, liveAt,
-      reason, failedChecks
+      reason
     case startedAt, changedAt
   }
 
@@ -40,7 +40,6 @@ extension Release: Codable {
     target = try container.decodeIfPresent(Weight.self, forKey: .target)
     liveAt = try container.decodeIfPresent(Date.self, forKey: .liveAt)
     changedAt = try container.decode(Date.self, forKey: .changedAt)
-    failedChecks = try container.decodeIfPresent([String: Int].self, forKey: .failedChecks) ?? [:]
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -62,6 +61,5 @@ extension Release: Codable {
     try container.encode(reason, forKey: .reason)
     try container.encode(startedAt, forKey: .startedAt)
     try container.encode(changedAt, forKey: .changedAt)
-    if !failedChecks.isEmpty { try container.encode(failedChecks, forKey: .failedChecks) }
   }
 }

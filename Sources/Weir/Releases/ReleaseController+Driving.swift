@@ -14,19 +14,16 @@ extension ReleaseController {
 
   /// Lets all releases go on from where they are.
   func run() {
-    for id in order {
-      drive(id)
-      watchOver(id)
-    }
+    for id in order { drive(id) }
   }
 
   /// Nothing moves by itself any longer, and nobody waits for a proxy.
   func stop() async {
     isRunning = false
-    let ending = Array(drivers.values) + keepers.values.flatMap(\.values)
-    for task in ending { task.cancel() }
+    let ending = drivers.values
+    for driver in ending { driver.cancel() }
     drivers = [:]
-    for task in ending { await task.value }
+    for driver in ending { await driver.value }
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
   }
@@ -68,7 +65,6 @@ extension ReleaseController {
     guard var outcome = releases[id], outcome.revision == revision else { return }
     let release = outcome
     guard (try? outcome.take(.advance, at: now)) == true else { return }
-    guard try await passesGates(release, to: outcome) else { return }
     while true {
       let seen = notices[release.service, default: 0]
       let shortfall = release.shortfall(for: outcome.weight, await pipeline.capacity(of: release))
@@ -82,7 +78,7 @@ extension ReleaseController {
   }
 
   /// An event of a release's own, unless somebody has moved it meanwhile.
-  func note(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
+  private func note(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
     guard let known = releases[id] else { return }
     try await alone(on: known.service) { try await $0.noteAlone(event, id, revision, reason) }
   }

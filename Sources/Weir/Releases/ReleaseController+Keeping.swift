@@ -52,7 +52,6 @@ extension ReleaseController {
     let time = Timestamp(clock.now())
     var writes: [ReleaseWrite] = []
     var statements: [LedgerStatement] = []
-    var notifications: [OutboxDraft] = []
     var places: [(id: String, index: Int)] = []
     for (release, weight) in changed {
       let body = Array(try ReleaseJSON.encode(release))
@@ -67,9 +66,6 @@ extension ReleaseController {
         if release.liveAt == nil { places.append((release.id, statements.count)) }
         statements.append(statement(release, from: weight, asked, action, request, at: time))
       }
-      let index = statements.count - 1
-      notifications += webhooks.roster.notifications(
-        of: release.transition(statements[index], host: host(of: release)), statement: index)
     }
     let kept = try request.idempotencyKey.map { _ in
       KeptAnswer(request: idempotent(request, fingerprint), result: Array(try ReleaseJSON.encode(answer)), at: time)
@@ -78,13 +74,12 @@ extension ReleaseController {
     do {
       outcome = try await store.commit(
         ReleaseCommit(
-          writes: writes, statements: statements, answer: kept, notifications: notifications,
+          writes: writes, statements: statements, answer: kept,
           forgetAnswersBefore: kept == nil ? nil : Timestamp(clock.now() - Self.answersAreKept / .seconds(1))))
     } catch {
       throw ReleaseError(.notDurable, "the change could not be kept, and is not made: \(error)", release: asked.id)
     }
     guard case .committed(let receipt) = outcome else { return }
-    if !notifications.isEmpty { webhooks.ring() }
     for (release, _) in changed {
       revisions[release.id] = receipt.revision
       unsaid[release.id] = nil

@@ -32,7 +32,7 @@ extension ReleaseController {
       changed.append((old, weight))
     }
     changed.append((release, .none))
-    try await commit(changed, action: Self.starting, request, fingerprint)
+    try await commit(changed, action: "start", request, fingerprint)
     return await status(of: release)
   }
 
@@ -80,8 +80,7 @@ extension ReleaseController {
     if ground.capacity.stable == 0 {
       throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
-    let waiting = release(holds: true)
-    return (webhooks.guarded(waiting.gates(before: started)).isEmpty ? started : waiting, others)
+    return (started, others)
   }
 
   /// A release takes the place of one that is over, if it starts where that one has left the service.

@@ -1,7 +1,6 @@
 internal import Foundation
 internal import Logging
 internal import ReleaseControl
-internal import ReleaseNotifications
 internal import ReleaseStores
 internal import Synchronization
 internal import TrafficModel
@@ -18,7 +17,6 @@ actor ReleaseController {
   let server: XDSServer
   let clock: ReleaseClock
   let clusterDomain: String
-  let webhooks: ReleaseWebhooks
   let logger: Logger
 
   var releases: [String: Release] = [:]
@@ -32,8 +30,6 @@ actor ReleaseController {
   /// How many notices about each service have come.
   var notices: [NamespacedName: Int] = [:]
   var drivers: [String: Task<Void, Never>] = [:]
-  /// Who asks the gates that are asked again and again.
-  var keepers: [String: [Gate: Task<Void, Never>]] = [:]
   var watchers: [String: [UUID: AsyncThrowingStream<ReleaseStatus, any Error>.Continuation]] = [:]
   private var busy: Set<NamespacedName> = []
   private var queues: [NamespacedName: [CheckedContinuation<Void, Never>]] = [:]
@@ -41,14 +37,13 @@ actor ReleaseController {
 
   init(
     pipeline: Pipeline, store: any ReleaseStore, kept: Kept, server: XDSServer, clock: ReleaseClock,
-    clusterDomain: String, webhooks: ReleaseWebhooks = .none, logger: Logger
+    clusterDomain: String, logger: Logger
   ) {
     self.pipeline = pipeline
     self.store = store
     self.server = server
     self.clock = clock
     self.clusterDomain = clusterDomain
-    self.webhooks = webhooks
     self.logger = logger
     revisions = kept.revisions
     for release in kept.releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
@@ -121,7 +116,6 @@ actor ReleaseController {
       unsaid[release.id]?.generation = generation
       await tell(release)
       drive(release.id)
-      watchOver(release.id)
     }
   }
 
@@ -134,7 +128,7 @@ actor ReleaseController {
       allowedNow: release.state.allowedActions)
   }
 
-  /// Whether the weight that an event leads to has to wait, until the subsets can carry it or a gate lets it pass.
+  /// Whether the weight that an event leads to has to wait until the subsets can carry it.
   ///
   /// - Throws: `notEnoughCapacity` where it is not to wait but to be refused.
   private func holds(_ event: ReleaseEvent, _ release: Release) async throws -> Bool {
@@ -150,12 +144,7 @@ actor ReleaseController {
         .notEnoughCapacity, "\(release.stable.name) has no ready endpoint, and \(release.candidate.name) has",
         release: release.id, allowedNow: release.state.allowedActions)
     }
-    guard let shortfall = release.shortfall(for: outcome.weight, capacity) else {
-      switch event.kind {
-      case .approve, .resume: return !webhooks.guarded(release.gates(before: outcome)).isEmpty
-      default: return false
-      }
-    }
+    guard let shortfall = release.shortfall(for: outcome.weight, capacity) else { return false }
     if release.spec.guardRails.onShortfall == .hold { return true }
     throw ReleaseError(
       .notEnoughCapacity, "\(shortfall)", release: release.id, allowedNow: release.state.allowedActions)
