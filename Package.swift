@@ -121,7 +121,8 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer",
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
+        "XDSServer",
         "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
         nio("NIOCore"),
@@ -227,8 +228,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer", "GRPCTransport", "EnvoyAPI",
-        "ManifestSource",
+        "TrafficModel", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot", "XDSServer",
+        "GRPCTransport", "EnvoyAPI", "ManifestSource",
         "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
