@@ -147,6 +147,7 @@ let package = Package(
     // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
     library(
       "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
+    program("ReleaseDemo", path: "examples/ReleaseDemo", ["EnvoyBootstrap", "EnvoyHarness", "Weir", logging]),
     program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
     program(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
@@ -238,6 +239,7 @@ let package = Package(
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
     tests(of: "WeirBenchmarks", ["EnvoyHarness"]),
+    tests(of: "ReleaseDemo", ["EnvoyHarness"]),
     tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "HTTP2ConformanceTests",
