@@ -25,6 +25,8 @@ public struct Release: Sendable, Hashable {
   public internal(set) var target: Weight?
   /// Since when what it serves is live on all proxies; nil until it is.
   public internal(set) var liveAt: Date?
+  /// How many checks of a gate have failed one after another, by the gate's name.
+  public var failedChecks: [String: Int] = [:]
   /// Why it is where it is, in the words of whoever moved it.
   public internal(set) var reason: String
   public let startedAt: Date
@@ -58,6 +60,9 @@ public struct Release: Sendable, Hashable {
 
   /// The step that it is at; nil before the first.
   public var currentStep: ReleaseStep? { spec.plan.indices.contains(step) ? spec.plan[step] : nil }
+
+  /// Whether the candidate may have got anything: its first step, or a weight that was set before it.
+  public var hasBegun: Bool { step >= 0 || weight > .none }
 
   /// The weight that it goes to next by itself or by an approval; nil if there is none.
   public var nextWeight: Weight? {
