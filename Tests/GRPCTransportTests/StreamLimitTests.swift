@@ -184,7 +184,10 @@ import Testing
       call.send(framed: burst)
       call.end()
     }
-    #expect(String(buffer: try await call.message()) == "1000 8")
+    let counts = String(buffer: try await call.message()).split(separator: " ").compactMap { Int($0) }
+    #expect(counts.first == 1000)
+    // Fewer where the first read was of a part.
+    #expect(counts.count == 2 && (1...8).contains(counts[1]), "\(counts)")
     #expect(try await call.closed().status == .ok)
     await server.shutdown(gracePeriod: .zero)
     try await group.shutdownGracefully()
