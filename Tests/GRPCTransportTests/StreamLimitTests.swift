@@ -186,8 +186,8 @@ import Testing
     }
     let counts = String(buffer: try await call.message()).split(separator: " ").compactMap { Int($0) }
     #expect(counts.first == 1000)
-    // Fewer where the first read was of a part.
-    #expect(counts.count == 2 && (1...8).contains(counts[1]), "\(counts)")
+    // Another task had its turn long before: 8 messages make a turn, and `LoopTurns` allows for as many as half a millisecond takes.
+    #expect(counts.count == 2 && counts[1] < 500, "\(counts)")
     #expect(try await call.closed().status == .ok)
     await server.shutdown(gracePeriod: .zero)
     try await group.shutdownGracefully()
