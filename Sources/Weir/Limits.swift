@@ -42,12 +42,17 @@ public struct Limits: Sendable, Hashable {
   /// are refused; large responses feel it from three quarters on, and large requests from a half. Of unfinished requests, those
   /// of the address that holds most end first. 512 MiB.
   public var bufferMemory: Int
+  /// Of these, bytes of names that the streams from one address may subscribe to, and bytes of responses that they may leave
+  /// unanswered: of each so many, and what several of its streams have counts once. Beyond that the stream that asks for more
+  /// ends with RESOURCE_EXHAUSTED, and those of other addresses do not notice. A quarter of all: 128 MiB, a million names.
+  public var clientMemory: Int
 
   public init(
     connections: Int = 20_000, streamsPerConnection: Int = 100, requestsPerSecond: Int = 100,
     subscription: Int = 250_000, proxyClasses: Int = 1000, messageSize: Int = 16 << 20, headerSize: Int = 16 << 10,
     idleTime: Duration = .seconds(300),
-    handshakeTime: Duration = .seconds(10), streamBuffer: Int = 64 << 10, bufferMemory: Int = 512 << 20
+    handshakeTime: Duration = .seconds(10), streamBuffer: Int = 64 << 10, bufferMemory: Int = 512 << 20,
+    clientMemory: Int? = nil
   ) {
     self.connections = connections
     self.streamsPerConnection = streamsPerConnection
@@ -60,6 +65,7 @@ public struct Limits: Sendable, Hashable {
     self.handshakeTime = handshakeTime
     self.streamBuffer = streamBuffer
     self.bufferMemory = bufferMemory
+    self.clientMemory = clientMemory ?? bufferMemory / 4
   }
 }
 
@@ -82,7 +88,7 @@ extension Limits {
   var xds: XDSLimits {
     XDSLimits(
       maximumSubscription: subscription, requestsPerSecond: requestsPerSecond, requestBurst: requestsPerSecond * 5,
-      maximumClasses: proxyClasses)
+      maximumClasses: proxyClasses, maximumClientMemory: clientMemory)
   }
 
   /// By their names in metrics: counts, bytes, seconds.
@@ -94,6 +100,7 @@ extension Limits {
       ("message_bytes", Double(messageSize)), ("header_bytes", Double(headerSize)),
       ("idle_seconds", idleTime / .seconds(1)), ("handshake_seconds", handshakeTime / .seconds(1)),
       ("stream_buffer_bytes", Double(streamBuffer)), ("buffer_memory_bytes", Double(bufferMemory)),
+      ("client_memory_bytes", Double(clientMemory)),
     ]
   }
 }

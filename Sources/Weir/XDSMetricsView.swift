@@ -23,6 +23,10 @@ final class XDSMetricsView: Sendable {
     registry.gauge(
       "weir_xds_proxy_classes", help: "Classes (kind, namespace, listen address) of connected proxies.",
       read: { [self] in Double(latest.withLock { $0.classes }) })
+    registry.gauge(
+      "weir_xds_client_memory_bytes_max",
+      help: "Bytes of names, or of unanswered responses, held for the address that holds most.",
+      read: { [self] in Double(latest.withLock { $0.largestClient }) })
     counter(registry, "weir_xds_streams_opened_total", "xDS streams since the start.") { $0.streamsOpened }
     counter(registry, "weir_xds_encodings_total", "Responses encoded; all other pushes shared the bytes of one.") {
       $0.encodings

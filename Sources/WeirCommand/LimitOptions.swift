@@ -65,6 +65,13 @@ struct LimitOptions: ParsableArguments {
     transform: { try FlagValue.byteCount($0, 1 << 20...1 << 40) })
   var maxBufferMemory = standard.bufferMemory
 
+  @Option(
+    help: ArgumentHelp(
+      "What the clients of one address may make it hold, of names and of unanswered responses. (default: a quarter of that)",
+      valueName: "size"),
+    transform: { try FlagValue.byteCount($0, 1024...1 << 40) })
+  var maxClientMemory: Int?
+
   private static let standard = Limits()
 
   func validate() throws {
@@ -80,7 +87,7 @@ struct LimitOptions: ParsableArguments {
       streamsPerConnection: maxStreams, requestsPerSecond: maxRequestsPerSecond, subscription: maxSubscription,
       proxyClasses: maxProxyClasses, messageSize: maxMessageSize, headerSize: maxHeaderSize, idleTime: idleTime,
       handshakeTime: handshakeTime,
-      streamBuffer: maxStreamBuffer, bufferMemory: maxBufferMemory)
+      streamBuffer: maxStreamBuffer, bufferMemory: maxBufferMemory, clientMemory: maxClientMemory)
   }
 
   /// How many connections there are descriptors for: 256 are left for files, the admin server, and connections that are being

@@ -12,13 +12,14 @@ extension XDSServer {
     var goal: LiveGoal?
     if let latest, latest.number >= query.generation { goal = LiveGoal(query, latest) }
     var result = Convergence(generation: query.generation, isLive: false, total: 0, live: 0, proxies: [])
-    for part in await gather({ [goal] in $0.convergence(goal, query.scope, listsLive: listsLive) }) {
+    let (parts, departed) = await ask { [goal] in $0.convergence(goal, query.scope, listsLive: listsLive) }
+    for part in parts {
       result.total += part.total
       result.live += part.live
       result.proxies += part.proxies
     }
     if query.countsDisconnected {
-      for departed in departures.all where query.scope.contains(departed.identity) {
+      for departed in departed where query.scope.contains(departed.identity) {
         if let goal, departed.isLive(goal) { continue }
         var proxy = ProxyConvergence(departed.identity, nil, goal)
         proxy.state = .disconnected
@@ -54,6 +55,20 @@ extension XDSServer {
   /// asked for, so a slow reader gets the newest state and nothing piles up; each costs what `convergence(of:)` does.
   public func convergences(of query: ConvergenceQuery) -> ConvergenceChanges {
     ConvergenceChanges(server: self, query: query)
+  }
+}
+
+extension XDSServer {
+  /// Asks all streams, and gives back the proxies that have none with them.
+  ///
+  /// The loops are asked one after the other, and a proxy that comes back meanwhile may miss its turn: it counts as not
+  /// connected then, so that nobody is left out. (One that leaves meanwhile may count twice.)
+  func ask<Part: Sendable>(_ read: @escaping @Sendable (LoopStreams) -> Part) async -> ([Part], [Departures.Departed]) {
+    let before = departures.all
+    let parts = await gather(read)
+    let after = departures.all
+    let keys = Set(after.map(\.identity.key))
+    return (parts, after + before.filter { !keys.contains($0.identity.key) })
   }
 }
 

@@ -78,11 +78,12 @@ extension XDSServer {
 
   private func termination(_ goal: TerminationGoal) async -> Termination {
     var result = Termination(isSafe: false, served: goal.served, holders: [], total: 0)
-    for part in await gather({ $0.holders(goal) }) {
+    let (parts, departed) = await ask { $0.holders(goal) }
+    for part in parts {
       result.total += part.total
       result.holders += part.holders
     }
-    for departed in departures.all {
+    for departed in departed {
       result.total += 1
       let resources = goal.holdings(of: departed)
       guard resources != .none else { continue }

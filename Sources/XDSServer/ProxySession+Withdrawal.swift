@@ -13,6 +13,8 @@ extension ProxySession {
     var nonce: Nonce
     var deadline: Duration
     var groups: [[Resource]]
+    /// What is to be taken back before any of them.
+    var traces: [String] = []
   }
 
   /// When `pump` is to be called next if nothing happens before; nil while nothing is waited for that could be overdue.
@@ -35,8 +37,22 @@ extension ProxySession {
       guard let suspects = suspects(in: flight, generation) else { return }
       (groups, isSlow) = suspects
     }
-    guard !groups.isEmpty || isOutdated(flight, generation) else { return }
-    watch = Watch(nonce: flight.nonce, deadline: now + (isSlow ? patience.long : patience.normal), groups: groups)
+    let traces = withdrawal == nil ? traces(beside: flight, generation) : []
+    guard !groups.isEmpty || !traces.isEmpty || isOutdated(flight, generation) else { return }
+    watch = Watch(
+      nonce: flight.nonce, deadline: now + (isSlow ? patience.long : patience.normal), groups: groups, traces: traces)
+  }
+
+  /// Clusters of a response that the client refused, which have gone since and could not be taken back because something might
+  /// have named them. Now nothing does; and one of them may be what keeps the client silent.
+  private func traces(beside flight: TypeSession.InFlight, _ generation: Generation) -> [String] {
+    let clusters = types[ResourceType.cluster.rawValue]
+    // In the state of the world they are gone for the client, too, when a response does without them.
+    guard variant == .delta, let quarantine = clusters.quarantine else { return [] }
+    return quarantine.doubtful.filter { name in
+      clusters.subscription.covers(name) && clusters.acked[name] == nil && flight.table[name] == nil
+        && !flight.plan.names.contains(name) && mayWithdraw(name, generation)
+    }.sorted()
   }
 
   /// Something that the client is silent about has other content now, or none. O(resources in flight).
@@ -83,6 +99,13 @@ extension ProxySession {
       }
       // What the client holds of it is not known, so it could not be given back.
       if clusters.holdsUnknown || old?.isClaim ?? false { continue }
+      // It is built, for the client has asked for its endpoints, and its routes may use it already: routes can name a cluster
+      // before it is there, where the server did not know them.
+      if old == nil, endpoints.subscription.covers(cluster.name),
+        !mayWithdraw(cluster.name, generation, isHeldBack: true)
+      {
+        continue
+      }
       if old == nil && !endpoints.subscription.covers(cluster.name) {
         silent.append(cluster)
       } else {
@@ -99,6 +122,15 @@ extension ProxySession {
       return nil
     }
     self.watch = nil
+    if !watch.traces.isEmpty {
+      withdrawal = Withdrawal(of: flight, groups: watch.groups)
+      let plan = plan(
+        .cluster, from: flight.table, to: flight.table, owed: .names(Set(watch.traces)), clusters: ResourceTable())
+      var response = send(plan, flight.table, generation, isComplete: false)
+      self[.cluster].inFlight?.isWithdrawal = true
+      response.suspects = watch.traces
+      return response
+    }
     guard !watch.groups.isEmpty else {
       abandon(flight)
       return nil

@@ -11,6 +11,10 @@ public struct XDSLimits: Sendable, Hashable {
   /// own. A stream that would bring one more ends with RESOURCE_EXHAUSTED.
   public var maximumClasses: Int
 
+  /// Bytes of names that the streams from one address may subscribe to, and bytes of responses that they may leave unanswered: of
+  /// each so many, what several of them have once. Beyond that the stream that asks for more ends with RESOURCE_EXHAUSTED.
+  public var maximumClientMemory: Int
+
   /// New classes that clients of one address may have brought at once, so that one does not use them up: half of all.
   public var maximumClassesOfAddress: Int { max(1, maximumClasses / 2) }
   /// Bytes of a resource name in a request; a stream that names a longer one ends with INVALID_ARGUMENT. An Envoy's names are
@@ -19,12 +23,13 @@ public struct XDSLimits: Sendable, Hashable {
 
   public init(
     maximumSubscription: Int = 250_000, requestsPerSecond: Int = 100, requestBurst: Int = 500,
-    maximumClasses: Int = 1000
+    maximumClasses: Int = 1000, maximumClientMemory: Int = 128 << 20
   ) {
     self.maximumSubscription = maximumSubscription
     self.requestsPerSecond = requestsPerSecond
     self.requestBurst = requestBurst
     self.maximumClasses = maximumClasses
+    self.maximumClientMemory = maximumClientMemory
   }
 }
 
@@ -33,4 +38,5 @@ public enum XDSLimit: String, Sendable, Hashable, CaseIterable {
   case subscription
   case classes
   case bufferMemory = "buffer_memory"
+  case clientMemory = "client_memory"
 }

@@ -49,6 +49,8 @@ public struct XDSMetrics: Sendable {
   public var encodings: UInt64 = 0
   /// Classes of the proxies that are connected.
   public var classes = 0
+  /// Bytes of names, or of unanswered responses, of the address that holds most.
+  public var largestClient = 0
   /// The newest generation.
   public var generation: UInt64 = 0
 

@@ -29,6 +29,7 @@ public final class XDSServer: Sendable {
   /// Of refused responses: a client decides how many it refuses, and what its reasons say.
   let refusalLog = LogBudget()
   let limits: XDSLimits
+  let clientShares: ClientShares
   let patience: Patience
   let delivery: VirtualHostDelivery
   let takesLoneEndpoints: @Sendable (NodeIdentity) -> Bool
@@ -83,6 +84,7 @@ public final class XDSServer: Sendable {
     self.logger = logger
     self.latencies = latencies
     self.limits = limits
+    clientShares = ClientShares(limit: limits.maximumClientMemory)
     self.patience = Patience(normal: patience)
     self.delivery = delivery
     self.takesLoneEndpoints = takesLoneEndpoints
@@ -163,6 +165,7 @@ public final class XDSServer: Sendable {
     for part in await gather({ $0.allMetrics }) { sum += part }
     sum.encodings = shared.encodings
     sum.classes = classes.withLock { $0.count }
+    sum.largestClient = clientShares.largest
     sum.generation = generation?.number ?? 0
     return sum
   }

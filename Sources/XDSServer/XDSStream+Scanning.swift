@@ -75,7 +75,7 @@ extension XDSStream {
       if comparison == nil { return .nothing }
     }
     let receipt = note(session?.receivedFirst(names, comparison, for: type), type)
-    settleNames(names)
+    settleNames(names, type)
     return .request(receipt)
   }
 
@@ -86,7 +86,7 @@ extension XDSStream {
     else { return .nothing }
     guard identify(request.node), let type = type(of: request.typeURL) else { return .request(nil) }
     let receipt = note(session?.received(request, names: names, for: type), type)
-    settleNames(names)
+    if let names = session?[type].subscription.names { settleNames(names, type) }
     return .request(receipt)
   }
 

@@ -27,13 +27,17 @@ final class XDSStream: GRPCCallHandler {
   private let startedAt: Duration
   private var peer: Peer?
   var session: ProxySession?
-  /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged.
+  /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged. And the names of
+  /// the type that the client's share has been charged with.
   private struct Flight {
     var sentAt = NIODeadline.uptimeNanoseconds(0)
     var message: EncodedMessage?
+    var names: NameSet?
   }
   /// By `ResourceType.rawValue`.
   private var flights = [Flight](repeating: Flight(), count: ResourceType.allCases.count)
+  /// What the client's address holds. Looked up when something is first held.
+  private lazy var share = server.clientShares.share(of: call.clientNetwork)
   private var budget: RequestBudget
   private var resumption: Scheduled<Void>?
   /// When each type's last refusal came.
@@ -98,7 +102,7 @@ final class XDSStream: GRPCCallHandler {
       let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
       guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
       let receipt = note(session?.received(request, for: type), type)
-      if let type = session?[type] { settleNames(type.subscription.names) }
+      if let names = session?[type].subscription.names { settleNames(names, type) }
       return receipt
     case .delta:
       let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
@@ -106,15 +110,23 @@ final class XDSStream: GRPCCallHandler {
       let receipt = note(session?.received(request, for: type), type)
       let names = session?[type].subscription.names ?? .empty
       if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
-      if !request.resourceNamesSubscribe.isEmpty { settleNames(names) }
+      settleNames(names, type)
       return receipt
     }
   }
 
-  /// Ends the stream if there was no room for the names that it subscribes to now.
-  func settleNames(_ names: NameSet) {
-    guard names.byteCount > 0, !server.shared.memory.hadRoom(for: names.byteCount, as: .names) else { return }
-    refuseForMemory()
+  /// Ends the stream if there was no room for the names of a type that it subscribes to now. O(1).
+  func settleNames(_ names: NameSet, _ type: ResourceType) {
+    let held = flights[type.rawValue].names
+    guard session != nil, names !== held else { return }
+    if names.byteCount > held?.byteCount ?? 0, !server.shared.memory.hadRoom(for: names.byteCount, as: .names) {
+      return refuseForMemory()
+    }
+    if let held { share.release(held) }
+    flights[type.rawValue].names = nil
+    if names.byteCount < ClientShare.negligible { return }
+    guard share.hold(names) else { return refuseForMemory(.clientMemory) }
+    flights[type.rawValue].names = names
   }
 
   /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while.
@@ -268,10 +280,10 @@ final class XDSStream: GRPCCallHandler {
     case .stale: loop.counts[type.rawValue].stale += 1
     case .ack:
       loop.counts[type.rawValue].acks += 1
-      flights[type.rawValue].message = nil
+      hold(nil, type)
       server.latencies.ack.record(elapsed: NIODeadline.now() - flights[type.rawValue].sentAt)
     case .nack:
-      flights[type.rawValue].message = nil
+      hold(nil, type)
       refusedAt[type] = .now()
       loop.counts[type.rawValue].nacks += 1
       guard let keptBack = server.refusalLog.take() else { break }
@@ -307,10 +319,11 @@ final class XDSStream: GRPCCallHandler {
       "more than \(server.limits.maximumSubscription) names of type \(type.typeURL) are subscribed to")
   }
 
-  private func refuseForMemory() {
+  private func refuseForMemory(_ limit: XDSLimit = .bufferMemory) {
     // A status would wait behind what the client has not read, and that is to be let go of now.
     let isStuck = call.bufferedBytes > 0
-    refuse(.bufferMemory, "the server holds as much for its clients as it may")
+    let whom = limit == .clientMemory ? "this client's address" : "its clients"
+    refuse(limit, "the server holds as much for \(whom) as it may")
     if isStuck { call.reset() }
   }
 
@@ -318,8 +331,23 @@ final class XDSStream: GRPCCallHandler {
   private func letGo() {
     if let session { parting = session.parting }
     session = nil
-    for index in flights.indices { flights[index].message = nil }
+    for type in ResourceType.allCases {
+      hold(nil, type)
+      if let names = flights[type.rawValue].names { share.release(names) }
+      flights[type.rawValue].names = nil
+    }
     schedule()
+  }
+
+  /// Keeps a message that the client is sent in the place of the one before. False if its address holds too many.
+  @discardableResult
+  private func hold(_ message: EncodedMessage?, _ type: ResourceType) -> Bool {
+    if let old = flights[type.rawValue].message { share.release(old) }
+    flights[type.rawValue].message = nil
+    guard let message else { return true }
+    guard share.hold(message) else { return false }
+    flights[type.rawValue].message = message
+    return true
   }
 
   // MARK: Time
@@ -368,10 +396,11 @@ final class XDSStream: GRPCCallHandler {
       if !response.suspects.isEmpty { noteWithdrawal(response.suspects) }
       let plan = response.plan
       guard let message = server.shared.framed(plan, response.nonce) else { return refuseForMemory() }
+      guard hold(message, plan.type) else { return refuseForMemory(.clientMemory) }
       let size = message.buffer.readableBytes
       call.write(framed: message.buffer)
       let now = NIODeadline.now()
-      flights[plan.type.rawValue] = Flight(sentAt: now, message: message)
+      flights[plan.type.rawValue].sentAt = now
       if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
       loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
     }

@@ -77,9 +77,9 @@ extension GRPCClient {
     -> CallProbe
   {
     let (events, continuation) = AsyncStream.makeStream(of: Heard.self)
-    return await withCheckedContinuation { made in
+    return await Handover.value { made in
       start(method: method, metadata: metadata, timeout: timeout) { call in
-        made.resume(returning: CallProbe(call: NIOLoopBound(call, eventLoop: call.eventLoop), events: events))
+        made(CallProbe(call: NIOLoopBound(call, eventLoop: call.eventLoop), events: events))
         return ForwardingHandler(continuation)
       }
     }

@@ -20,12 +20,13 @@ import Weir
         "--max-connections", "10", "--max-streams", "11", "--max-requests-per-second", "12", "--max-subscription", "13",
         "--max-proxy-classes", "21",
         "--max-message-size", "14KiB", "--max-header-size", "15360", "--idle-time", "16m", "--handshake-time", "1700ms",
-        "--max-stream-buffer", "18MiB", "--max-buffer-memory", "19GiB")
+        "--max-stream-buffer", "18MiB", "--max-buffer-memory", "19GiB", "--max-client-memory", "20KiB")
         == Limits(
           connections: 10, streamsPerConnection: 11, requestsPerSecond: 12, subscription: 13, proxyClasses: 21,
           messageSize: 14 << 10,
           headerSize: 15 << 10, idleTime: .seconds(960), handshakeTime: .milliseconds(1700), streamBuffer: 18 << 20,
-          bufferMemory: 19 << 30))
+          bufferMemory: 19 << 30, clientMemory: 20 << 10))
+    #expect(try limits("--max-buffer-memory", "1GiB").clientMemory == 256 << 20)
   }
 
   @Test func connectionsFollowTheDescriptorsUnlessTheyAreGiven() throws {
@@ -51,6 +52,7 @@ import Weir
     (["--handshake-time", "+5s"], "such as 30s"),
     (["--max-stream-buffer", ""], "--max-stream-buffer"),
     (["--max-buffer-memory", "9223372036854775807KiB"], "--max-buffer-memory"),
+    (["--max-client-memory", "1"], "it is from 1KiB to 1TiB"),
     (["--max-buffer-memory", "16MiB"], "room for two requests"),
   ])
   func wrongValuesNameTheFlag(arguments: [String], mention: String) {
@@ -67,6 +69,7 @@ import Weir
       "--max-connections", "--max-streams", "--max-requests-per-second", "--max-subscription", "--max-proxy-classes",
       "--max-message-size",
       "--max-header-size", "--idle-time", "--handshake-time", "--max-stream-buffer", "--max-buffer-memory",
+      "--max-client-memory",
     ] {
       #expect(help.contains("  \(flag) <"), "\(flag)")
     }

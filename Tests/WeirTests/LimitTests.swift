@@ -69,6 +69,8 @@ import Weir
       "weir_limit{limit=\"header_bytes\"} 4096",
       "weir_limit{limit=\"idle_seconds\"} 60", "weir_limit{limit=\"handshake_seconds\"} 5",
       "weir_limit{limit=\"stream_buffer_bytes\"} 8192", "weir_limit{limit=\"buffer_memory_bytes\"} 1048576",
+      "weir_limit{limit=\"client_memory_bytes\"} 262144", "weir_xds_client_memory_bytes_max 0",
+      "weir_xds_streams_limited_total{reason=\"client_memory\"} 0",
     ] {
       #expect(metrics.contains("\n\(line)\n") || metrics.contains("\n\(line)\r\n"), "\(line)")
     }

@@ -304,7 +304,7 @@ import XDSSnapshot
 
 extension RunningServer {
   /// Waits until the server has counted something; gives up after many looks, each of which visits every event loop.
-  fileprivate func until(_ condition: (XDSMetrics) -> Bool) async {
+  func until(_ condition: (XDSMetrics) -> Bool) async {
     for _ in 0..<20_000 {
       if condition(await xds.metrics()) { return }
     }

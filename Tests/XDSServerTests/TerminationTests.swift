@@ -94,6 +94,8 @@ import XDSSnapshot
       try await stream.sync()
       try await server.acknowledged(world.number, "p")
       stream.close()
+      // Else it may be sent what is published next, and then may have either.
+      await server.until { $0.streams[variant] == 0 }
       Self.set("a", [.healthy], in: &world)
       server.xds.publish(world.generation())
       let clock = ManualClock()
@@ -107,6 +109,28 @@ import XDSSnapshot
       try await again.sync()
       #expect(try await server.xds.termination(of: Self.second, within: Self.long).isSafe)
       again.close()
+    }
+  }
+
+  /// What it was sent and has not answered it may have taken, or not.
+  @Test(arguments: XDSProtocol.allCases)
+  func whoLeavesWithoutAnAnswerMayPickAnything(_ variant: XDSProtocol) async throws {
+    try await withServer { server in
+      var world = SocketTests.world()
+      Self.set("a", [.healthy, .healthy], in: &world)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant, node: NodeIdentity(id: "p"))
+      try await stream.sync()
+      try await server.acknowledged(world.number, "p")
+      Self.set("a", [.healthy], in: &world)
+      server.xds.publish(world.generation())
+      _ = try await stream.next()
+      stream.close()
+      await server.until { $0.streams[variant] == 0 }
+      let late = await server.xds.termination(of: Self.second)
+      #expect(!late.isSafe && late.served.isEmpty && late.total == 1)
+      #expect(late.holders.map(\.nodeID) == ["p"] && late.holders.map(\.resources) == [[]])
+      #expect(late.holders.first?.disconnectedFor != nil)
     }
   }
 

@@ -1,0 +1,119 @@
+internal import Synchronization
+
+/// What the streams from one address make the process hold: the names that they subscribe to, and the responses that they have
+/// not answered.
+///
+/// Each set of names and each message counts once, however many of the address's streams have it; and it counts for each
+/// address that has it, so nobody pays for what others keep. Names and responses have as much room each: who subscribes to
+/// too much is refused, and those beside it go on being told.
+final class ClientShare: Sendable {
+  /// What has fewer bytes does not count: a stream has at most six of these, which is no more than it takes itself.
+  static let negligible = 2 << 10
+
+  private struct Holdings {
+    /// How many streams have an object.
+    var counts: [ObjectIdentifier: Int] = [:]
+    var byteCount = 0
+
+    mutating func hold(_ id: ObjectIdentifier, _ byteCount: Int, limit: Int) -> Bool {
+      if let count = counts[id] {
+        counts[id] = count + 1
+        return true
+      }
+      // The last one may be larger than what is left: a single response may be larger than any limit.
+      guard self.byteCount < limit else { return false }
+      counts[id] = 1
+      self.byteCount += byteCount
+      return true
+    }
+
+    mutating func release(_ id: ObjectIdentifier, _ byteCount: Int) {
+      guard let count = counts[id] else { return }
+      if count > 1 {
+        counts[id] = count - 1
+      } else {
+        counts[id] = nil
+        self.byteCount -= byteCount
+      }
+    }
+  }
+
+  private struct State {
+    var names = Holdings()
+    var messages = Holdings()
+  }
+
+  private let limit: Int
+  private let state = Mutex(State())
+
+  /// - Parameter limit: bytes of names, and bytes of responses.
+  init(limit: Int) { self.limit = limit }
+
+  /// Bytes of names and of responses.
+  var byteCounts: (names: Int, messages: Int) { state.withLock { ($0.names.byteCount, $0.messages.byteCount) } }
+
+  /// A stream subscribes to these names from now on. False if there is no room for them: then they are not held. O(1).
+  func hold(_ names: NameSet) -> Bool {
+    names.byteCount < Self.negligible
+      || state.withLock { $0.names.hold(ObjectIdentifier(names), names.byteCount, limit: limit) }
+  }
+
+  func release(_ names: NameSet) {
+    guard names.byteCount >= Self.negligible else { return }
+    state.withLock { $0.names.release(ObjectIdentifier(names), names.byteCount) }
+  }
+
+  /// A stream is sent this message, and has not answered it. False if there is no room for it: then it is not held. O(1).
+  func hold(_ message: EncodedMessage) -> Bool {
+    let byteCount = message.buffer.readableBytes
+    return byteCount < Self.negligible
+      || state.withLock { $0.messages.hold(ObjectIdentifier(message), byteCount, limit: limit) }
+  }
+
+  func release(_ message: EncodedMessage) {
+    let byteCount = message.buffer.readableBytes
+    guard byteCount >= Self.negligible else { return }
+    state.withLock { $0.messages.release(ObjectIdentifier(message), byteCount) }
+  }
+}
+
+/// The shares of all addresses that have streams.
+final class ClientShares: Sendable {
+  private struct Entry {
+    weak var share: ClientShare?
+  }
+
+  private struct State {
+    var entries: [[UInt8]: Entry] = [:]
+    var sweepAt = 256
+  }
+
+  private let limit: Int
+  private let state = Mutex(State())
+
+  init(limit: Int) { self.limit = limit }
+
+  /// The share of an address (`GRPCCall.clientNetwork`). All clients of Unix sockets have one together.
+  func share(of network: [UInt8]?) -> ClientShare {
+    state.withLock { state in
+      let network = network ?? []
+      if let known = state.entries[network]?.share { return known }
+      if state.entries.count >= state.sweepAt {
+        state.entries = state.entries.filter { $0.value.share != nil }
+        state.sweepAt = max(256, state.entries.count * 2)
+      }
+      let share = ClientShare(limit: limit)
+      state.entries[network] = Entry(share: share)
+      return share
+    }
+  }
+
+  /// Addresses that are remembered.
+  var count: Int { state.withLock { $0.entries.count } }
+
+  /// Bytes held by the address that holds most of one kind. O(addresses).
+  var largest: Int {
+    let shares = state.withLock { $0.entries.values.compactMap(\.share) }
+    return shares.reduce(0) { max($0, $1.byteCounts.names, $1.byteCounts.messages) }
+  }
+}
