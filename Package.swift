@@ -130,7 +130,8 @@ let package = Package(
     program(
       "WeirCommand",
       [
-        "Weir", "AdminServer", "EnvoyBootstrap", "TrafficModel", "TransportSecurity", logging,
+        "Weir", "AdminServer", "EnvoyBootstrap", "ReleaseControl", "TrafficModel", "TransportSecurity", "XDSServer",
+        logging,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
@@ -221,7 +222,7 @@ let package = Package(
     tests(
       of: "WeirCommand",
       [
-        "Weir", "AdminServer", "EnvoyBootstrap", "Telemetry", "TrafficModel", logging,
+        "Weir", "AdminServer", "EnvoyBootstrap", "ReleaseControl", "Telemetry", "TrafficModel", "XDSServer", logging,
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
     tests(
