@@ -9,6 +9,8 @@ public struct ControlPlaneConfiguration: Sendable {
   public var listeners: [XDSListener]
   /// Where the admin HTTP server listens; nil for none.
   public var admin: (host: String, port: Int)?
+  /// The file of the token that writes over admin HTTP need (releases); nil lets everybody write who reaches the server.
+  public var adminToken: String?
   /// The directory that keeps the admitted set across restarts; nil keeps nothing.
   public var state: String?
   /// The suffix of services' names.

@@ -32,6 +32,13 @@ struct ServeCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "A file with the token that starting and moving releases over HTTP needs; read again when it changes.",
+      valueName: "file"),
+    completion: .file(), transform: FlagValue.nonEmpty)
+  var adminTokenFile: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Keeps what was last admitted of each object, so that a restart serves it while a manifest is broken.",
       valueName: "dir"),
     completion: .directory, transform: FlagValue.nonEmpty)
@@ -67,7 +74,8 @@ struct ServeCommand: AsyncParsableCommand {
 
   func options(descriptors: Int) -> ServeOptions {
     ServeOptions(
-      manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
+      manifests: manifests, listen: listen.addresses, admin: admin, adminToken: adminTokenFile, state: state,
+      logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
       loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
       drainTime: drainTime)

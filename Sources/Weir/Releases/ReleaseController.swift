@@ -81,7 +81,8 @@ actor ReleaseController {
   // MARK: Moving a release
 
   func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
-    try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
+    try request.validate()
+    return try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
   }
 
   private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
