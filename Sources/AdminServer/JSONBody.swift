@@ -10,7 +10,6 @@ struct JSONBody {
   static let tooLarge = "a body has at most \(largest >> 10) KiB"
 
   private let data: Data
-  private let schema: String
 
   /// - Parameters:
   ///   - schema: its name in the document.
@@ -34,8 +33,13 @@ struct JSONBody {
     if type == nil, bytes.readableBytes > 0 {
       throw AdminError(.unsupportedMediaType, "a body needs Content-Type: application/json")
     }
-    data = isOptional && bytes.readableBytes == 0 ? Data("{}".utf8) : Data(bytes.readableBytesView)
-    self.schema = schema
+    try self.init(
+      isOptional && bytes.readableBytes == 0 ? Data("{}".utf8) : Data(bytes.readableBytesView), schema: schema)
+  }
+
+  /// - Throws: `AdminError` with `badRequest`, which names the field.
+  init(_ data: Data, schema: String) throws {
+    self.data = data
     let value: JSONValue
     do {
       value = try JSONDecoder().decode(JSONValue.self, from: data)

@@ -19,6 +19,13 @@ enum Composition {
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
   }
 
+  /// The releases of a running `weir serve`.
+  ///
+  /// - Throws: `CommandFailure` if there is no token where one is to be read.
+  static func releases(of options: ServerOptions) throws -> any ReleaseBackend {
+    try RemoteReleases.server("http://\(options.server)", token: options.token(), timeout: options.timeout)
+  }
+
   /// Everything that is wrong with the manifests of the directories, as the gate sees it.
   @Sendable static func check(_ directories: [String]) async throws -> [Problem] {
     ControlPlane.check(directories: directories)

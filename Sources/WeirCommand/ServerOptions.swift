@@ -20,6 +20,12 @@ struct ServerOptions: ParsableArguments {
     transform: FlagValue.positiveSeconds)
   var timeout: Duration = .seconds(5)
 
+  @Option(
+    help: ArgumentHelp(
+      "A file with the token that the server wants for changes, if it has an --admin-token-file.", valueName: "file"),
+    completion: .file(), transform: FlagValue.nonEmpty)
+  var tokenFile: String?
+
   @Flag(help: "Print JSON, as the HTTP API gives it.")
   var json = false
 
@@ -33,6 +39,16 @@ struct ServerOptions: ParsableArguments {
       return try await question(AdminClient(host: server.host, port: server.port, timeout: wait + timeout))
     } catch let error as AdminError where error.code == .unreachable {
       throw CommandFailure(Self.unreachable(error.message))
+    }
+  }
+
+  /// - Throws: `CommandFailure` if the file cannot be read.
+  func token() throws -> String? {
+    guard let tokenFile else { return nil }
+    do {
+      return try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    } catch {
+      throw CommandFailure("--token-file: \(tokenFile) cannot be read: \(error.localizedDescription)")
     }
   }
 
