@@ -121,7 +121,8 @@ let package = Package(
     library(
       "Weir",
       [
-        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer",
+        "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
+        "XDSServer",
         "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
         .product(name: "AsyncHTTPClient", package: "async-http-client"), nio("NIOCore"), nio("NIOPosix"), logging,
@@ -146,6 +147,7 @@ let package = Package(
     // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
     library(
       "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
+    program("ReleaseDemo", path: "examples/ReleaseDemo", ["EnvoyBootstrap", "EnvoyHarness", "Weir", logging]),
     program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
     program(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
@@ -228,9 +230,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "AdminServer", "TrafficModel", "ReleaseControl", "ReleaseStores", "XDSSnapshot", "XDSServer", "GRPCTransport",
-        "EnvoyAPI",
-        "ManifestSource",
+        "AdminServer", "TrafficModel", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
+        "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource",
         "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
@@ -239,6 +240,7 @@ let package = Package(
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
     tests(of: "WeirBenchmarks", ["EnvoyHarness"]),
+    tests(of: "ReleaseDemo", ["EnvoyHarness"]),
     tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "HTTP2ConformanceTests",

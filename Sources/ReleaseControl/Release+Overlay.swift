@@ -42,13 +42,14 @@ extension Release {
     let isDecided = state == .rolledBack || state == .succeeded || state == .keepingWarm
     return ReleaseOverlay(
       port: spec.port, stable: stable, candidate: candidate, weight: weight,
-      rules: isDecided || !withCandidate || weight == .all ? [] : spec.rules,
+      rules: isDecided || !hasBegun || !withCandidate || weight == .all ? [] : spec.rules,
       mirror: withCandidate ? mirror : .none, stickiness: isDecided ? nil : spec.stickiness)
   }
 
   /// The host that leads to the candidate alone, while there is something to preview.
   public var previewHost: String? {
-    switch state {
+    guard hasBegun else { return nil }
+    return switch state {
     case .running, .awaitingApproval, .manual, .paused, .frozen: spec.previewHost
     default: nil
     }

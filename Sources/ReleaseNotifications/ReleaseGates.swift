@@ -68,12 +68,14 @@ public struct WebhookRoster: Sendable {
 
   /// One notification for each webhook that is told of this event, to be committed together with the change.
   ///
-  /// Gates that are asked are not told; `post-rollout` is told only of a release's end.
+  /// Gates that are asked are not told; `post-rollout` is told only of a release's end. That a change is live everywhere
+  /// follows each change, and is told only to those who ask for it by name.
   ///
   /// - Parameter statement: which of the commit's statements says the same.
   public func notifications(of event: ReleaseEvent, statement: Int? = nil) -> [OutboxDraft] {
     let told = webhooks.filter { webhook in
-      guard webhook.events.isEmpty || webhook.events.contains(event.action) else { return false }
+      let isNamed = webhook.events.contains(event.action)
+      guard isNamed || webhook.events.isEmpty && event.action != LedgerStatement.liveEverywhere else { return false }
       switch webhook.gate {
       case nil, .event: return true
       case .postRollout: return event.isEnd

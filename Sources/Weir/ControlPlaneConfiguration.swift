@@ -1,4 +1,5 @@
 public import NIOCore
+internal import ReleaseStores
 public import TransportSecurity
 
 /// How a control plane is set up.
@@ -11,8 +12,12 @@ public struct ControlPlaneConfiguration: Sendable {
   public var admin: (host: String, port: Int)?
   /// The file of the token that writes over admin HTTP need (releases); nil lets everybody write who reaches the server.
   public var adminToken: String?
-  /// The directory that keeps the admitted set across restarts; nil keeps nothing.
+  /// The directory that keeps the admitted set, and releases, across restarts; nil keeps nothing.
   public var state: String?
+  /// The directory that keeps releases and their ledger; nil for `state`. The user's own is ``stateOfUser``.
+  public var releaseState: String?
+  /// Who is told of releases and who is asked; nobody by default.
+  public var webhooks = WebhooksConfiguration()
   /// The suffix of services' names.
   public var clusterDomain: String
   /// Threads that proxies' connections are spread over; by default one a core.
@@ -45,6 +50,9 @@ public struct ControlPlaneConfiguration: Sendable {
     /// For a proxy that starts while there are so many hosts, or more; one that comes back keeps the form that it has.
     case automatic(threshold: Int = 200)
   }
+
+  /// `$XDG_STATE_HOME/weir`, or `~/.local/state/weir`; nil if there is no home directory. It is not made by this.
+  public static var stateOfUser: String? { StateDirectory.ofUser() }
 
   public init(
     manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],

@@ -5,6 +5,8 @@ public struct ControlPlaneError: Error, CustomStringConvertible {
     case cannotListen
     /// A certificate, a key or a client CA is missing, broken or out of date; the cause is a `CertificateError`.
     case unusableCertificate
+    /// The file of webhooks cannot be read, or something in it is wrong.
+    case unusableWebhooks
   }
 
   public var code: Code

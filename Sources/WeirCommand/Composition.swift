@@ -12,6 +12,8 @@ enum Composition {
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
     configuration.adminToken = options.adminToken
+    configuration.releaseState = options.releaseState
+    configuration.webhooks = options.webhooks
     configuration.changes = options.changes
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom

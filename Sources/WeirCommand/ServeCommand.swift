@@ -3,6 +3,7 @@ import EnvoyBootstrap
 import Foundation
 import Logging
 import UnixSignals
+import Weir
 
 /// `weir serve`: the control plane itself.
 struct ServeCommand: AsyncParsableCommand {
@@ -37,12 +38,11 @@ struct ServeCommand: AsyncParsableCommand {
     completion: .file(), transform: FlagValue.nonEmpty)
   var adminTokenFile: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Keeps what was last admitted of each object, so that a restart serves it while a manifest is broken.",
-      valueName: "dir"),
-    completion: .directory, transform: FlagValue.nonEmpty)
-  var state: String?
+  @OptionGroup(title: "State")
+  var state: StateOptions
+
+  @OptionGroup(title: "Webhooks")
+  var webhooks: WebhookOptions
 
   @Option(
     help: ArgumentHelp(
@@ -67,15 +67,14 @@ struct ServeCommand: AsyncParsableCommand {
   func validate() throws {
     guard !manifests.isEmpty else { throw ValidationError("--manifests: name at least one directory") }
     try requireDirectories(manifests, named: "--manifests")
-    if let state, FileManager.default.fileExists(atPath: state) {
-      try requireDirectories([state], named: "--state")
-    }
   }
 
-  func options(descriptors: Int) -> ServeOptions {
+  func options(
+    descriptors: Int, stateOfUser: String? = ControlPlaneConfiguration.stateOfUser
+  ) throws -> ServeOptions {
     ServeOptions(
-      manifests: manifests, listen: listen.addresses, admin: admin, adminToken: adminTokenFile, state: state,
-      logLevel: logLevel,
+      manifests: manifests, listen: listen.addresses, admin: admin, adminToken: adminTokenFile, state: state.state,
+      releaseState: try state.releases(ofUser: stateOfUser), webhooks: try webhooks.configuration(), logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
       loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
       drainTime: drainTime)
@@ -87,7 +86,7 @@ struct ServeCommand: AsyncParsableCommand {
     LoggingSystem.bootstrap { [logLevel] label in LogfmtHandler(label: label, logLevel: logLevel) }
     let logger = Logger(label: "weir")
     let descriptors = DescriptorLimit.raise(logger)
-    let options = options(descriptors: descriptors)
+    let options = try options(descriptors: descriptors)
     if options.limits.connections > LimitOptions.connections(descriptors: descriptors) {
       logger.warning(
         "More connections are allowed than there are file descriptors for",

@@ -12,6 +12,9 @@ struct ServeOptions: Sendable, Hashable {
   var adminToken: String?
   /// Where admitted objects outlive a restart; nil keeps them in memory only.
   var state: String?
+  /// Where releases and their ledger do; nil keeps them in memory only.
+  var releaseState: String?
+  var webhooks = WebhooksConfiguration()
   var logLevel: Logger.Level
   /// What clients may ask for.
   var limits = Limits()

@@ -27,7 +27,7 @@ struct ReleaseBench {
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
-    time: ManualTime = ManualTime()
+    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -45,7 +45,8 @@ struct ReleaseBench {
       logger: logger)
     let controller = ReleaseController(
       pipeline: pipeline, store: store, kept: kept, server: server,
-      clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local", logger: logger)
+      clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local", logger: logger,
+      webhooks: webhooks, remembered: remembered)
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
     await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))

@@ -5,7 +5,7 @@ internal import TrafficModel
 extension Release: Codable {
   private enum Key: String, CodingKey {
     case id, spec, namespace, name, stable, candidate, baseline, revision, state, step, weight, mirror, target, liveAt,
-      reason
+      reason, failedChecks
     case startedAt, changedAt
   }
 
@@ -39,6 +39,7 @@ extension Release: Codable {
     mirror = try container.decode(Weight.self, forKey: .mirror)
     target = try container.decodeIfPresent(Weight.self, forKey: .target)
     liveAt = try container.decodeIfPresent(Date.self, forKey: .liveAt)
+    failedChecks = try container.decodeIfPresent([String: Int].self, forKey: .failedChecks) ?? [:]
     changedAt = try container.decode(Date.self, forKey: .changedAt)
   }
 
@@ -59,6 +60,7 @@ extension Release: Codable {
     try container.encodeIfPresent(target, forKey: .target)
     try container.encodeIfPresent(liveAt, forKey: .liveAt)
     try container.encode(reason, forKey: .reason)
+    if !failedChecks.isEmpty { try container.encode(failedChecks, forKey: .failedChecks) }
     try container.encode(startedAt, forKey: .startedAt)
     try container.encode(changedAt, forKey: .changedAt)
   }

@@ -18,8 +18,10 @@ extension ReleaseController: ReleaseBackend {
   }
 
   func history(of id: String) async throws -> [LedgerLine] {
-    _ = try find(id)
-    return try await ledger(after: 0, limit: .max, of: id)
+    // The ledger knows also releases that are forgotten.
+    let lines = try await ledger(after: 0, limit: .max, of: id)
+    if lines.isEmpty { _ = try find(id) }
+    return lines
   }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {

@@ -20,9 +20,10 @@ extension ReleaseController {
   /// Nothing moves by itself any longer, and nobody waits for a proxy.
   func stop() async {
     isRunning = false
-    let ending = drivers.values
+    let ending = Array(drivers.values) + gateWatches.values
     for driver in ending { driver.cancel() }
     drivers = [:]
+    gateWatches = [:]
     for driver in ending { await driver.value }
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
@@ -30,6 +31,7 @@ extension ReleaseController {
 
   /// Waits for whatever comes next for a release, in place of what was waited for.
   func drive(_ id: String) {
+    watchGates(id)
     drivers.removeValue(forKey: id)?.cancel()
     guard isRunning, let release = releases[id], release.liveAt == nil || release.dueAt != nil else { return }
     drivers[id] = Task {
@@ -58,27 +60,50 @@ extension ReleaseController {
     guard let due = release.dueAt else { return }
     let left = due.timeIntervalSince(clock.now())
     if left >= 0.001 { try await clock.sleep(.milliseconds(Int64((left * 1000).rounded()))) }
-    try await advance(id, revision)
+    while let pause = try await advance(id, revision) { try await clock.sleep(pause) }
   }
 
-  private func advance(_ id: String, _ revision: UInt64) async throws {
-    guard var outcome = releases[id], outcome.revision == revision else { return }
+  /// Takes the next step, if endpoints and gates let it.
+  ///
+  /// - Returns: how long until it is to be tried again; nil if that is not known, or not needed.
+  private func advance(_ id: String, _ revision: UInt64) async throws -> Duration? {
+    guard var outcome = releases[id], outcome.revision == revision else { return nil }
     let release = outcome
-    guard (try? outcome.take(.advance, at: now)) == true else { return }
+    guard (try? outcome.take(.advance, at: now)) == true else { return nil }
+    var gates = webhooks?.gates(from: release, to: outcome) ?? []
     while true {
       let seen = notices[release.service, default: 0]
       let shortfall = release.shortfall(for: outcome.weight, await pipeline.capacity(of: release))
-      guard let shortfall, outcome.weight > .none else { return try await note(.advance, id, revision, "") }
-      // Endpoints that changed while they were counted are counted again; the next notice comes back here.
-      guard notices[release.service, default: 0] == seen else { continue }
-      guard releases[id]?.revision == revision else { return }
-      waits[id] = "\(shortfall)"
-      return await tell(release)
+      if let shortfall, outcome.weight > .none {
+        // Endpoints that changed while they were counted are counted again; the next notice comes back here.
+        guard notices[release.service, default: 0] == seen else { continue }
+        guard releases[id]?.revision == revision else { return nil }
+        short.insert(id)
+        await wait(for: "\(shortfall)", release)
+        return nil
+      }
+      guard !gates.isEmpty else {
+        try await note(.advance, id, revision, "")
+        return nil
+      }
+      if let obstacle = try await obstacle(gates, id) {
+        guard releases[id]?.revision == revision else { return nil }
+        await wait(for: obstacle, release)
+        return webhooks?.interval
+      }
+      // Answers take their time: endpoints are counted again.
+      gates = []
     }
   }
 
+  private func wait(for what: String, _ release: Release) async {
+    guard waits[release.id] != what else { return }
+    waits[release.id] = what
+    await tell(release)
+  }
+
   /// An event of a release's own, unless somebody has moved it meanwhile.
-  private func note(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
+  func note(_ event: ReleaseEvent, _ id: String, _ revision: UInt64, _ reason: String) async throws {
     guard let known = releases[id] else { return }
     try await alone(on: known.service) { try await $0.noteAlone(event, id, revision, reason) }
   }
@@ -101,8 +126,9 @@ extension ReleaseController {
       guard let release = releases[id] else { continue }
       await keep(event, id, release.revision, reason)
     }
-    for id in order where waits[id] != nil && releases[id]?.service == notice.service {
+    for id in order where short.contains(id) && releases[id]?.service == notice.service {
       waits[id] = nil
+      short.remove(id)
       drive(id)
     }
   }

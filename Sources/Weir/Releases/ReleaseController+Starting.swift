@@ -57,8 +57,10 @@ extension ReleaseController {
         && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
     }.sorted { $0.id < $1.id }
     for other in others { try checkSuccession(spec, after: other) }
-    let number = releases.values.filter { $0.service == service }.count + 1
-    let id = "\(service.name).\(service.namespace)-\(number)"
+    let stem = "\(service.name).\(service.namespace)-"
+    // The last one of a service is never forgotten, so no number comes again.
+    let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()
+    let id = stem + "\((last ?? 0) + 1)"
     func release(holds: Bool) -> Release {
       Release(
         id: id, spec: spec, service: service, stable: ground.stable, candidate: ground.candidate,
@@ -81,7 +83,7 @@ extension ReleaseController {
     if ground.capacity.stable == 0 {
       throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
-    return (started, others)
+    return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
   }
 
   /// A release takes the place of one that is over, if it starts where that one has left the service.

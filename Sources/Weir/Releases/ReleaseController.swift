@@ -18,6 +18,10 @@ actor ReleaseController {
   let clock: ReleaseClock
   let clusterDomain: String
   let logger: Logger
+  /// Nil if there are none.
+  let webhooks: ReleaseWebhooks?
+  /// How many releases are remembered that shape nothing any longer; of each service the last one is, besides.
+  let remembered: Int
 
   var releases: [String: Release] = [:]
   /// By the time when they were started.
@@ -27,9 +31,13 @@ actor ReleaseController {
   var unsaid: [String: Unsaid] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
+  /// Those of these that wait for endpoints.
+  var short: Set<String> = []
   /// How many notices about each service have come.
   var notices: [NamespacedName: Int] = [:]
   var drivers: [String: Task<Void, Never>] = [:]
+  /// What is asked again and again of releases that are under way.
+  var gateWatches: [String: Task<Void, Never>] = [:]
   var watchers: [String: [UUID: AsyncThrowingStream<ReleaseStatus, any Error>.Continuation]] = [:]
   private var busy: Set<NamespacedName> = []
   private var queues: [NamespacedName: [CheckedContinuation<Void, Never>]] = [:]
@@ -37,7 +45,7 @@ actor ReleaseController {
 
   init(
     pipeline: Pipeline, store: any ReleaseStore, kept: Kept, server: XDSServer, clock: ReleaseClock,
-    clusterDomain: String, logger: Logger
+    clusterDomain: String, logger: Logger, webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
   ) {
     self.pipeline = pipeline
     self.store = store
@@ -45,6 +53,8 @@ actor ReleaseController {
     self.clock = clock
     self.clusterDomain = clusterDomain
     self.logger = logger
+    self.webhooks = webhooks
+    self.remembered = remembered
     revisions = kept.revisions
     for release in kept.releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
       self.releases[release.id] = release
@@ -82,11 +92,13 @@ actor ReleaseController {
 
   func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try request.validate()
+    // Before it is alone with the service: the way back does not wait for an answer.
+    try await askGates(of: event, on: id, request)
     return try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
   }
 
   private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
-    let fingerprint = "\(id) \(event)"
+    let fingerprint = fingerprint(event, on: id)
     if let answer = try await replay(request, fingerprint) { return answer }
     var release = try find(id)
     try checkRevision(request, release)
@@ -98,6 +110,8 @@ actor ReleaseController {
     try await commit([(release, before.weight)], action: event.kind.rawValue, request, fingerprint)
     return await status(of: release)
   }
+
+  func fingerprint(_ event: ReleaseEvent, on id: String) -> String { "\(id) \(event)" }
 
   /// Keeps releases as they are now, has them served, and lets them go on from there.
   ///
@@ -111,6 +125,7 @@ actor ReleaseController {
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
       waits[release.id] = nil
+      short.remove(release.id)
     }
     let generation = await pipeline.serve(changed.map(\.release))
     for (release, _) in changed {
