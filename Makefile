@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test unit-test random-edit-test end-to-end-test build-tests fuzz asan tsan bench hostile format lint protos clean
+.PHONY: help install run demo test unit-test random-edit-test end-to-end-test build-tests fuzz asan tsan bench hostile format lint protos completions clean
 
 # Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
 STRICT := WEIR_STRICT=1
@@ -84,6 +84,15 @@ lint: ## the formatter's rules, as errors
 protos: install ## generates Sources/CWeirProtos from protos/
 	@echo "protos: generating C from protos/"
 	@scripts/generate-protos
+
+completions: ## shell completions for weir in .build/completions: bash, zsh, fish
+	@echo "completions: building weir for release"
+	@swift build -c release --product weir
+	@mkdir -p .build/completions
+	@.build/release/weir completions bash > .build/completions/weir.bash
+	@.build/release/weir completions zsh > .build/completions/_weir
+	@.build/release/weir completions fish > .build/completions/weir.fish
+	@echo "completions: see \`weir completions --help\` for where each belongs"
 
 clean: ## removes what was built; .venv stays
 	@echo "clean: removing .build"

@@ -128,3 +128,16 @@ public struct ConvergenceReport: Codable, Sendable, Hashable {
     }
   }
 }
+
+extension ConvergenceReport.Proxy {
+  /// Why it is not live there: what it lacks, and what it refuses, in its own words and with the objects that caused it.
+  public var explanation: [String] {
+    reasons
+      + refusals.map { refusal in
+        let parts = refusal.parts.isEmpty ? "" : " (\(refusal.parts.joined(separator: ", ")))"
+        let objects = refusal.objects.map { "\($0.kind) \($0.name) in \($0.place)" }.joined(separator: ", ")
+        return "NACK \(refusal.type.rawValue) \(refusal.resource)\(parts): \(refusal.reason)"
+          + (objects.isEmpty ? "" : "; made of \(objects)")
+      }
+  }
+}

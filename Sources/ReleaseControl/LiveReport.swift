@@ -37,17 +37,25 @@ public struct LiveReport: Sendable, Hashable, Codable {
   }
 }
 
+extension LiveReport {
+  /// `generation 12 is not live: 2 of 3 proxies`
+  public var headline: String {
+    Self.headline(generation: generation, isLive: isLive, live: live, total: total)
+  }
+
+  public static func headline(generation: UInt64, isLive: Bool, live: Int, total: Int) -> String {
+    "generation \(generation) is \(isLive ? "live" : "not live"): \(live) of \(total) "
+      + "\(total == 1 ? "proxy" : "proxies")"
+  }
+}
+
 extension LiveReport: CustomStringConvertible {
-  /// `generation 12 is live on 2 of 3 proxies; sidecar-3: sent (a response of type route is not answered)`
+  /// `generation 12 is not live: 2 of 3 proxies; sidecar-3: sent (route: the response of generation 12 is not answered)`
   public var description: String {
-    let text = "generation \(generation) is live on \(live) of \(total) \(total == 1 ? "proxy" : "proxies")"
-    return laggards.isEmpty
-      ? text
-      : text + "; "
-        + laggards.map {
-          "\($0.node): \($0.state)" + ($0.reasons.isEmpty ? "" : " (\($0.reasons.joined(separator: "; ")))")
-        }
-        .joined(separator: "; ")
+    ([headline]
+      + laggards.map {
+        "\($0.node): \($0.state)" + ($0.reasons.isEmpty ? "" : " (\($0.reasons.joined(separator: "; ")))")
+      }).joined(separator: "; ")
   }
 }
 

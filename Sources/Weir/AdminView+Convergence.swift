@@ -33,30 +33,12 @@ extension AdminView {
   }
 
   private func report(_ answer: Convergence, _ scope: ProxyScope) async -> ConvergenceReport {
-    let origins = await pipeline.origins(of: Array(Set(answer.proxies.flatMap(\.refusals))))
-    let refusals = Array(Set(answer.proxies.flatMap(\.refusals)))
-    let objects = Dictionary(zip(refusals, origins)) { first, _ in first }
+    let objects = await pipeline.objects(of: answer)
     let now = Date()
     return ConvergenceReport(
       generation: answer.generation, newestGeneration: xds.generation?.number ?? 0, scope: scope.description,
       live: answer.isLive, total: answer.total, liveCount: answer.live,
-      proxies: answer.proxies.map { proxy in
-        .init(
-          nodeID: proxy.nodeID, namespace: proxy.proxyClass.namespace,
-          protocol: proxy.variant == .delta ? .delta : .sotw, type: proxy.onlyType?.kind,
-          remoteAddress: proxy.remoteAddress, state: proxy.state.rawValue,
-          confirmedGeneration: proxy.confirmedGeneration, reasons: proxy.obstacles.map(\.words),
-          refusals: proxy.refusals.map { refusal in
-            .init(
-              type: refusal.type.kind, resource: refusal.resource, parts: refusal.parts, reason: refusal.reason,
-              generation: refusal.generation,
-              objects: (objects[refusal] ?? []).map {
-                .init(
-                  kind: $0.key.kind.rawValue, name: $0.key.id.description,
-                  place: "\($0.location.file):\($0.location.line)")
-              })
-          }, disconnectedSince: proxy.disconnectedFor.map { now.addingTimeInterval(-($0 / .seconds(1))) })
-      })
+      proxies: answer.proxies.map { .init($0, objects: objects, now: now) })
   }
 
   func termination(_ request: TerminationRequest) async throws -> TerminationReport {
@@ -98,21 +80,5 @@ extension EndpointSearch {
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
     self.init(address: String(host), port: port)
-  }
-}
-
-extension ConvergenceObstacle {
-  fileprivate var words: String {
-    switch self {
-    case .unconfigured: "has not been sent this generation yet"
-    case .unasked(.cluster): "has not asked for the clusters that its routes name"
-    case .unasked(let type): "has come back and has not asked for \(type.kind.rawValue) yet: it may follow what it had"
-    case .unsent(let type): "\(type.kind.rawValue): not sent yet"
-    case .unanswered(let type, let generation):
-      "\(type.kind.rawValue): the response of generation \(generation) is not answered"
-    case .held(let type, let item):
-      "\(type.kind.rawValue) \(item.part.map { "\(item.resource) \($0)" } ?? item.resource): \(item.reason.text)"
-    case .cold(let cluster): "cluster \(cluster) is accepted, and its endpoints are not yet"
-    }
   }
 }

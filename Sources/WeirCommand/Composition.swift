@@ -11,6 +11,7 @@ enum Composition {
     var configuration = ControlPlaneConfiguration(
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
+    configuration.adminToken = options.adminToken
     configuration.releaseState = options.releaseState
     configuration.webhooks = options.webhooks
     configuration.changes = options.changes
@@ -18,6 +19,13 @@ enum Composition {
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
     configuration.fetchesClusters = options.fetchesClusters
     return Served(plane: try await ControlPlane.start(configuration, logger: logger))
+  }
+
+  /// The releases of a running `weir serve`.
+  ///
+  /// - Throws: `CommandFailure` if there is no token where one is to be read.
+  static func releases(of options: ServerOptions) throws -> any ReleaseBackend {
+    try RemoteReleases.server("http://\(options.server)", token: options.token(), timeout: options.timeout)
   }
 
   /// Everything that is wrong with the manifests of the directories, as the gate sees it.

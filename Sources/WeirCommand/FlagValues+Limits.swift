@@ -36,20 +36,11 @@ extension FlagValue {
     throw ValidationError("a size is a whole number of bytes, or of KiB, MiB or GiB, such as 16MiB")
   }
 
-  private static let times: [(String, Duration)] = [
-    ("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .seconds(60)), ("h", .seconds(3600)), ("", .seconds(1)),
-  ]
-
-  /// A time above zero and up to a day: a whole number with ms, s, m or h, or of seconds.
+  /// A `duration` above zero and up to a day.
   @Sendable static func time(_ text: String) throws -> Duration {
-    for (unit, factor) in times where text.hasSuffix(unit) {
-      guard let count = wholeNumber(text.dropLast(unit.count)) else { continue }
-      guard (1...86_400_000).contains(count), factor * count <= .seconds(86_400) else {
-        throw ValidationError("it is above 0 and at most 24h")
-      }
-      return factor * count
-    }
-    throw ValidationError("a time is a whole number with ms, s, m or h, such as 30s")
+    let time = try duration(text)
+    guard time > .zero, time <= .seconds(86_400) else { throw ValidationError("it is above 0 and at most 24h") }
+    return time
   }
 
   /// Digits alone: `Int` would take a sign.

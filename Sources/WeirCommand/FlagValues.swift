@@ -1,6 +1,7 @@
 import ArgumentParser
 import EnvoyBootstrap
 import Foundation
+import XDSServer
 
 struct Label: Sendable, Hashable {
   var key: String
@@ -102,14 +103,37 @@ enum FlagValue {
     return .seconds(seconds)
   }
 
-  /// `5`, `5s` or `500ms`; at most ten minutes, which is what the admin server waits.
-  @Sendable static func wait(_ text: String) throws -> Duration {
-    let (digits, unit) =
-      text.hasSuffix("ms") ? (text.dropLast(2), 0.001) : text.hasSuffix("s") ? (text.dropLast(), 1) : (text[...], 1)
-    guard let value = Double(digits), (0...600).contains(value * unit) else {
-      throw ValidationError("a time is 5, 5s or 500ms, and at most 600s")
+  /// `5`, `5s`, `500ms`, `10m`, `2h` or `1d`; at most a year.
+  @Sendable static func duration(_ text: String) throws -> Duration {
+    let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
+    let (name, unit) = units.first { text.hasSuffix($0.0) } ?? ("", 1)
+    let digits = text.dropLast(name.count)
+    guard let value = decimal(digits), value * unit <= 366 * 86_400 else {
+      throw ValidationError("a time is a number with ms, s, m, h or d, such as 30s or 500ms")
     }
-    return .seconds(value * unit)
+    return .milliseconds((value * unit * 1000).rounded(.up))
+  }
+
+  /// A `duration` of at most ten minutes, which is what the admin server waits.
+  @Sendable static func wait(_ text: String) throws -> Duration {
+    let time = try duration(text)
+    guard time <= .seconds(600) else { throw ValidationError("it waits at most 10m") }
+    return time
+  }
+
+  /// Digits, with a point between them if any; nothing else that `Double` reads.
+  static func decimal(_ text: some StringProtocol) -> Double? {
+    guard text.utf8.allSatisfy({ $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+    else { return nil }
+    return Double(text)
+  }
+
+  @Sendable static func scope(_ text: String) throws -> ProxyScope {
+    guard let scope = ProxyScope(text) else {
+      throw ValidationError(
+        "proxies are all, node:ID, nodes:PATTERN, namespace:NAME or class:KIND/NAMESPACE/HOST:PORT")
+    }
+    return scope
   }
 
   @Sendable static func positiveSeconds(_ text: String) throws -> Duration {

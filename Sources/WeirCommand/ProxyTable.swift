@@ -22,7 +22,7 @@ struct ProxyTable {
   private func lines(of proxy: ProxyReport) -> [TextTable.Line] {
     var who = [
       proxy.nodeID, proxy.namespace, proxy.protocol.rawValue, proxy.remoteAddress,
-      Self.age(now.timeIntervalSince(proxy.connectedSince)),
+      TimeText.interval(now.timeIntervalSince(proxy.connectedSince)),
     ].map(TextTable.printable)
     var lines: [TextTable.Line] = []
     for type in proxy.types {
@@ -60,13 +60,5 @@ struct ProxyTable {
   /// Versions are hashes: their beginning is enough to compare by eye.
   private static func version(_ version: String?) -> String {
     version.map { TextTable.printable(String($0.prefix(12))) } ?? "-"
-  }
-
-  private static func age(_ interval: TimeInterval) -> String {
-    let seconds = Int(max(0, min(interval, 1e12)))
-    if seconds < 60 { return "\(seconds)s" }
-    if seconds < 3600 { return "\(seconds / 60)m\(seconds % 60)s" }
-    if seconds < 86_400 { return "\(seconds / 3600)h\(seconds % 3600 / 60)m" }
-    return "\(seconds / 86_400)d\(seconds % 86_400 / 3600)h"
   }
 }

@@ -13,19 +13,19 @@ struct RootCommand: AsyncParsableCommand {
       Weir reads Kubernetes and Istio manifests, and keeps connected Envoys routing by them over xDS: every change is live \
       within milliseconds and without a failed request.
 
-      Errors go to stderr; the exit code is 0 or 1, and 3 where the answer of a question is no.
+      Errors go to stderr; the exit code is 0 or 1; 2 where a release refuses what is asked, and 3 where the answer of a \
+      question is no.
       """,
     version: version,
     subcommands: [
       ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self,
-      LiveCommand.self,
-      SafeToTerminateCommand.self,
+      LiveCommand.self, SafeToTerminateCommand.self, ReleaseCommand.self, CompletionsCommand.self,
     ])
 
   /// As `AsyncParsableCommand.main()`, but whatever goes wrong exits with 1, wrong usage too: scripts know one failure.
   static func main() async {
     do {
-      var command = try parseAsRoot()
+      var command = try await asyncParseAsRoot()
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {

@@ -1,7 +1,5 @@
 import AdminServer
 import ArgumentParser
-import EnvoyBootstrap
-import Foundation
 
 /// `weir safe-to-terminate`: can any proxy still pick it?
 struct SafeToTerminateCommand: AsyncParsableCommand {
@@ -27,24 +25,11 @@ struct SafeToTerminateCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A port of the service. (default: all that it has)", valueName: "port"))
   var port: UInt16?
 
-  @Option(
-    help: ArgumentHelp("How long to wait until it is safe: 30, 30s or 500ms. (default: 0)", valueName: "time"),
-    transform: FlagValue.wait)
-  var wait: Duration = .zero
+  @OptionGroup
+  var time: WaitOptions
 
-  @Option(
-    help: ArgumentHelp("The admin server of `weir serve`. (default: http://127.0.0.1:15014)", valueName: "url"),
-    transform: FlagValue.adminURL)
-  var admin = HostPort(host: "127.0.0.1", port: 15014)
-
-  @Option(
-    help: ArgumentHelp(
-      "How long to wait for the answer beyond --wait, in seconds. (default: 5)", valueName: "seconds"),
-    transform: FlagValue.positiveSeconds)
-  var timeout: Duration = .seconds(5)
-
-  @Flag(help: "Print JSON, as GET /v1/safe-to-terminate gives it.")
-  var json = false
+  @OptionGroup
+  var server: ServerOptions
 
   func validate() throws {
     guard (address == nil) != (service == nil) else { throw ValidationError("an address or --service, not both") }
@@ -60,18 +45,9 @@ struct SafeToTerminateCommand: AsyncParsableCommand {
     } else {
       subject = .subset(subset ?? "", service: service ?? "", port: port)
     }
-    let report: TerminationReport
-    do {
-      report = try await AdminClient(host: admin.host, port: admin.port, timeout: wait + timeout)
-        .termination(TerminationRequest(subject, wait: wait))
-    } catch let error as AdminError where error.code == .unreachable {
-      throw CommandFailure("\(error.message); is `weir serve` running, and is this its --admin address?")
-    }
-    if json {
-      FileHandle.standardOutput.write(Data(try AdminJSON.encode(report, pretty: true)))
-    } else {
-      print(TerminationText(report).text, terminator: "")
-    }
+    let request = TerminationRequest(subject, wait: time.wait ?? .zero)
+    let report = try await server.ask(waiting: request.wait) { try await $0.termination(request) }
+    try server.print(report, TerminationText(report).text)
     if !report.safe { throw ExitCode(3) }
   }
 }

@@ -11,16 +11,14 @@ struct TextTable {
 
   var text: String {
     let all = [.cells(header)] + lines
-    var widths = header.map(\.count)
+    var widths = header.map(\.columns)
     for case .cells(let cells) in all {
-      for (column, cell) in cells.enumerated() { widths[column] = max(widths[column], cell.count) }
+      for (column, cell) in cells.enumerated() { widths[column] = max(widths[column], cell.columns) }
     }
     return all.map { line in
       switch line {
       case .cells(let cells):
-        let padded = zip(cells, widths).map { cell, width in
-          cell + String(repeating: " ", count: width - cell.count)
-        }
+        let padded = zip(cells, widths).map { $0.padded(to: $1) }
         let text = padded.joined(separator: "  ")
         return String(text.reversed().drop { $0 == " " }.reversed()) + "\n"
       case .note(let note): return "  " + Self.printable(note) + "\n"

@@ -78,25 +78,10 @@ struct Mesh {
 
   /// The virtual host of a service in Envoy's route configuration.
   func virtualHost(_ service: String) async throws -> JSON {
-    // The table without hosts shows those that came one by one.
-    var table = try await envoy.routeConfiguration("outbound-vhds")
-    if table == .null { table = try await envoy.routeConfiguration("outbound") }
-    let hosts = table["virtual_hosts"].array
-    return hosts.first { $0["domains"].array.contains(.string("\(service).shop.svc.cluster.local")) } ?? .null
+    try await envoy.virtualHost(of: service)
   }
 
-  /// The weight of each subset in the last route of a service as Envoy has it; a route to one cluster is 100 to it, and
-  /// subsets of weight 0 are left out.
-  func weights(of service: String) async throws -> [String: Int] {
-    guard let route = try await virtualHost(service)["routes"].array.last?["route"] else { return [:] }
-    func subset(_ name: JSON) -> String {
-      let parts = (name.string ?? "").split(separator: "|", omittingEmptySubsequences: false)
-      return parts.count == 4 ? String(parts[2]) : ""
-    }
-    if route["cluster"] != .null { return [subset(route["cluster"]): 100] }
-    let pairs = route["weighted_clusters"]["clusters"].array.map { (subset($0["name"]), $0["weight"].integer ?? 0) }
-    return Dictionary(pairs) { $0 + $1 }.filter { $0.value > 0 }
-  }
+  func weights(of service: String) async throws -> [String: Int] { try await envoy.shares(of: service) }
 
   func waitForWeights(of service: String, _ expected: [String: Int]) async throws {
     try await poll("\(service) with weights \(expected) in Envoy", every: .milliseconds(5)) {

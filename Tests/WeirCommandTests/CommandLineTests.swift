@@ -148,7 +148,8 @@ import Weir
     ("HTTP://[::1]:5/", HostPort(host: "::1", port: 5)), ("weir.infra:80", HostPort(host: "weir.infra", port: 80)),
   ])
   func proxiesTakesAURL(url: String, expected: HostPort) throws {
-    #expect(try parse(ProxiesCommand.self, ["proxies", "--admin", url]).admin == expected)
+    #expect(try parse(ProxiesCommand.self, ["proxies", "--admin", url]).server.server == expected)
+    #expect(try parse(WhyCommand.self, ["why", "--server", url]).server.server == expected)
   }
 
   @Test(arguments: [

@@ -26,12 +26,11 @@ import Testing
           disconnectedSince: Date(timeIntervalSince1970: 1_700_000_000)),
       ])
     #expect(
-      ConvergenceText(report).text == """
+      LiveText(report).text == """
         generation 7 is not live: 1 of 3 proxies
         b [31m 127.0.0.1:2: refused (route stream)
           route outbound: refused
-          NACK route outbound (reviews): no
-            made of VirtualService shop/reviews in shop.yaml:3
+          NACK route outbound (reviews): no; made of VirtualService shop/reviews in shop.yaml:3
         c 127.0.0.1:3: disconnected since 2023-11-14T22:13:20Z
 
         """)
@@ -40,7 +39,7 @@ import Testing
   @Test func aGenerationThatIsNotThereYetIsSaid() {
     let report = ConvergenceReport(
       generation: 9, newestGeneration: 8, scope: "all", live: false, total: 0, liveCount: 0, proxies: [])
-    #expect(ConvergenceText(report).text == "generation 9 is not live: 0 of 0 proxies\nthe newest is 8\n")
+    #expect(LiveText(report).text == "generation 9 is not live: 0 of 0 proxies\nthe newest is 8\n")
   }
 
   @Test func whoCanStillPickItIsPrinted() {
@@ -69,7 +68,8 @@ import Testing
     #expect(try FlagValue.wait("5") == .seconds(5))
     #expect(try FlagValue.wait("0.5s") == .milliseconds(500))
     #expect(try FlagValue.wait("500ms") == .milliseconds(500))
-    for text in ["", "s", "-1", "601", "1h", "x"] {
+    #expect(try FlagValue.wait("10m") == .seconds(600))
+    for text in ["", "s", "-1", "601", "1h", "x", "nan", "1e1", "0x5", "+1", "."] {
       #expect(throws: (any Error).self, "\(text)") { try FlagValue.wait(text) }
     }
   }

@@ -43,7 +43,8 @@ extension ReleaseController: ReleaseBackend {
     _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
   ) async throws -> LiveReport {
     let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
-    return LiveReport(try await server.live(query, within: time), scope)
+    let answer = try await server.live(query, within: time)
+    return LiveReport(answer, scope, objects: await pipeline.objects(of: answer))
   }
 
   private func forgetWatcher(_ key: UUID, of id: String) {

@@ -1,0 +1,176 @@
+import Foundation
+import ReleaseControl
+import TrafficModel
+import Weir
+
+/// Releases in words.
+enum ReleaseText {
+  /// `reviews.shop-3: 25 % on v2, waiting for an approval (step 2 of 4); generation 17, revision 4`
+  static func line(_ status: ReleaseStatus) -> String {
+    var text = "\(status.id): \(share(status)), \(status.state.phrase)\(place(status))"
+    text += "; generation \(status.generation), revision \(status.revision)"
+    if let waits = status.waitsFor { text += "; waits: \(waits)" }
+    return TextTable.printable(text)
+  }
+
+  /// What the candidate gets.
+  static func share(_ status: ReleaseStatus) -> String {
+    var text = "\(status.weight) on \(status.to)"
+    if status.servedWeight != status.weight { text += " (served now: \(status.servedWeight))" }
+    if status.mirror > .none { text += ", \(status.mirror) mirrored" }
+    return text
+  }
+
+  /// ` (step 2 of 4)`; empty when it is not at a step.
+  static func place(_ status: ReleaseStatus) -> String {
+    switch status.state {
+    case .running, .awaitingApproval, .paused, .frozen:
+      status.step < 0
+        ? " (before step 1 of \(status.steps.count))" : " (step \(status.step + 1) of \(status.steps.count))"
+    case .manual, .keepingWarm, .succeeded, .rolledBack, .aborted, .retired: ""
+    }
+  }
+
+  /// `5 % (30s) > [25 % (approval)] > 100 %`
+  static func steps(_ status: ReleaseStatus) -> String {
+    status.steps.enumerated().map { index, step in
+      var text = "\(step.weight)"
+      if step.mirror > .none { text += " mirror \(step.mirror)" }
+      switch step.pause {
+      case .time(let time): text += " (\(TimeText.flag(milliseconds: time.milliseconds)))"
+      case .untilApproved: text += " (approval)"
+      case ReleasePause.none?, nil: break
+      }
+      return index == status.step ? "[\(text)]" : text
+    }.joined(separator: " > ")
+  }
+
+  /// What comes next, and when; nil if nothing does by itself or by an approval.
+  static func next(_ status: ReleaseStatus, now: Date) -> String? {
+    if let waits = status.waitsFor {
+      return (status.nextWeight.map { "\($0) " } ?? "") + "when it can; waits: \(waits)"
+    }
+    if status.state == .awaitingApproval { return status.nextWeight.map { "\($0) when approved" } }
+    if status.state == .keepingWarm, let due = status.dueAt {
+      return "done in \(TimeText.interval(due.timeIntervalSince(now)))"
+    }
+    guard status.state == .running || status.state == .manual else { return nil }
+    let what = status.nextWeight.map { "\($0)" } ?? "done"
+    if status.state == .manual, status.nextWeight == nil { return nil }
+    guard let due = status.dueAt else { return "\(what), some time after this is live on all proxies" }
+    return "\(what) in \(TimeText.interval(due.timeIntervalSince(now)))"
+  }
+
+  /// `set-weight`
+  static func command(_ kind: ReleaseEvent.Kind) -> String {
+    kind.rawValue.map { $0.isUppercase ? "-" + $0.lowercased() : String($0) }.joined()
+  }
+
+  static func strategy(_ strategy: ReleaseSpec.Strategy) -> String {
+    switch strategy {
+    case .canary: "canary"
+    case .blueGreen: "blue-green"
+    case .rules: "rules"
+    case .mirrorFirst: "mirror-first"
+    }
+  }
+
+  /// All of it, a line for each thing.
+  static func full(_ status: ReleaseStatus, now: Date) -> String {
+    var rows: [(String, String)] = [
+      ("release", "\(status.id), revision \(status.revision)"),
+      ("service", status.service + (status.port.map { ", port \($0)" } ?? "")),
+      ("strategy", "\(strategy(status.strategy)) from \(status.from) to \(status.to)"),
+      ("state", status.state.phrase + place(status) + (status.reason.isEmpty ? "" : ": \(status.reason)")),
+      ("weight", share(status)),
+      ("steps", steps(status)),
+    ]
+    if let next = next(status, now: now) { rows.append(("next", next)) }
+    rows.append(
+      (
+        "live",
+        "generation \(status.generation), "
+          + (status.liveAt.map { "on all proxies since \(TimeText.moment($0))" } ?? "not on all proxies yet")
+      ))
+    rows.append(("ready", "\(status.capacity.stable) of \(status.from), \(status.capacity.candidate) of \(status.to)"))
+    rows += status.routes.divided.map { ("divides", $0) }
+    rows += status.routes.untouched.map { ("leaves", $0) }
+    rows.append(("started", "\(TimeText.moment(status.startedAt)), changed \(TimeText.moment(status.changedAt))"))
+    let allowed = status.allowedNow.map(command).joined(separator: ", ")
+    rows.append(("you can", allowed.isEmpty ? "do nothing any more" : allowed))
+    var last = ""
+    return rows.map { name, text in
+      defer { last = name }
+      return (name == last ? "" : name).padded(to: 10) + TextTable.printable(text) + "\n"
+    }.joined()
+  }
+
+  static func table(_ releases: [ReleaseStatus], now: Date) -> String {
+    guard !releases.isEmpty else { return "no releases\n" }
+    return TextTable(
+      header: ["RELEASE", "STRATEGY", "FROM", "TO", "WEIGHT", "STEP", "LIVE", "CHANGED", "STATE"],
+      lines: releases.map { status in
+        .cells(
+          [
+            status.id, strategy(status.strategy), status.from, status.to, "\(status.servedWeight)",
+            status.state.isFinished ? "-" : "\(status.step + 1)/\(status.steps.count)",
+            status.liveAt == nil ? "no" : "yes",
+            TimeText.interval(now.timeIntervalSince(status.changedAt)) + " ago", status.state.phrase,
+          ].map(TextTable.printable))
+      }
+    ).text
+  }
+}
+
+/// The ledger as a table; what was learned later of an entry stands with it.
+struct HistoryText {
+  let text: String
+
+  init(_ lines: [LedgerLine]) {
+    guard !lines.isEmpty else {
+      text = "nothing was done\n"
+      return
+    }
+    let shown = Set(lines.map(\.sequence))
+    var liveAt: [UInt64: Date] = [:]
+    var own: [LedgerLine] = []
+    for line in lines {
+      if line.action == "live-everywhere", let about = line.refersTo, shown.contains(about) {
+        liveAt[about] = line.liveEverywhereAt ?? line.at
+      } else {
+        own.append(line)
+      }
+    }
+    text =
+      TextTable(
+        header: ["NO", "TIME", "RELEASE", "ACTION", "WEIGHT", "ACTOR", "LIVE AFTER", "STATE", "REASON"],
+        lines: own.map { line in
+          let live = liveAt[line.sequence] ?? line.liveEverywhereAt
+          return .cells(
+            [
+              "\(line.sequence)", TimeText.moment(line.at), line.release, Self.action(line), Self.weights(line),
+              line.actor.isEmpty ? "-" : line.actor,
+              live.map { Self.after($0.timeIntervalSince(line.at)) } ?? "-", line.outcome, line.reason,
+            ].map(TextTable.printable))
+        }
+      ).text
+  }
+
+  private static func action(_ line: LedgerLine) -> String {
+    let name = ReleaseEvent.Kind(rawValue: line.action).map(ReleaseText.command) ?? line.action
+    return line.refersTo.map { "\(name) of \($0)" } ?? name
+  }
+
+  static func weights(_ line: LedgerLine) -> String {
+    switch (line.fromWeight, line.toWeight) {
+    case (let from?, let to?): from == to ? "\(to)" : "\(from) > \(to)"
+    case (nil, let to?): "\(to)"
+    default: "-"
+    }
+  }
+
+  /// Milliseconds matter here.
+  private static func after(_ interval: TimeInterval) -> String {
+    interval < 10 ? "\(Int((max(0, interval) * 1000).rounded()))ms" : TimeText.interval(interval)
+  }
+}
