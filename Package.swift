@@ -110,7 +110,7 @@ let package = Package(
     library(
       "AdminServer",
       [
-        "Telemetry", "TrafficModel", logging, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
+        "ReleaseControl", "Telemetry", "TrafficModel", logging, nio("NIOCore"), nio("NIOPosix"), nio("NIOHTTP1"),
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -125,8 +125,7 @@ let package = Package(
         "XDSServer",
         "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
-        nio("NIOCore"),
-        nio("NIOPosix"), logging,
+        .product(name: "AsyncHTTPClient", package: "async-http-client"), nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     program(
       "WeirCommand",
@@ -218,7 +217,8 @@ let package = Package(
     tests(of: "ReleaseStores", ["ReleaseStoreConformance"]),
     tests(of: "ReleaseNotifications", ["ReleaseStores", "EnvoyHarness", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "Telemetry"),
-    tests(of: "AdminServer", ["Telemetry", "TrafficModel", logging]),
+    tests(
+      of: "AdminServer", ["ReleaseControl", "Telemetry", "TrafficModel", logging, nio("NIOCore"), nio("NIOHTTP1")]),
     tests(of: "EnvoyBootstrap", ["EnvoyAPI", "XDSSnapshot", "EnvoyHarness"]),
     tests(
       of: "WeirCommand",
@@ -229,8 +229,8 @@ let package = Package(
     tests(
       of: "Weir",
       [
-        "TrafficModel", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot", "XDSServer",
-        "GRPCTransport", "EnvoyAPI", "ManifestSource",
+        "AdminServer", "TrafficModel", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
+        "XDSServer", "GRPCTransport", "EnvoyAPI", "ManifestSource",
         "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),

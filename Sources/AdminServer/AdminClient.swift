@@ -46,16 +46,18 @@ public struct AdminClient: Sendable {
 
   private static func seconds(_ duration: Duration) -> String { "\(duration / .milliseconds(1))ms" }
 
-  private static func text(of query: [(String, String)]) -> String {
+  /// As a part of a path, or a value of a query: every byte but letters, digits and `-._~` as `%XX`.
+  public static func escaped(_ text: String) -> String {
     let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~".utf8)
-    func escaped(_ text: String) -> String {
-      text.utf8.map { byte in
-        if plain.contains(byte) { return String(UnicodeScalar(byte)) }
-        let digits = String(byte, radix: 16, uppercase: true)
-        return "%" + (digits.count < 2 ? "0" : "") + digits
-      }.joined()
-    }
-    return "?" + query.map { "\($0.0)=\(escaped($0.1))" }.joined(separator: "&")
+    return text.utf8.map { byte in
+      if plain.contains(byte) { return String(UnicodeScalar(byte)) }
+      let digits = String(byte, radix: 16, uppercase: true)
+      return "%" + (digits.count < 2 ? "0" : "") + digits
+    }.joined()
+  }
+
+  private static func text(of query: [(String, String)]) -> String {
+    "?" + query.map { "\($0.0)=\(escaped($0.1))" }.joined(separator: "&")
   }
 
   private func get<Answer: Decodable>(_ path: String, as _: Answer.Type) async throws -> Answer {
@@ -79,12 +81,14 @@ public struct AdminClient: Sendable {
     public var body: [UInt8]
   }
 
-  /// One request without a body.
+  /// One request.
   /// - Throws: `AdminError` with code `unreachable`, `timeout` or `badResponse`.
-  public func send(_ method: String, _ path: String) async throws -> Response {
+  public func send(
+    _ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8] = []
+  ) async throws -> Response {
     do {
       return try await withThrowingTaskGroup(of: Response.self) { tasks in
-        tasks.addTask { try await exchange(method, path) }
+        tasks.addTask { try await exchange(method, path, headers, body) }
         tasks.addTask {
           try await Task.sleep(for: timeout)
           throw AdminError(.timeout, "\(name) did not answer within \(timeout)")
@@ -104,7 +108,9 @@ public struct AdminClient: Sendable {
 
   private var name: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-  private func exchange(_ method: String, _ path: String) async throws -> Response {
+  private func exchange(
+    _ method: String, _ path: String, _ headers: [String: String], _ body: [UInt8]
+  ) async throws -> Response {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connectTimeout(TimeAmount(timeout))
       .connect(host: host, port: Int(port)) { channel in
@@ -116,10 +122,13 @@ public struct AdminClient: Sendable {
         }
       }
     return try await channel.executeThenClose { inbound, outbound in
-      let head = HTTPRequestHead(
+      var head = HTTPRequestHead(
         version: .http1_1, method: HTTPMethod(rawValue: method), uri: path,
         headers: ["host": name, "connection": "close", "accept": "*/*"])
+      for (name, value) in headers { head.headers.replaceOrAdd(name: name, value: value) }
+      if !body.isEmpty { head.headers.replaceOrAdd(name: "content-length", value: "\(body.count)") }
       try await outbound.write(.head(head))
+      if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
       try await outbound.write(.end(nil))
       var response: Response?
       for try await part in inbound {

@@ -20,6 +20,8 @@ public protocol AdminDataSource: Sendable {
   func termination(_ request: TerminationRequest) async throws -> TerminationReport
   /// The resources that match, as they are served. A thrown `AdminError` becomes its HTTP status; anything else is a 500.
   func resources(_ query: ResourceQuery) async throws -> [ResourceReport]
+  /// Whoever runs the releases; nil if nobody does, and then there is nothing under `/v1/releases` and `/v1/ledger`.
+  var releases: (any ReleaseDataSource)? { get }
 }
 
 extension AdminDataSource {
@@ -35,21 +37,38 @@ extension AdminDataSource {
     throw AdminError(.notFound, "there are no proxies")
   }
 
+  public var releases: (any ReleaseDataSource)? { nil }
+
   public var notReadyReason: String { "the sources have not been read yet" }
 }
 
 /// An error of the admin server, its client, or a request to it.
 public struct AdminError: Error, Sendable, CustomStringConvertible {
   public struct Code: Sendable, Hashable {
-    enum Value { case badRequest, notFound, methodNotAllowed, bind, unreachable, timeout, badResponse }
+    enum Value {
+      case badRequest, unauthorized, forbidden, notFound, methodNotAllowed, contentTooLarge, unsupportedMediaType,
+        tooManyWatchers, bind, badToken, unreachable, timeout, badResponse
+    }
     var value: Value
 
     /// The request makes no sense: 400.
     public static let badRequest = Code(value: .badRequest)
+    /// A write without the token that it needs: 401.
+    public static let unauthorized = Code(value: .unauthorized)
+    /// The request comes from a page of somebody else, or was sent to a name that is not this server's: 403.
+    public static let forbidden = Code(value: .forbidden)
     /// What was asked for does not exist: 404.
     public static let notFound = Code(value: .notFound)
     /// The path exists, but takes other methods: 405.
     public static let methodNotAllowed = Code(value: .methodNotAllowed)
+    /// The request's body is larger than any that makes sense: 413.
+    public static let contentTooLarge = Code(value: .contentTooLarge)
+    /// The request's body is not JSON by its own word: 415.
+    public static let unsupportedMediaType = Code(value: .unsupportedMediaType)
+    /// So many watch already that others would find no connection: 503.
+    public static let tooManyWatchers = Code(value: .tooManyWatchers)
+    /// The file of the token that writes need has none. Affects the process.
+    public static let badToken = Code(value: .badToken)
     /// The server cannot listen on its address. Affects the process.
     public static let bind = Code(value: .bind)
     /// The client finds nothing that listens.

@@ -6,10 +6,11 @@ internal import NIOPosix
 internal import ServiceLifecycle
 public import Telemetry
 
-/// The admin side of a control plane: health, metrics and status over HTTP/1.1.
+/// The admin side of a control plane: health, metrics and status, and releases, over HTTP/1.1.
 ///
-/// It has no authentication: bind it to loopback, or to an address that only operators reach. It keeps at most 256
-/// connections, and closes those that are idle for a minute.
+/// Reading needs no authentication, and writing a token if there is one: bind it to loopback, or to an address that only
+/// operators reach. Pages in a browser cannot write; on loopback they cannot read either. It keeps at most 256 connections, and
+/// closes those that are idle for a minute.
 public final class AdminHTTPServer: Sendable {
   /// Where it listens, as `HOST:PORT` (`[::1]:15014` for IPv6).
   public let address: String
@@ -27,18 +28,24 @@ public final class AdminHTTPServer: Sendable {
   /// - Parameters:
   ///   - host: a name or an IP literal, without brackets.
   ///   - port: 0 lets the system choose; `address` tells the choice.
+  ///   - token: what a write has to bring; nil for nothing.
+  ///   - heartbeat: how often those who watch a release hear that the server is there.
   ///   - drainTime: how long requests under way may take after `shutdown()`.
   /// - Throws: `AdminError` with code `bind`.
   public static func start(
     host: String, port: UInt16, source: any AdminDataSource, metrics: MetricsRegistry, logger: Logger,
-    drainTime: Duration = .seconds(5)
+    token: BearerToken? = nil, heartbeat: Duration = .seconds(15), drainTime: Duration = .seconds(5)
   ) async throws -> AdminHTTPServer {
     // Hummingbird tells at `info` what the caller tells anyway.
     var logger = logger
     logger.logLevel = max(logger.logLevel, .notice)
     let (addresses, continuation) = AsyncThrowingStream.makeStream(of: String.self)
     let application = Application(
-      router: AdminRoutes(source: source, metrics: metrics).router(),
+      router: AdminRoutes(
+        source: source, metrics: metrics,
+        access: AdminAccess(isLoopback: AdminAccess.isLoopback(host), token: token),
+        watching: ReleaseWatching(heartbeat: heartbeat)
+      ).router(),
       server: .http1(configuration: .init(idleTimeout: .seconds(60))),
       configuration: ApplicationConfiguration(
         address: .hostname(host, port: Int(port)), availableConnectionsDelegate: MaximumAvailableConnections(256)),

@@ -1,4 +1,5 @@
 internal import Foundation
+public import ReleaseControl
 
 /// The JSON of the admin API: keys in order, dates in ISO 8601 with milliseconds (UTC), slashes as they are. Equal values
 /// give equal bytes.
@@ -53,11 +54,35 @@ public struct ProblemList: Codable, Sendable, Hashable {
 /// `{"error": {"code": "not_found", "message": "…"}}`
 public struct ErrorReport: Codable, Sendable, Hashable {
   public struct Body: Codable, Sendable, Hashable {
-    /// Stable, for programs: `bad_request`, `not_found`, `method_not_allowed`, `not_ready`, `internal`.
+    /// Stable, for programs: `bad_request`, `unauthorized`, `forbidden`, `not_found`, `method_not_allowed`,
+    /// `content_too_large`, `unsupported_media_type`, `too_many_watchers`, `not_ready`, `internal`; of a release, the name of a
+    /// `ReleaseError.Code`.
     public var code: String
     public var message: String
+    /// The release that it is about.
+    public var release: String?
+    /// What that release takes now.
+    public var allowedNow: [ReleaseEvent.Kind]?
   }
   public var error: Body
 
   public init(code: String, message: String) { error = Body(code: code, message: message) }
+
+  public init(_ error: ReleaseError) {
+    self.error = Body(
+      code: error.code.rawValue, message: error.message, release: error.release,
+      allowedNow: error.release == nil ? nil : error.allowedNow)
+  }
+}
+
+/// `{"releases": […]}`
+public struct ReleaseList: Codable, Sendable, Hashable {
+  public var releases: [ReleaseStatus]
+  public init(releases: [ReleaseStatus]) { self.releases = releases }
+}
+
+/// `{"entries": […]}`
+public struct LedgerPage: Codable, Sendable, Hashable {
+  public var entries: [LedgerLine]
+  public init(entries: [LedgerLine]) { self.entries = entries }
 }

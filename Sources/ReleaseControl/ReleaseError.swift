@@ -16,6 +16,8 @@ public struct ReleaseError: Error, Sendable, Hashable, Codable, CustomStringConv
     case keyReused
     /// The change could not be made durable.
     case notDurable
+    /// The server does not take changes from whoever asks.
+    case unauthorized
     /// It is applied, and not live everywhere in time.
     case notLive
     /// The server that it was asked of does not answer, or is going down.

@@ -16,7 +16,10 @@ extension ReleaseSpec {
         name.utf8.count <= 63 && name.utf8.allSatisfy(\.isOfName), "\(name) is no name of a subset")
     }
     try require(port != 0, "0 is no port")
-    try require(!versionLabel.isEmpty, "the version label has no name")
+    try require(
+      (1...317).contains(versionLabel.utf8.count)
+        && versionLabel.utf8.allSatisfy { $0.isOfName || $0 == UInt8(ascii: "/") },
+      "the version label \(versionLabel) is no name of a label")
     try require(plan.count <= 100, "a release has at most 100 steps, and not \(plan.count)")
     var last: Weight?
     for step in steps {
@@ -47,18 +50,40 @@ extension ReleaseSpec {
     try require(strategy != .rules || !rules.isEmpty, "a release by rules needs a rule")
     if let previewHost {
       try require(
-        previewHost.utf8.contains(UInt8(ascii: ".")) && !previewHost.hasPrefix("*")
-          && previewHost.utf8.allSatisfy(\.isOfName), "\(previewHost) is no full host name")
+        previewHost.utf8.count <= 253 && previewHost.utf8.contains(UInt8(ascii: "."))
+          && previewHost.utf8.allSatisfy(\.isOfName)
+          && previewHost.split(separator: ".", omittingEmptySubsequences: false).allSatisfy {
+            (1...63).contains($0.utf8.count) && !$0.hasPrefix("-") && !$0.hasSuffix("-")
+          }, "\(previewHost) is no full host name")
     }
     switch stickiness {
-    case .cookie(let name, _):
+    case .cookie(let name, let seconds):
       try require(!name.isEmpty && name.utf8.allSatisfy(\.isOfName), "\(name) is no cookie's name")
+      try require(seconds <= 315_360_000, "a cookie lives ten years at most, and not \(seconds) s")
     case .header(let name):
       try require(!name.isEmpty && name.utf8.allSatisfy(\.isOfName), "\(name) is no header's name")
     case nil: break
     }
     try require(
       (0...1_000_000).contains(guardRails.minimumReady), "\(guardRails.minimumReady) is no number of endpoints")
+  }
+}
+
+extension ReleaseRequest {
+  /// Whether the ledger takes what it says.
+  ///
+  /// - Throws: `invalid`.
+  public func validate() throws(ReleaseError) {
+    guard actor.utf8.count <= 1024, !actor.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
+    else { throw ReleaseError(.invalid, "the actor has a control character, or more than 1024 bytes") }
+    guard reason.utf8.count <= 16_384, !reason.utf8.contains(0) else {
+      throw ReleaseError(.invalid, "the reason has a NUL character, or more than 16384 bytes")
+    }
+    if let key = idempotencyKey {
+      guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {
+        throw ReleaseError(.invalid, "an idempotency key has 1 to 255 printable characters of ASCII")
+      }
+    }
   }
 }
 

@@ -12,6 +12,10 @@ struct AdminView: AdminDataSource {
   let pipeline: Pipeline
   let isReady: ReadyFlag
   let metrics: XDSMetricsView
+  /// Whoever runs the releases.
+  let controller: ReleaseController
+
+  var releases: (any ReleaseDataSource)? { AdminReleases(controller: controller, isReady: isReady) }
 
   var isSynced: Bool { isReady.value }
 

@@ -132,7 +132,8 @@ public final class ControlPlane: Sendable {
       pipeline: pipeline, store: releaseStore, kept: kept, server: xds, clock: .system,
       clusterDomain: configuration.clusterDomain, logger: logger, webhooks: webhooks?.webhooks)
     let isReady = ReadyFlag()
-    let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
+    let view = AdminView(
+      xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics, controller: controller)
 
     let loops = await EventLoops.start(count: configuration.eventLoops, logger: logger)
     cleanup.add { await loops.shutDown() }
@@ -149,7 +150,8 @@ public final class ControlPlane: Sendable {
     var admin: AdminHTTPServer?
     if let address = configuration.admin {
       let server = try await AdminHTTPServer.start(
-        host: address.host, port: UInt16(address.port), source: view, metrics: registry, logger: logger)
+        host: address.host, port: UInt16(address.port), source: view, metrics: registry, logger: logger,
+        token: try configuration.adminToken.map { try BearerToken(file: $0) })
       cleanup.add { await server.shutdown() }
       admin = server
     }

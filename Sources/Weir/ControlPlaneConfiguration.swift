@@ -10,6 +10,8 @@ public struct ControlPlaneConfiguration: Sendable {
   public var listeners: [XDSListener]
   /// Where the admin HTTP server listens; nil for none.
   public var admin: (host: String, port: Int)?
+  /// The file of the token that writes over admin HTTP need (releases); nil lets everybody write who reaches the server.
+  public var adminToken: String?
   /// The directory that keeps the admitted set, and releases, across restarts; nil keeps nothing.
   public var state: String?
   /// The directory that keeps releases and their ledger; nil for `state`. The user's own is ``stateOfUser``.

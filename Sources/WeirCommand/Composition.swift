@@ -11,6 +11,7 @@ enum Composition {
     var configuration = ControlPlaneConfiguration(
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
+    configuration.adminToken = options.adminToken
     configuration.releaseState = options.releaseState
     configuration.webhooks = options.webhooks
     configuration.changes = options.changes

@@ -31,6 +31,13 @@ struct ServeCommand: AsyncParsableCommand {
     transform: FlagValue.address)
   var admin = HostPort(host: "127.0.0.1", port: 15014)
 
+  @Option(
+    help: ArgumentHelp(
+      "A file with the token that starting and moving releases over HTTP needs; read again when it changes.",
+      valueName: "file"),
+    completion: .file(), transform: FlagValue.nonEmpty)
+  var adminTokenFile: String?
+
   @OptionGroup(title: "State")
   var state: StateOptions
 
@@ -66,7 +73,7 @@ struct ServeCommand: AsyncParsableCommand {
     descriptors: Int, stateOfUser: String? = ControlPlaneConfiguration.stateOfUser
   ) throws -> ServeOptions {
     ServeOptions(
-      manifests: manifests, listen: listen.addresses, admin: admin, state: state.state,
+      manifests: manifests, listen: listen.addresses, admin: admin, adminToken: adminTokenFile, state: state.state,
       releaseState: try state.releases(ofUser: stateOfUser), webhooks: try webhooks.configuration(), logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
       loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,

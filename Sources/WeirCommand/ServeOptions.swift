@@ -8,6 +8,8 @@ struct ServeOptions: Sendable, Hashable {
   var manifests: [String]
   var listen: ListenAddresses
   var admin: HostPort
+  /// The file of the token that writes over admin HTTP need.
+  var adminToken: String?
   /// Where admitted objects outlive a restart; nil keeps them in memory only.
   var state: String?
   /// Where releases and their ledger do; nil keeps them in memory only.

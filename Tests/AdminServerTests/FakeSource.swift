@@ -27,7 +27,12 @@ final class FakeSource: AdminDataSource {
   /// Awaited by `proxies()`, where it is set.
   let gate: Gate?
 
-  init(gate: Gate? = nil) { self.gate = gate }
+  let releases: (any ReleaseDataSource)?
+
+  init(gate: Gate? = nil, releases: FakeReleases? = nil) {
+    self.gate = gate
+    self.releases = releases
+  }
 
   var isSynced: Bool { state.withLock { $0.isSynced } }
 
@@ -86,12 +91,13 @@ struct Gate: Sendable {
 
 /// Starts a server on a free port, runs the body with a client, and stops the server.
 func withServer<Result>(
-  _ source: FakeSource = FakeSource(), metrics: MetricsRegistry = MetricsRegistry(),
+  _ source: FakeSource = FakeSource(), metrics: MetricsRegistry = MetricsRegistry(), token: BearerToken? = nil,
+  heartbeat: Duration = .seconds(15),
   _ body: (AdminClient, AdminHTTPServer) async throws -> Result
 ) async throws -> Result {
   let server = try await AdminHTTPServer.start(
     host: "127.0.0.1", port: 0, source: source, metrics: metrics,
-    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, token: token, heartbeat: heartbeat)
   do {
     let result = try await body(client(of: server), server)
     await server.shutdown()

@@ -5,6 +5,7 @@ internal import TrafficModel
 extension ReleaseController {
   func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try spec.validate()
+    try request.validate()
     for rule in spec.rules {
       for case (let name, .regex(let text)) in Array(rule.headers) + Array(rule.cookies) + Array(rule.queryParameters) {
         if let problem = ManifestDecoder.problem(ofExpression: text) {

@@ -91,6 +91,7 @@ actor ReleaseController {
   // MARK: Moving a release
 
   func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try request.validate()
     // Before it is alone with the service: the way back does not wait for an answer.
     try await askGates(of: event, on: id, request)
     return try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }

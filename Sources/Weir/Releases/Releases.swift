@@ -33,7 +33,7 @@ public typealias Weight = TrafficModel.Weight
 public struct Releases: Sendable {
   private let backend: any ReleaseBackend
 
-  public init(_ backend: any ReleaseBackend) { self.backend = backend }
+  public init(_ backend: some ReleaseBackend) { self.backend = backend }
 
   /// Starts a release at its first step.
   ///

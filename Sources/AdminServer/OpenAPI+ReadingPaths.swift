@@ -1,0 +1,148 @@
+extension OpenAPIDocument {
+  /// What is only read.
+  static let readingPaths = #"""
+    {
+      "/v1/convergence": {
+        "get": {
+          "operationId": "getConvergence",
+          "summary": "Where a generation (by default the newest) is live, and where not.",
+          "parameters": [
+            {"$ref": "#/components/parameters/generation"}, {"$ref": "#/components/parameters/scope"},
+            {
+              "name": "service", "in": "query", "schema": {"type": "string"},
+              "description": "Only what concerns this service, as reviews.shop."
+            },
+            {
+              "name": "at-least", "in": "query",
+              "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807},
+              "description": "With fewer live proxies the answer is no."
+            },
+            {"$ref": "#/components/parameters/wait"},
+            {
+              "name": "all", "in": "query", "schema": {"type": "boolean"},
+              "description": "Lists proxies where it is live, too."
+            }
+          ],
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/safe-to-terminate": {
+        "get": {
+          "operationId": "getSafeToTerminate",
+          "summary": "Whether any proxy can still pick an endpoint, or any endpoint of a subset.",
+          "parameters": [
+            {
+              "name": "address", "in": "query", "schema": {"type": "string"},
+              "description": "IP:PORT of an endpoint; without service, subset and port."
+            },
+            {"name": "service", "in": "query", "schema": {"type": "string"}, "description": "As reviews.shop."},
+            {"name": "subset", "in": "query", "schema": {"type": "string"}},
+            {"name": "port", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 65535}},
+            {"$ref": "#/components/parameters/wait"}
+          ],
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TerminationReport"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"}
+          }
+        }
+      },
+      "/ready": {
+        "get": {
+          "operationId": "getReady", "summary": "Whether every source has been read, so that proxies are served.",
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ready"}}}
+            },
+            "403": {"$ref": "#/components/responses/forbidden"},
+            "503": {"$ref": "#/components/responses/unavailable"}
+          }
+        }
+      },
+      "/live": {
+        "get": {
+          "operationId": "getLive", "summary": "That the process answers.",
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Alive"}}}
+            },
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/proxies": {
+        "get": {
+          "operationId": "getProxies", "summary": "Connected proxies: what each holds, waits for and has refused.",
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProxyList"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/problems": {
+        "get": {
+          "operationId": "getProblems", "summary": "What is wrong with the input.",
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemList"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/changes": {
+        "get": {
+          "operationId": "getChanges",
+          "summary": "The last changes: which edits came in, what ran and why, and what came of it.",
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChangeList"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/resources": {
+        "get": {
+          "operationId": "getResources", "summary": "What is served.",
+          "parameters": [
+            {
+              "name": "type", "in": "query", "schema": {"type": "string"},
+              "description": "cluster, endpoint, listener, route, virtual_host, lb_endpoint, or a type URL."
+            },
+            {"name": "name", "in": "query", "schema": {"type": "string"}},
+            {"name": "namespace", "in": "query", "schema": {"type": "string"}}
+          ],
+          "responses": {
+            "200": {
+              "description": "The answer.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ResourceList"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      }
+    }
+    """#
+}

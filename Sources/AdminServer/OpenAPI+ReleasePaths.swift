@@ -1,0 +1,242 @@
+extension OpenAPIDocument {
+  /// `/v1/releases` and `/v1/ledger`, but for what moves a release without saying where to.
+  static let releasePaths = #"""
+    {
+      "/v1/releases": {
+        "get": {
+          "operationId": "listReleases", "summary": "All releases, in the order in which they were started.",
+          "parameters": [
+            {
+              "name": "service", "in": "query", "schema": {"type": "string"},
+              "description": "Those of a service, by its host name in any form."
+            },
+            {
+              "name": "state", "in": "query", "schema": {"$ref": "#/components/schemas/ReleaseState"},
+              "description": "Those in a state."
+            }
+          ],
+          "responses": {
+            "200": {
+              "description": "The releases.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseList"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        },
+        "post": {
+          "operationId": "startRelease", "summary": "Starts a release, at its first step.",
+          "security": [{"token": []}, {}], "parameters": [{"$ref": "#/components/parameters/idempotencyKey"}],
+          "requestBody": {
+            "required": true,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewRelease"}}}
+          },
+          "responses": {
+            "201": {
+              "description": "It has started.",
+              "headers": {
+                "ETag": {"$ref": "#/components/headers/revision"},
+                "Location": {"required": true, "schema": {"type": "string"}, "description": "Its path."}
+              },
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}},
+              "links": {
+                "release": {"operationId": "getRelease", "parameters": {"id": "$response.body#/id"}},
+                "weight": {"operationId": "setReleaseWeight", "parameters": {"id": "$response.body#/id"}},
+                "rollback": {"operationId": "rollbackRelease", "parameters": {"id": "$response.body#/id"}},
+                "live": {"operationId": "getReleaseLive", "parameters": {"id": "$response.body#/id"}},
+                "history": {"operationId": "getReleaseHistory", "parameters": {"id": "$response.body#/id"}}
+              }
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "401": {"$ref": "#/components/responses/unauthorized"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+            "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
+            "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
+            "503": {"$ref": "#/components/responses/unavailable"},
+            "507": {"$ref": "#/components/responses/notDurable"}
+          }
+        }
+      },
+      "/v1/releases/{id}": {
+        "parameters": [{"$ref": "#/components/parameters/id"}],
+        "get": {
+          "operationId": "getRelease", "summary": "A release as it is.",
+          "responses": {
+            "200": {
+              "description": "The release.", "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
+            },
+            "404": {"$ref": "#/components/responses/notFound"}, "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/releases/{id}/set-weight": {
+        "parameters": [{"$ref": "#/components/parameters/id"}],
+        "post": {
+          "operationId": "setReleaseWeight",
+          "summary": "Gives the candidate this share; the release then moves only when it is told to.",
+          "security": [{"token": []}, {}],
+          "parameters": [{"$ref": "#/components/parameters/ifMatch"}, {"$ref": "#/components/parameters/idempotencyKey"}],
+          "requestBody": {
+            "required": true,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/WeightChange"}}}
+          },
+          "responses": {
+            "200": {
+              "description": "As the change has left it.",
+              "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "401": {"$ref": "#/components/responses/unauthorized"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+            "409": {"$ref": "#/components/responses/conflict"}, "412": {"$ref": "#/components/responses/stale"},
+            "413": {"$ref": "#/components/responses/tooLarge"}, "415": {"$ref": "#/components/responses/notJSON"},
+            "422": {"$ref": "#/components/responses/invalid"}, "503": {"$ref": "#/components/responses/unavailable"},
+            "507": {"$ref": "#/components/responses/notDurable"}
+          }
+        }
+      },
+      "/v1/releases/{id}/live": {
+        "parameters": [{"$ref": "#/components/parameters/id"}],
+        "get": {
+          "operationId": "getReleaseLive",
+          "summary": "Where the release is live as a generation serves it (by default the present one), and where not.",
+          "parameters": [
+            {"$ref": "#/components/parameters/generation"}, {"$ref": "#/components/parameters/scope"},
+            {"$ref": "#/components/parameters/wait"}
+          ],
+          "responses": {
+            "200": {
+              "description": "The answer, whether it is yes (isLive) or no.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LiveReport"}}}
+            },
+            "404": {"$ref": "#/components/responses/notFound"}, "422": {"$ref": "#/components/responses/invalid"},
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/releases/{id}/history": {
+        "parameters": [{"$ref": "#/components/parameters/id"}],
+        "get": {
+          "operationId": "getReleaseHistory",
+          "summary": "What was done to a release, by whom and why, oldest first.",
+          "responses": {
+            "200": {
+              "description": "The entries.",
+              "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/LedgerPage"}},
+                "application/x-ndjson": {"schema": {"type": "string", "description": "A LedgerLine on each line."}}
+              }
+            },
+            "404": {"$ref": "#/components/responses/notFound"}, "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/releases/{id}/watch": {
+        "parameters": [{"$ref": "#/components/parameters/id"}],
+        "get": {
+          "operationId": "watchRelease",
+          "summary": "The release as it is, and whenever it has changed, until the server stops. An empty line or comment every 15 s says that the server is there.",
+          "responses": {
+            "200": {
+              "description": "A ReleaseStatus on each line, or in the data of each event of type release.",
+              "content": {
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "text/event-stream": {"schema": {"type": "string"}}
+              }
+            },
+            "404": {"$ref": "#/components/responses/notFound"},
+            "503": {"$ref": "#/components/responses/unavailable"},
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/ledger": {
+        "get": {
+          "operationId": "getLedger", "summary": "What was done to all releases, oldest first.",
+          "parameters": [
+            {
+              "name": "after", "in": "query",
+              "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807},
+              "description": "Only entries with a higher sequence."
+            },
+            {
+              "name": "limit", "in": "query",
+              "schema": {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000}
+            },
+            {
+              "name": "release", "in": "query", "schema": {"type": "string"},
+              "description": "Only entries of this release."
+            }
+          ],
+          "responses": {
+            "200": {
+              "description": "The entries.",
+              "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/LedgerPage"}},
+                "application/x-ndjson": {"schema": {"type": "string", "description": "A LedgerLine on each line."}}
+              }
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/ledger/verify": {
+        "get": {
+          "operationId": "verifyLedger",
+          "summary": "Whether the ledger is as it was written: each entry has the hash of the one before. Costs its length.",
+          "responses": {
+            "200": {
+              "description": "The verdict.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LedgerVerdict"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      }
+    }
+    """#
+
+  /// Each is as the template says.
+  static let moves: [(path: String, summary: String)] = [
+    ("promote", "Gives the candidate everything, without the steps between."),
+    ("pause", "Stops at the weight that it has."),
+    ("resume", "Goes on from where it was stopped, or from a weight that was set."),
+    ("approve", "Goes on after a step that waits for it."),
+    ("rollback", "Gives the stable version everything."),
+    ("abort", "Takes a running release away: routes are as the manifests say."),
+    ("retire", "Takes a release away that is over: routes are as the manifests say."),
+  ]
+
+  static let moveTemplate = #"""
+    {
+      "parameters": [{"$ref": "#/components/parameters/id"}],
+      "post": {
+        "operationId": "OPERATION", "summary": "SUMMARY", "security": [{"token": []}, {}],
+        "parameters": [{"$ref": "#/components/parameters/ifMatch"}, {"$ref": "#/components/parameters/idempotencyKey"}],
+        "requestBody": {"required": false, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Intent"}}}},
+        "responses": {
+          "200": {
+            "description": "As the change has left it.",
+            "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
+          },
+          "400": {"$ref": "#/components/responses/badRequest"},
+          "401": {"$ref": "#/components/responses/unauthorized"},
+          "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+          "409": {"$ref": "#/components/responses/conflict"}, "412": {"$ref": "#/components/responses/stale"},
+          "413": {"$ref": "#/components/responses/tooLarge"}, "415": {"$ref": "#/components/responses/notJSON"},
+          "422": {"$ref": "#/components/responses/invalid"}, "503": {"$ref": "#/components/responses/unavailable"},
+          "507": {"$ref": "#/components/responses/notDurable"}
+        }
+      }
+    }
+    """#
+}

@@ -1,0 +1,127 @@
+extension OpenAPIDocument {
+  /// What is answered of releases, and errors.
+  static let releaseSchemas = #"""
+    {
+      "Strategy": {"type": "string", "enum": ["canary", "blueGreen", "rules", "mirrorFirst"]},
+      "ReleaseState": {
+        "type": "string",
+        "enum": [
+          "running", "awaitingApproval", "manual", "paused", "frozen", "keepingWarm", "succeeded", "rolledBack",
+          "aborted", "retired"
+        ]
+      },
+      "Action": {
+        "type": "string",
+        "enum": ["setWeight", "promote", "pause", "resume", "approve", "rollback", "abort", "retire"]
+      },
+      "ReleaseStatus": {
+        "type": "object",
+        "required": [
+          "id", "service", "strategy", "from", "to", "state", "weight", "mirror", "servedWeight", "steps", "step",
+          "reason", "revision", "generation", "capacity", "routes", "allowedNow", "startedAt", "changedAt"
+        ],
+        "properties": {
+          "id": {"type": "string"}, "service": {"type": "string", "description": "The full host name."},
+          "port": {"type": "integer", "minimum": 0}, "strategy": {"$ref": "#/components/schemas/Strategy"},
+          "from": {"type": "string"}, "to": {"type": "string"},
+          "state": {"$ref": "#/components/schemas/ReleaseState"}, "weight": {"$ref": "#/components/schemas/Weight"},
+          "mirror": {"$ref": "#/components/schemas/Weight"}, "servedWeight": {"$ref": "#/components/schemas/Weight"},
+          "steps": {"type": "array", "items": {"$ref": "#/components/schemas/Step"}},
+          "step": {"type": "integer", "minimum": -1, "description": "The index of the present one; -1 before the first."},
+          "nextWeight": {"$ref": "#/components/schemas/Weight"},
+          "dueAt": {
+            "type": "string", "format": "date-time",
+            "description": "When it moves on by itself, as far as time goes."
+          },
+          "waitsFor": {"type": "string", "description": "What it waits for, other than time and approval."},
+          "reason": {"type": "string"}, "revision": {"type": "integer", "minimum": 0},
+          "generation": {"type": "integer", "minimum": 0, "description": "What serves it."},
+          "liveAt": {"type": "string", "format": "date-time", "description": "Since when that is live everywhere."},
+          "capacity": {
+            "type": "object", "description": "Ready endpoints.", "required": ["stable", "candidate"],
+            "properties": {"stable": {"type": "integer", "minimum": 0}, "candidate": {"type": "integer", "minimum": 0}}
+          },
+          "routes": {
+            "type": "object", "required": ["divided", "untouched"],
+            "properties": {
+              "divided": {"type": "array", "items": {"type": "string"}},
+              "untouched": {"type": "array", "items": {"type": "string"}}
+            }
+          },
+          "allowedNow": {"type": "array", "items": {"$ref": "#/components/schemas/Action"}},
+          "startedAt": {"type": "string", "format": "date-time"},
+          "changedAt": {"type": "string", "format": "date-time"}
+        }
+      },
+      "ReleaseList": {
+        "type": "object", "required": ["releases"],
+        "properties": {"releases": {"type": "array", "items": {"$ref": "#/components/schemas/ReleaseStatus"}}}
+      },
+      "LiveReport": {
+        "type": "object", "required": ["generation", "isLive", "scope", "total", "live", "laggards"],
+        "properties": {
+          "generation": {"type": "integer", "minimum": 0}, "isLive": {"type": "boolean"},
+          "scope": {"type": "string"}, "total": {"type": "integer", "minimum": 0},
+          "live": {"type": "integer", "minimum": 0},
+          "laggards": {
+            "type": "array",
+            "items": {
+              "type": "object", "required": ["node", "address", "state", "reasons"],
+              "properties": {
+                "node": {"type": "string"}, "address": {"type": "string"},
+                "state": {"type": "string", "enum": ["pending", "sent", "acknowledged", "refused", "disconnected"]},
+                "reasons": {"type": "array", "items": {"type": "string"}}
+              }
+            }
+          }
+        }
+      },
+      "LedgerLine": {
+        "type": "object",
+        "required": ["sequence", "release", "service", "at", "action", "actor", "reason", "outcome", "hash"],
+        "properties": {
+          "sequence": {"type": "integer", "minimum": 0}, "release": {"type": "string"},
+          "service": {"type": "string"}, "at": {"type": "string", "format": "date-time"},
+          "action": {"type": "string"}, "actor": {"type": "string"}, "reason": {"type": "string"},
+          "fromWeight": {"$ref": "#/components/schemas/Weight"}, "toWeight": {"$ref": "#/components/schemas/Weight"},
+          "generation": {"type": "integer", "minimum": 0},
+          "liveEverywhereAt": {"type": "string", "format": "date-time"},
+          "refersTo": {"type": "integer", "minimum": 0}, "outcome": {"type": "string"},
+          "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+        }
+      },
+      "LedgerPage": {
+        "type": "object", "required": ["entries"],
+        "properties": {"entries": {"type": "array", "items": {"$ref": "#/components/schemas/LedgerLine"}}}
+      },
+      "LedgerVerdict": {
+        "type": "object", "required": ["entries"],
+        "properties": {
+          "entries": {"type": "integer", "minimum": 0},
+          "finding": {"type": "string", "description": "The first thing that is wrong."}
+        }
+      },
+      "Error": {
+        "type": "object", "required": ["error"],
+        "properties": {
+          "error": {
+            "type": "object", "required": ["code", "message"],
+            "properties": {
+              "code": {"type": "string", "description": "For programs."}, "message": {"type": "string"},
+              "release": {"type": "string", "description": "The release that it is about."},
+              "allowedNow": {
+                "type": "array", "items": {"$ref": "#/components/schemas/Action"},
+                "description": "What that release takes now."
+              }
+            }
+          }
+        }
+      },
+      "Wait": {"type": "string", "pattern": "^([0-9]{1,2}|[1-5][0-9]{2}|600)s?$|^[0-9]{1,5}ms$"},
+      "Scope": {
+        "type": "string", "pattern": "^(all|node:.+|nodes:.+|namespace:.+|class:sidecar/[^/]+/[^/]+:[0-9]{1,5})$",
+        "description": "all, node:ID, nodes:PATTERN, namespace:NAME, or class:KIND/NAMESPACE/HOST:PORT."
+      }
+    }
+    """#
+}

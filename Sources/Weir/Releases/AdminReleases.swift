@@ -1,0 +1,54 @@
+internal import AdminServer
+internal import ReleaseControl
+internal import XDSServer
+
+/// The releases as the admin server moves and shows them.
+struct AdminReleases: ReleaseDataSource {
+  let controller: ReleaseController
+  let isReady: ReadyFlag
+
+  func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try checkReady()
+    return try await controller.start(spec, request)
+  }
+
+  func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+    try checkReady()
+    return try await controller.perform(action, on: id, request)
+  }
+
+  func status(of id: String) async throws -> ReleaseStatus { try await controller.status(of: id) }
+
+  func list() async throws -> [ReleaseStatus] { try await controller.list() }
+
+  func history(of id: String) async throws -> [LedgerLine] { try await controller.history(of: id) }
+
+  func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine] {
+    try await controller.ledger(after: sequence, limit: limit, of: release)
+  }
+
+  func verify() async throws -> LedgerVerdict { try await controller.verify() }
+
+  func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
+    try await controller.watch(id)
+  }
+
+  func live(_ request: ReleaseLiveRequest, of id: String) async throws -> LiveReport {
+    guard let scope = ProxyScope(request.scope) else {
+      throw AdminError(
+        .badRequest,
+        "scope: \"\(request.scope)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and "
+          + "class:KIND/NAMESPACE/HOST:PORT")
+    }
+    var generation = request.generation
+    if generation == nil { generation = try await controller.status(of: id).generation }
+    return try await controller.live(generation ?? 0, of: id, on: scope, within: request.wait)
+  }
+
+  /// Before the sources are read no service is known, and while the server goes down nothing new is begun.
+  private func checkReady() throws {
+    guard isReady.value else {
+      throw ReleaseError(.unavailable, "the server has not read its sources yet, or is going down")
+    }
+  }
+}
