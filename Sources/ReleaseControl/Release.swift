@@ -94,7 +94,7 @@ public struct Release: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - reason: in the words of whoever moves it.
-  ///   - holds: whether a weight that it would go to is only waited for.
+  ///   - holds: whether a weight that it would go to is only waited for. It goes there with the next `advance`.
   /// - Returns: whether anything has changed.
   /// - Throws: `notAllowed`, with what is allowed now.
   @discardableResult
@@ -127,11 +127,18 @@ public struct Release: Sendable, Hashable {
       } else {
         enter(spec.plan.count - 1)
       }
-    case .nextStep: if isAtEnd { finish() } else { enter(step + 1) }
+    case .nextStep:
+      if isAtEnd {
+        finish()
+      } else if holds {
+        state = .running
+      } else {
+        enter(step + 1)
+      }
     case .stop(let state):
       self.state = state
       target = nil
-    case .goOn: goOn()
+    case .goOn: goOn(holds: holds)
     case .takeTarget:
       guard let target else { throw .notAllowed(event.kind, self) }
       if target == .all {
@@ -161,7 +168,7 @@ public struct Release: Sendable, Hashable {
   }
 
   /// To the state of its step if it has that step's weight, else to the next step that is more.
-  private mutating func goOn() {
+  private mutating func goOn(holds: Bool) {
     target = nil
     if let currentStep, currentStep.weight == weight, currentStep.mirror == mirror {
       let isLast = step == spec.plan.count - 1
@@ -169,7 +176,13 @@ public struct Release: Sendable, Hashable {
     } else if step < 0, weight == .none {
       state = .running
     } else {
-      enter(spec.plan.firstIndex { $0.weight > weight } ?? spec.plan.count - 1)
+      let next = spec.plan.firstIndex { $0.weight > weight } ?? spec.plan.count - 1
+      if holds {
+        step = next - 1
+        state = .running
+      } else {
+        enter(next)
+      }
     }
   }
 

@@ -1,5 +1,6 @@
 public import Logging
 public import ReleaseStores
+internal import Synchronization
 
 /// The time that notifications go by.
 public protocol NotificationClock: Sendable {
@@ -49,7 +50,10 @@ public actor WebhookDispatcher {
   private let backoff: Backoff
   private let logger: Logger
   private let bells: [String: (stream: AsyncStream<Void>, continuation: AsyncStream<Void>.Continuation)]
-  public private(set) var status: [String: Status] = [:]
+  private let counts = Mutex<[String: Status]>([:])
+
+  /// By the name of the webhook; those that were told nothing yet are not in it.
+  public nonisolated var status: [String: Status] { counts.withLock { $0 } }
 
   public init(
     webhooks: [WebhookConfiguration], store: any ReleaseStore, transport: any WebhookTransport,
@@ -135,12 +139,16 @@ public actor WebhookDispatcher {
       failure = ("no answer: \(error)", nil)
     }
     guard let failure else {
-      status[webhook.name, default: Status()].delivered += 1
-      status[webhook.name]?.reason = ""
+      count(webhook) {
+        $0.delivered += 1
+        $0.reason = ""
+      }
       return try await keep(ReleaseCommit(delivered: [item.sequence]))
     }
-    status[webhook.name, default: Status()].failed += 1
-    status[webhook.name]?.reason = failure.reason
+    count(webhook) {
+      $0.failed += 1
+      $0.reason = failure.reason
+    }
     let attempts = item.attempts + 1
     guard attempts <= webhook.retries else { return try await abandon(item, of: webhook, failure.reason) }
     let delay = max(backoff.delay(after: attempts), min(failure.wish ?? .zero, Self.longestWish))
@@ -159,7 +167,7 @@ public actor WebhookDispatcher {
   }
 
   private func abandon(_ item: OutboxItem, of webhook: WebhookConfiguration, _ reason: String) async throws {
-    status[webhook.name, default: Status()].abandoned += 1
+    count(webhook) { $0.abandoned += 1 }
     logger.error(
       "a notification is given up",
       metadata: [
@@ -167,6 +175,10 @@ public actor WebhookDispatcher {
         "reason": "\(reason)",
       ])
     try await keep(ReleaseCommit(delivered: [item.sequence]))
+  }
+
+  private func count(_ webhook: WebhookConfiguration, _ change: (inout Status) -> Void) {
+    counts.withLock { change(&$0[webhook.name, default: Status()]) }
   }
 
   /// Tried until it is kept: what has been sent is not sent again because a disk is full.

@@ -119,7 +119,7 @@ public final class ControlPlane: Sendable {
     let releaseStore: any ReleaseStore = releaseFile ?? MemoryReleaseStore()
     let webhooks =
       configuration.webhooks.webhooks.isEmpty
-      ? nil : WebhookService.start(configuration.webhooks, store: releaseStore, logger: logger)
+      ? nil : WebhookService.start(configuration.webhooks, store: releaseStore, registry: registry, logger: logger)
     if let webhooks { cleanup.add { await webhooks.stop() } }
     let kept = try await ReleaseController.load(from: releaseStore)
     stored.problems += kept.problems

@@ -153,4 +153,39 @@ import TrafficModel
     #expect((waiting.state, waiting.step, waiting.weight) == (.running, -1, 0))
     #expect(try waiting.after(.live, .advance).weight == 5)
   }
+  @Test func anApprovalThatIsHeldLeadsOnLater() throws {
+    var canary = try release().after(.live, .advance)
+    #expect((canary.state, canary.step, canary.weight) == (.awaitingApproval, 1, 50))
+    try canary.take(.action(.approve), at: after(3), holds: true)
+    #expect((canary.state, canary.step, canary.weight, canary.nextWeight) == (.running, 1, 50, 100))
+    // Its own pause was for the approval, which is there.
+    try canary.take(.live, at: after(4))
+    #expect(canary.dueAt == after(4))
+    #expect(try canary.after(.advance).weight == 100)
+    // Who stops it meanwhile takes the approval back.
+    #expect(try canary.after(.action(.pause), .action(.resume)).state == .awaitingApproval)
+  }
+
+  @Test func aResumeThatIsHeldLeadsOnLater() throws {
+    var canary = try release().after(.action(.setWeight(20)))
+    try canary.take(.action(.resume), at: after(2), holds: true)
+    #expect((canary.state, canary.step, canary.weight, canary.nextWeight) == (.running, 0, 20, 50))
+    #expect(try canary.after(.live, .advance).weight == 50)
+    // From before the first step.
+    var waiting = try release(holds: true).after(.action(.setWeight(1)))
+    try waiting.take(.action(.resume), at: after(2), holds: true)
+    #expect((waiting.state, waiting.step, waiting.weight, waiting.nextWeight) == (.running, -1, 1, 5))
+  }
+
+  @Test func nothingLeadsToTheCandidateBeforeTheFirstStep() throws {
+    let rule = RequestRule(headers: ["x-preview": .present])
+    let waiting = release(
+      .blueGreen(of: "reviews.shop", from: "v1", to: "v2", preview: [rule], previewHost: "next.shop"), holds: true)
+    #expect(waiting.overlay?.rules == [] && waiting.previewHost == nil)
+    // A candidate that is not there yet is nothing to roll back from.
+    let (overlay, event, _) = waiting.guarded(ReleaseCapacity(stable: 2, candidate: 0))
+    #expect((overlay?.weight, event) == (Weight.none, nil))
+    let begun = try waiting.after(.live, .advance)
+    #expect(begun.overlay?.rules == [rule] && begun.previewHost == "next.shop")
+  }
 }

@@ -76,8 +76,8 @@ import Testing
       running.cancel()
       await running.value
       #expect(store.inner.load().waiting.isEmpty)
-      #expect(await dispatcher.status["good"]?.delivered == 1)
-      #expect(await dispatcher.status["bad"]?.abandoned == 1)
+      #expect(dispatcher.status["good"]?.delivered == 1)
+      #expect(dispatcher.status["bad"]?.abandoned == 1)
     }
     await process.kill()
   }

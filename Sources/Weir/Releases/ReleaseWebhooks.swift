@@ -4,6 +4,7 @@ internal import NIOPosix
 internal import ReleaseControl
 internal import ReleaseNotifications
 internal import ReleaseStores
+internal import Telemetry
 
 /// Who is told of releases and asked about them, as the controller sees it.
 struct ReleaseWebhooks: Sendable {
@@ -45,11 +46,23 @@ struct WebhookService: Sendable {
   private let transport: HTTPWebhookTransport
   private let delivering: Task<Void, Never>
 
-  static func start(_ configuration: WebhooksConfiguration, store: any ReleaseStore, logger: Logger) -> WebhookService {
+  static func start(
+    _ configuration: WebhooksConfiguration, store: any ReleaseStore, registry: MetricsRegistry, logger: Logger
+  ) -> WebhookService {
     // Threads of their own: no webhook may take time from proxies.
     let transport = HTTPWebhookTransport(group: MultiThreadedEventLoopGroup.singleton)
     let dispatcher = WebhookDispatcher(
       webhooks: configuration.webhooks, store: store, transport: transport, logger: logger)
+    for webhook in configuration.webhooks where !(webhook.gate?.isAsked ?? false) {
+      func count(_ name: String, _ help: String, _ value: @escaping @Sendable (WebhookDispatcher.Status) -> Int) {
+        registry.counter(name, help: help, labels: ["webhook": webhook.name]) {
+          Double(dispatcher.status[webhook.name].map(value) ?? 0)
+        }
+      }
+      count("weir_webhook_delivered_total", "Notifications that a webhook took.", \.delivered)
+      count("weir_webhook_failures_total", "Attempts to notify a webhook that failed.", \.failed)
+      count("weir_webhook_abandoned_total", "Notifications that were given up.", \.abandoned)
+    }
     return WebhookService(
       webhooks: ReleaseWebhooks(
         roster: WebhookRoster(configuration.webhooks),
