@@ -149,7 +149,8 @@ let package = Package(
     // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
     library(
       "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
-    program("ReleaseDemo", path: "examples/ReleaseDemo", ["EnvoyBootstrap", "EnvoyHarness", "Weir", logging]),
+    program("ReleaseDemo", path: "examples/ReleaseDemo", ["EnvoyHarness", "Weir"]),
+    program("ReleaseController", path: "examples/ReleaseController", ["Weir"]),
     program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
     program(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
@@ -184,6 +185,11 @@ let package = Package(
 
     // Commits to a release store until it is killed; not part of a product.
     program("ReleaseCommits", path: "fuzz/ReleaseCommits", ["ReleaseStores", "ReleaseStoreConformance"]),
+
+    // Releases of a real server, moved at random while it is killed, and under load; not part of a product.
+    program(
+      "ReleaseTrials", path: "fuzz/ReleaseTrials",
+      ["EnvoyHarness", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // Random edits of the core, in an optimised build with its checks on; not part of a product.
     program(

@@ -13,10 +13,11 @@ public enum HTTPCall {
   /// - Parameters:
   ///   - address: `IP:PORT`.
   ///   - host: the Host header; the address if nil.
+  ///   - body: sent as it is; nil for none.
   /// - Throws: ``HarnessError`` `connection` or `timeout`.
   public static func get(
     _ address: String, _ path: String, host: String? = nil, headers: [String: String] = [:],
-    method: HTTPMethod = .GET, timeout: Duration = .seconds(10)
+    method: HTTPMethod = .GET, body: String? = nil, timeout: Duration = .seconds(10)
   ) async throws -> Response {
     let (ip, port) = try split(address)
     let loop = MultiThreadedEventLoopGroup.singleton.any()
@@ -24,7 +25,7 @@ public enum HTTPCall {
     var head = HTTPRequestHead(version: .http1_1, method: method, uri: path)
     head.headers.add(name: "host", value: host ?? address)
     head.headers.add(name: "connection", value: "close")
-    if method == .POST { head.headers.add(name: "content-length", value: "0") }
+    if method == .POST { head.headers.add(name: "content-length", value: "\(body?.utf8.count ?? 0)") }
     for (name, value) in headers { head.headers.replaceOrAdd(name: name, value: value) }
     let limit = loop.scheduleTask(in: .nanoseconds(timeout.wholeNanoseconds)) {
       promise.fail(HarnessError(.timeout, "\(method) \(address)\(path): no answer within \(timeout)"))
@@ -37,7 +38,8 @@ public enum HTTPCall {
         .channelInitializer { channel in
           channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHTTPClientHandlers()
-            try channel.pipeline.syncOperations.addHandler(Exchange(request: request, promise: promise))
+            try channel.pipeline.syncOperations.addHandler(
+              Exchange(request: request, body: body, promise: promise))
           }
         }
         .connect(host: ip, port: port).get()
@@ -63,18 +65,23 @@ public enum HTTPCall {
     typealias OutboundOut = HTTPClientRequestPart
 
     private let request: HTTPRequestHead
+    private let requestBody: String?
     private let promise: EventLoopPromise<Response>
     private var response = Response(status: 0, headers: [:], body: "")
     private var body = ByteBuffer()
     private var isDone = false
 
-    init(request: HTTPRequestHead, promise: EventLoopPromise<Response>) {
+    init(request: HTTPRequestHead, body: String?, promise: EventLoopPromise<Response>) {
       self.request = request
+      requestBody = body
       self.promise = promise
     }
 
     func channelActive(context: ChannelHandlerContext) {
       context.write(wrapOutboundOut(.head(request)), promise: nil)
+      if let requestBody {
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: requestBody)))), promise: nil)
+      }
       context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }
 

@@ -52,6 +52,7 @@ public enum JSON: Sendable, Hashable, Decodable {
     default: nil
     }
   }
+  public var number: Double? { if case .number(let value) = self { value } else { nil } }
   public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
   public var array: [JSON] { if case .array(let elements) = self { elements } else { [] } }
   public var object: [String: JSON] { if case .object(let members) = self { members } else { [:] } }

@@ -69,10 +69,18 @@ public actor WeirProcess {
   private static func launch(
     _ arguments: [String], directory: TemporaryDirectory, within limit: Duration = .seconds(30)
   ) async throws -> (ChildProcess, Addresses) {
-    let process = try await ChildProcess.spawn(
-      binary(), arguments, logPath: directory.path + "/weir.log", readsLines: true)
+    let process = try await spawn(arguments, directory)
+    return (process, try await addresses(of: process, within: limit))
+  }
+
+  private static func spawn(_ arguments: [String], _ directory: TemporaryDirectory) async throws -> ChildProcess {
+    try await ChildProcess.spawn(binary(), arguments, logPath: directory.path + "/weir.log", readsLines: true)
+  }
+
+  /// Where it serves, once it does. One that does not in time is killed.
+  private static func addresses(of process: ChildProcess, within limit: Duration) async throws -> Addresses {
     do {
-      let addresses = try await within(limit, "weir serve ready") { () -> Addresses in
+      return try await EnvoyHarness.within(limit, "weir serve ready") { () -> Addresses in
         for await line in process.lines {
           guard let json = try? JSON(parsing: line), json["ready"].bool == true, let admin = json["admin"].string
           else { continue }
@@ -83,7 +91,6 @@ public actor WeirProcess {
         let exit = await process.waitForExit()
         throw HarnessError(.exited, "weir serve ended with \(exit):\n\(process.logTail())")
       }
-      return (process, addresses)
     } catch {
       await process.kill()
       throw error
@@ -95,8 +102,10 @@ public actor WeirProcess {
   /// - Parameter flags: in place of those that it was started with, if given.
   public func startAgain(flags: [String]? = nil) async throws {
     if let flags { self.flags = flags }
-    (process, _) = try await Self.launch(
-      arguments + self.flags + listeners.arguments(at: addresses) + ["--admin", addresses.admin], directory: directory)
+    // Known before it is ready, so that it can be killed while it starts.
+    process = try await Self.spawn(
+      arguments + self.flags + listeners.arguments(at: addresses) + ["--admin", addresses.admin], directory)
+    _ = try await Self.addresses(of: process, within: .seconds(30))
   }
 
   /// SIGTERM: it drains and should exit with 0.

@@ -49,7 +49,7 @@ extension Bar {
       atMost(
         1024, "B", "bytes_per_stream", of: "leds",
         "one endpoint changed among 5,000 of one service with LEDS: bytes to each stream"),
-    ] + [storm] + stalledReader + [
+    ] + [storm] + stalledReader + releases + [
       Bar(
         figure: "manifest write → first request served by the new endpoint through a real Envoy", bar: "p99 ≤ 25 ms",
         measurements: ["end-to-end"]
@@ -156,6 +156,37 @@ extension Bar {
         measured: "\(Text.number(sent)) unchanged resources; \(Text.number(worst / 1000)) s",
         isMet: sent == 0 && worst <= 1000)
     }
+  }
+
+  private static var releases: [Bar] {
+    let title = "a rollback, from the call to the last of 1,000 proxies having acknowledged it"
+    return [
+      atMost(100, "ms", "p99_ms", of: "rollback-vhds-1000", title + ": p99, S=1000 by VHDS"),
+      atMost(100, "ms", "p99_ms", of: "rollback-rds-100", "the same, S=100 by RDS"),
+      Bar(
+        figure: "the same, S=1000 by RDS", bar: "p99 ≤ 3 × the limit line's", measurements: ["rollback-rds-1000"]
+      ) { figures in
+        guard let p99 = figures["rollback-rds-1000/p99_ms"], let limit = figures["rollback-rds-1000/limit_wall_p99_ms"],
+          let median = figures["rollback-rds-1000/p50_ms"], let limitMedian = figures["rollback-rds-1000/limit_wall_ms"]
+        else { return nil }
+        return Outcome(
+          measured: "\(Text.number(p99)) ms; limit line \(Text.number(limit)) ms, \(Text.number(p99 / limit)) × "
+            + "(medians \(Text.number(median)) and \(Text.number(limitMedian)) ms)",
+          isMet: p99 <= 3 * limit)
+      },
+      Bar(
+        figure: "`weir serve` killed while releases are moved",
+        bar: "ledger, releases and served weights agree with what "
+          + "was acknowledged", measurements: ["release-kills"]
+      ) { figures in
+        guard let kills = figures["release-kills/kills"], let there = figures["release-kills/acknowledged"] else {
+          return nil
+        }
+        return Outcome(
+          measured: "after each of \(Text.number(kills)) kills; \(Text.number(there)) operations acknowledged",
+          isMet: kills > 0 && there > 0)
+      },
+    ]
   }
 
   private static var stalledReader: [Bar] {

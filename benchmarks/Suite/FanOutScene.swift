@@ -10,9 +10,11 @@ struct FanOutScene {
   /// The fan-out's weights go by RDS.
   static let wholeRouteTables = ["--vhds", "off"]
 
-  /// - Parameter flags: further ones of `weir serve`.
+  /// - Parameters:
+  ///   - flags: further ones of `weir serve`.
+  ///   - state: where it keeps what outlives it; nil for nowhere.
   static func start(
-    _ world: some World, flags: [String] = [], in directory: TemporaryDirectory
+    _ world: some World, flags: [String] = [], state: String? = nil, in directory: TemporaryDirectory
   ) async throws -> FanOutScene {
     let manifests = try ManifestDirectory(in: directory)
     try world.write(into: manifests)
@@ -21,7 +23,7 @@ struct FanOutScene {
     }
     let began = ContinuousClock.now
     let weir = try await WeirProcess.serve(
-      manifests: [manifests.path], flags: flags, in: directory, within: .seconds(240))
+      manifests: [manifests.path], state: state, flags: flags, in: directory, within: .seconds(240))
     Progress.say("  weir serves after \((ContinuousClock.now - began).milliseconds) ms")
     return FanOutScene(weir: weir, manifests: manifests, directory: directory)
   }

@@ -30,12 +30,13 @@ struct WeirBenchmarks: AsyncParsableCommand {
     [Limit(), EndToEnd(), Nginx(), Compile()]
     + [EnvoyHarness.XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
       FanOut.grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
-    } + [StalledReader(), HostByHost(), EndpointByEndpoint()]
+    } + [StalledReader(), HostByHost(), EndpointByEndpoint()] + Rollback.all + [ReleaseKills()]
 
   /// What `--quick` leaves out: cells of the grid without a bar.
   static let enough: Set = [
     "limit", "end-to-end", "compile", "fanout-delta-1000x1000", "fanout-delta-5000x100", "fanout-delta-5000x1000",
-    "fanout-sotw-1000x100", "stalled-reader", "nginx", "vhds", "leds",
+    "fanout-sotw-1000x100", "stalled-reader", "nginx", "vhds", "leds", "release-kills",
+    "rollback-vhds-1000", "rollback-rds-100", "rollback-rds-1000",
   ]
 
   func validate() throws {

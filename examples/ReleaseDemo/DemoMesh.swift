@@ -1,10 +1,8 @@
-import EnvoyBootstrap
 import EnvoyHarness
 import Foundation
-import Logging
 import Weir
 
-/// All that runs in the demo: backends of two versions, a control plane, and three sidecar Envoys.
+/// All that runs in the demo: backends of two versions, `weir serve`, and three sidecar Envoys.
 struct DemoMesh {
   struct Sidecar {
     var name: String
@@ -17,9 +15,10 @@ struct DemoMesh {
 
   let directory: TemporaryDirectory
   let backends: [Backend]
-  let plane: ControlPlane
+  let weir: WeirProcess
   let sidecars: [Sidecar]
-  var releases: Releases { plane.releases }
+  /// The releases of that server, over HTTP.
+  let releases: Releases
 
   static func open() async throws -> DemoMesh {
     let directory = TemporaryDirectory(prefix: "weir-demo")
@@ -34,26 +33,26 @@ struct DemoMesh {
     }
     try write(backends, into: manifests)
     say("started \(backends.count) backends of two versions: \(backends.map(\.name).joined(separator: ", "))")
-    let plane = try await ControlPlane.start(
-      ControlPlaneConfiguration(
-        manifests: [manifests.path], listeners: [.tcp(host: "127.0.0.1", port: 0)], admin: nil,
-        state: directory.path + "/state"), logger: Logger(label: "demo", factory: { _ in SwiftLogNoOpLogHandler() }))
-    say("started the control plane: xDS on \(plane.xdsAddress)")
-    var sidecars: [Sidecar] = []
-    for (name, way) in [
-      ("sidecar-1", SidecarBootstrap.DiscoveryProtocol.delta), ("sidecar-2", .delta), ("sidecar-3", .sotw),
-    ] {
-      let outbound = "\(LoopbackAddress.next()):15001"
-      let bootstrap = SidecarBootstrap(
-        nodeID: name, namespace: "shop", xds: .plain(try HostPort(plane.xdsAddress)), listen: try HostPort(outbound),
-        admin: try HostPort("127.0.0.1:0"), discoveryProtocol: way
-      ).json()
-      // Without retries, so that what a retry would have hidden fails.
-      let envoy = try await EnvoyProcess.start(bootstrap: bootstrap, name: name, in: directory, retries: false)
-      say("started \(name), a real Envoy by \(way.rawValue): HTTP on \(outbound)")
-      sidecars.append(Sidecar(name: "\(name) (\(way.rawValue))", envoy: envoy, outbound: outbound))
+    let weir = try await WeirProcess.serve(
+      manifests: [manifests.path], state: directory.path + "/state", in: directory)
+    do {
+      say("started weir serve: xDS on \(weir.addresses.xds), admin on \(weir.addresses.admin)")
+      var sidecars: [Sidecar] = []
+      for (name, way) in [("sidecar-1", XDSProtocol.delta), ("sidecar-2", .delta), ("sidecar-3", .stateOfTheWorld)] {
+        let outbound = "\(LoopbackAddress.next()):15001"
+        let bootstrap = try await weir.bootstrap(nodeID: name, namespace: "shop", listen: outbound, protocol: way)
+        // Without retries, so that what a retry would have hidden fails.
+        let envoy = try await EnvoyProcess.start(bootstrap: bootstrap, name: name, in: directory, retries: false)
+        say("started \(name), a real Envoy by \(way): HTTP on \(outbound)")
+        sidecars.append(Sidecar(name: "\(name) (\(way))", envoy: envoy, outbound: outbound))
+      }
+      return DemoMesh(
+        directory: directory, backends: backends, weir: weir, sidecars: sidecars,
+        releases: Releases(try .server("http://\(weir.addresses.admin)")))
+    } catch {
+      await weir.terminate()
+      throw error
     }
-    return DemoMesh(directory: directory, backends: backends, plane: plane, sidecars: sidecars)
   }
 
   private static func write(_ backends: [Backend], into manifests: ManifestDirectory) throws {
@@ -66,11 +65,9 @@ struct DemoMesh {
     try manifests.write("endpoints.yaml", pods + [slice])
   }
 
-  func weirLog() async -> String { "" }
-
   func close() async {
     for sidecar in sidecars { await sidecar.envoy.stop() }
-    await plane.drain(within: .zero)
+    await weir.terminate()
     for backend in backends { await backend.stop() }
     directory.remove()
   }

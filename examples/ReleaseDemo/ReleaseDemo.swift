@@ -27,7 +27,7 @@ struct ReleaseDemo {
           "\nall went well, in \((ContinuousClock.now - started).components.seconds) s: no request failed, was retried or met "
             + "a closed port, and every share is within its bound")
       } catch {
-        say("weir's log:\n\(await mesh.weirLog())")
+        say("weir's log:\n\(await mesh.weir.process.logTail())")
         await mesh.close()
         throw error
       }
