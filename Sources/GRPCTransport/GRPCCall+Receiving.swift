@@ -108,6 +108,25 @@ extension GRPCCall {
     connectionCalls?.opened(self)
   }
 
+  /// Work on a large message goes on elsewhere: no other large message of this event loop is delivered until
+  /// ``releaseLargeMessages()``, and then not before as much time has passed once more.
+  package func holdLargeMessages() {
+    guard !holdsLargeMessages else { return }
+    holdsLargeMessages = true
+    heldTurns = turns
+    heldTurns?.holdLarge()
+  }
+
+  package func releaseLargeMessages() {
+    guard holdsLargeMessages else { return }
+    holdsLargeMessages = false
+    heldTurns?.releaseLarge()
+    heldTurns = nil
+  }
+
+  /// Whether the client has broken rules, or is treated like one that has.
+  package var isDistrusted: Bool { stream?.connection?.isDistrusted ?? false }
+
   // MARK: For the connection
 
   /// Bytes that have arrived and were not handed over.

@@ -43,6 +43,9 @@ public final class GRPCCall {
   var messagesPerTurn = Int.max
   /// Whose line the rest of the messages waits in (server).
   var turns: LoopTurns?
+  /// The line in which other large messages wait for this call's (server).
+  var heldTurns: LoopTurns?
+  var holdsLargeMessages = false
   /// For the bytes that wait here (server).
   var charge: BufferCharge?
   /// What the connection's calls share (server).

@@ -55,6 +55,8 @@ public final class LoopTurns {
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
   private var largeLine = Line(pause: .microseconds(20))
+  /// Since when a piece of the third line goes on elsewhere.
+  private var largeHeldSince: NIODeadline?
   /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
@@ -85,6 +87,18 @@ public final class LoopTurns {
     guard !work.isDistrusted else { return enqueue(work) }
     largeLine.waiting.append(work)
     schedule(\.largeLine)
+  }
+
+  /// The undividable piece that was begun last goes on elsewhere, on a thread of its own: the next one waits for it.
+  public func holdLarge() { largeHeldSince = now() }
+
+  /// It is done. The line rests for as long as it took.
+  public func releaseLarge() {
+    guard let since = largeHeldSince else { return }
+    largeHeldSince = nil
+    let end = now()
+    largeLine.restsUntil = end + (end - since)
+    if !largeLine.waiting.isEmpty { schedule(\.largeLine) }
   }
 
   /// How many undividable pieces of work wait.
@@ -138,8 +152,12 @@ public final class LoopTurns {
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
+  private func isHeld(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) -> Bool {
+    largeHeldSince != nil && path == \LoopTurns.largeLine
+  }
+
   private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
-    guard !self[keyPath: path].isServiceScheduled else { return }
+    guard !self[keyPath: path].isServiceScheduled, !isHeld(path) else { return }
     self[keyPath: path].isServiceScheduled = true
     var pause = self[keyPath: path].pause
     if let rests = self[keyPath: path].restsUntil { pause = max(pause, rests - now()) }
@@ -153,7 +171,7 @@ public final class LoopTurns {
     self[keyPath: path].restsUntil = nil
     let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
-    while spent < share, let work = self[keyPath: path].waiting.popFirst() {
+    while spent < share, !isHeld(path), let work = self[keyPath: path].waiting.popFirst() {
       if slices(of: work, spending: &spent, while: { _ in false }) { enqueue(work) }
     }
     if spent > share, path != \LoopTurns.line {

@@ -89,6 +89,8 @@ public final class ControlPlane: Sendable {
     let metrics = XDSMetricsView(registry)
     let limits = configuration.limits
     let transport = limits.grpc
+    let loops = await EventLoops.start(count: configuration.eventLoops, logger: logger)
+    cleanup.add { await loops.shutDown() }
     // What nodes say of themselves is theirs to choose, and so would be the number of lines.
     let nodeLog = LogBudget()
     let xds = XDSServer(
@@ -97,6 +99,7 @@ public final class ControlPlane: Sendable {
       takesLoneEndpoints: { [threshold = configuration.loneEndpointsFrom] node in
         threshold > 0 && ProxyClassifier.takesPortions(node)
       },
+      largeRequests: loops.forLargeRequests,
       classify: { [virtualHosts = configuration.virtualHosts, onDemand = configuration.fetchesClusters] node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
@@ -135,8 +138,6 @@ public final class ControlPlane: Sendable {
     let view = AdminView(
       xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics, controller: controller)
 
-    let loops = await EventLoops.start(count: configuration.eventLoops, logger: logger)
-    cleanup.add { await loops.shutDown() }
     let grpc = GRPCServer(
       group: loops.proxies, lowPriorityGroup: loops.distrusted, configuration: transport, logger: logger,
       accept: { xds.accept($0) })

@@ -18,11 +18,14 @@ struct EventLoops: Sendable {
   /// One loop for those who come from where rules were just broken: what they make the process do waits for everything else,
   /// in this process and on this machine.
   let distrusted: MultiThreadedEventLoopGroup
+  /// A thread for what would hold up the proxies' loops for long: large requests.
+  let large: MultiThreadedEventLoopGroup
 
   static func start(count: Int, logger: Logger) async -> EventLoops {
     let loops = EventLoops(
       proxies: MultiThreadedEventLoopGroup(numberOfThreads: count),
-      distrusted: MultiThreadedEventLoopGroup(numberOfThreads: 1))
+      distrusted: MultiThreadedEventLoopGroup(numberOfThreads: 1),
+      large: MultiThreadedEventLoopGroup(numberOfThreads: 1))
     let failure = try? await loops.distrusted.next().submit(giveWayToAll).get()
     if let failure { logger.warning("a thread's priority cannot be lowered", metadata: ["errno": "\(failure)"]) }
     return loops
@@ -38,7 +41,16 @@ struct EventLoops: Sendable {
     return sched_setscheduler(0, idleClass, &parameters) == 0 ? nil : errno
   }
 
+  /// The thread for the large requests of the clients of a loop. Those of the distrusted have only theirs.
+  var forLargeRequests: @Sendable (any EventLoop) -> (any EventLoop)? {
+    let distrusted = distrusted.next()
+    let large = large.next()
+    return { $0 === distrusted ? nil : large }
+  }
+
   func shutDown() async {
+    // What it does comes back to the others.
+    try? await large.shutdownGracefully()
     try? await proxies.shutdownGracefully()
     try? await distrusted.shutdownGracefully()
   }

@@ -1,7 +1,7 @@
 public import EnvoyAPI
 public import GRPCTransport
 public import Logging
-internal import NIOCore
+public import NIOCore
 internal import Synchronization
 internal import Telemetry
 public import XDSSnapshot
@@ -30,6 +30,7 @@ public final class XDSServer: Sendable {
   let refusalLog = LogBudget()
   let limits: XDSLimits
   let clientShares: ClientShares
+  let largeRequests: @Sendable (any EventLoop) -> (any EventLoop)?
   let patience: Patience
   let delivery: VirtualHostDelivery
   let takesLoneEndpoints: @Sendable (NodeIdentity) -> Bool
@@ -53,6 +54,8 @@ public final class XDSServer: Sendable {
   ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
   ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. At most 1,024
   ///     are remembered; the network that has most of these loses its first for another.
+  ///   - largeRequests: for the event loop of a stream, the one on whose thread large requests are decoded and answered, so that
+  ///     they do not hold up others; nil: its own.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
@@ -63,21 +66,25 @@ public final class XDSServer: Sendable {
     delivery: VirtualHostDelivery = .always,
     takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool = { _ in false },
     departureMemory: Duration = .seconds(300),
+    largeRequests: @escaping @Sendable (any EventLoop) -> (any EventLoop)? = { _ in nil },
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
   ) {
     self.init(
       logger: logger, latencies: latencies, limits: limits, memory: memory, patience: patience, delivery: delivery,
-      takesLoneEndpoints: takesLoneEndpoints, departureMemory: departureMemory, clock: EventLoopClock(),
-      classify: classify, onNewClass: onNewClass, onClassGone: onClassGone)
+      takesLoneEndpoints: takesLoneEndpoints, departureMemory: departureMemory,
+      largeRequests: largeRequests, clock: EventLoopClock(), classify: classify, onNewClass: onNewClass,
+      onClassGone: onClassGone)
   }
 
   /// - Parameter clock: what patience is measured by.
   init(
     logger: Logger, latencies: XDSLatencies, limits: XDSLimits, memory: BufferAccount, patience: Duration,
     delivery: VirtualHostDelivery, takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool,
-    departureMemory: Duration, clock: any StreamClock, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
+    departureMemory: Duration,
+    largeRequests: @escaping @Sendable (any EventLoop) -> (any EventLoop)? = { _ in nil },
+    clock: any StreamClock, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void, onClassGone: @escaping @Sendable (ProxyClass) -> Void
   ) {
     self.clock = clock
@@ -89,6 +96,7 @@ public final class XDSServer: Sendable {
     self.delivery = delivery
     self.takesLoneEndpoints = takesLoneEndpoints
     self.classify = classify
+    self.largeRequests = largeRequests
     departures = Departures(memory: TimeAmount(departureMemory))
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone

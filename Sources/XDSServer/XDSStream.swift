@@ -19,7 +19,7 @@ final class XDSStream: GRPCCallHandler {
 
   let variant: XDSProtocol
   let scope: ProxySession.Scope
-  private let call: GRPCCall
+  let call: GRPCCall
   let server: XDSServer
   private let loop: LoopStreams
   private let openedAt = NIODeadline.now()
@@ -42,6 +42,10 @@ final class XDSStream: GRPCCallHandler {
   private var resumption: Scheduled<Void>?
   /// When each type's last refusal came.
   private var refusedAt: [ResourceType: NIODeadline] = [:]
+  /// The session is on another thread, and this is the one of before (`XDSStream+Elsewhere`).
+  var isAway = false
+  /// The stream has been ended, or has closed.
+  private(set) var isOver = false
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
   /// What of the client is remembered when it has left, once the session is gone.
@@ -66,11 +70,12 @@ final class XDSStream: GRPCCallHandler {
     var isAnswer = false
     do {
       let receipt = try heard(message)
+      if isAway { return }
       isAnswer = receipt == .ack || receipt == .nack
       // Answers come no more often than responses went out.
       if !isAnswer { charge(byteCount: message.readableBytes) }
     } catch {
-      refuse("the request cannot be read: \(error)")
+      refuseUnreadable("\(error)")
     }
     pump(publishedAt: nil)
     if !isAnswer { loop.asked(self) }
@@ -80,7 +85,11 @@ final class XDSStream: GRPCCallHandler {
   private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
     switch message.withUnsafeReadableBytes({ scan($0) }) {
     case .request(let receipt): return receipt
-    case .nothing: break
+    case .nothing:
+      if let thread = thread(forRequestOf: message.readableBytes) {
+        hear(message, on: thread)
+        return nil
+      }
     case .tooLong:
       refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes")
       return nil
@@ -94,7 +103,7 @@ final class XDSStream: GRPCCallHandler {
       }
     }
     guard !namesTooMany else {
-      refuse(.subscription, "more than \(limit) names in one request")
+      refuseNames()
       return nil
     }
     switch variant {
@@ -142,6 +151,16 @@ final class XDSStream: GRPCCallHandler {
     }
   }
 
+  /// What is left to do after a request that was handled elsewhere.
+  ///
+  /// - Parameter byteCount: nil if it was the answer to a response, which costs nothing.
+  func resumeReading(afterRequestOf byteCount: Int?) {
+    if let byteCount { charge(byteCount: byteCount) }
+    pump(publishedAt: nil)
+    if byteCount != nil { loop.asked(self) }
+    if resumption == nil { call.resumeReading() }
+  }
+
   func receivedEnd() { call.finish(.ok) }
 
   func writabilityChanged(isWritable: Bool) {
@@ -165,7 +184,8 @@ final class XDSStream: GRPCCallHandler {
 
   /// - Parameter news: what has changed for the stream's class, and since which generation.
   func published(_ generation: Generation, news: (types: TypeSet, since: Generation)?, at publishedAt: NIODeadline) {
-    if session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
+    // A session that is away is told when it comes back.
+    if !isAway, session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
   }
 
   /// Takes note of a newer generation that says the same to this proxy, of which it was not told therefore.
@@ -300,6 +320,10 @@ final class XDSStream: GRPCCallHandler {
 
   // MARK: Refusals
 
+  func refuseUnreadable(_ reason: String) { refuse("the request cannot be read: \(reason)") }
+
+  func refuseNames() { refuse(.subscription, "more than \(server.limits.maximumSubscription) names in one request") }
+
   private func refuse(_ message: String) {
     loop.metrics.invalidRequests += 1
     call.finish(GRPCStatus(.invalidArgument, message))
@@ -313,7 +337,7 @@ final class XDSStream: GRPCCallHandler {
     letGo()
   }
 
-  private func refuseSubscription(_ type: ResourceType) {
+  func refuseSubscription(_ type: ResourceType) {
     refuse(
       .subscription,
       "more than \(server.limits.maximumSubscription) names of type \(type.typeURL) are subscribed to")
@@ -329,6 +353,7 @@ final class XDSStream: GRPCCallHandler {
 
   /// Forgets what the client subscribed to and was sent: a client that does not read its status must not keep that alive.
   private func letGo() {
+    isOver = true
     if let session { parting = session.parting }
     session = nil
     for type in ResourceType.allCases {
@@ -352,7 +377,7 @@ final class XDSStream: GRPCCallHandler {
 
   // MARK: Time
 
-  private var sinceOpened: Duration { server.clock.now - startedAt }
+  var sinceOpened: Duration { server.clock.now - startedAt }
 
   /// Keeps one timer for the session's next deadline; most of the time there is none.
   private func schedule() {
@@ -389,13 +414,26 @@ final class XDSStream: GRPCCallHandler {
   /// matters.
   private func pump(publishedAt: NIODeadline?) {
     defer { if watchers > 0 { loop.progressed(self) } }
+    if isAway { return }
     catchUp()
     guard call.isWritable, let responses = session?.pump(at: sinceOpened) else { return }
     schedule()
-    for response in responses {
+    if responses.isEmpty { return }
+    let shared = server.shared
+    write(
+      responses.lazy.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) }, publishedAt: publishedAt)
+  }
+
+  /// - Parameter responses: with their messages; without one where there is no room for it.
+  func write(
+    _ responses: some Sequence<(response: ProxySession.Response, message: EncodedMessage?)>, publishedAt: NIODeadline?
+  ) {
+    var isAny = false
+    for (response, message) in responses {
+      isAny = true
       if !response.suspects.isEmpty { noteWithdrawal(response.suspects) }
       let plan = response.plan
-      guard let message = server.shared.framed(plan, response.nonce) else { return refuseForMemory() }
+      guard let message else { return refuseForMemory() }
       guard hold(message, plan.type) else { return refuseForMemory(.clientMemory) }
       let size = message.buffer.readableBytes
       call.write(framed: message.buffer)
@@ -404,7 +442,7 @@ final class XDSStream: GRPCCallHandler {
       if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
       loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
     }
-    if !responses.isEmpty { call.flush() }
+    if isAny { call.flush() }
   }
 }
 

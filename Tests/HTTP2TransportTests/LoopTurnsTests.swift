@@ -109,6 +109,24 @@ import Testing
     #expect(record.slices == ["A", "small", "B", "C"])
   }
 
+  /// A piece of work that goes on on another thread holds up the others of its line, and nothing else.
+  @Test func largeWorkThatGoesOnElsewhereIsWaitedFor() {
+    let turns = turns()
+    for name in ["A", "B", "C"] { turns.enqueueLarge(Slices(name, 1, of: .zero, in: record)) }
+    // The first one says so when it has its turn.
+    turns.holdLarge()
+    loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices.isEmpty && turns.largeCount == 3)
+    turns.begin(Slices("small", 1, of: .microseconds(10), in: record))
+    #expect(record.slices == ["small"])
+    record.time = record.time + .milliseconds(30)
+    turns.releaseLarge()
+    loop.advanceTime(by: .milliseconds(30) - .microseconds(10))
+    #expect(record.slices == ["small"], "the line rests for as long as that took")
+    loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices == ["small", "A", "B", "C"])
+  }
+
   @Test func theSlowLinePaysBackALongSlice() {
     let turns = turns()
     turns.begin(Slices("bad", 2, of: .milliseconds(10), isDistrusted: true, in: record))

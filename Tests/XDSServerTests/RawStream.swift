@@ -38,13 +38,15 @@ func withServer(
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   clock: any StreamClock = EventLoopClock(),
+  largeRequests: @escaping @Sendable (any EventLoop) -> (any EventLoop)? = { _ in nil },
   _ body: (RunningServer) async throws -> Void
 ) async throws {
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
   let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
   let xds = XDSServer(
     logger: logger, latencies: XDSLatencies(), limits: limits, memory: memory, patience: patience, delivery: .always,
-    takesLoneEndpoints: { _ in false }, departureMemory: .seconds(300), clock: clock, classify: classify,
+    takesLoneEndpoints: { _ in false }, departureMemory: .seconds(300),
+    largeRequests: largeRequests, clock: clock, classify: classify,
     onNewClass: onNewClass, onClassGone: onClassGone)
   let server = GRPCServer(group: group, configuration: configuration, logger: logger) { xds.accept($0) }
   let address = try await server.bind(to: .tcp(host: "127.0.0.1", port: 0))

@@ -1,0 +1,129 @@
+internal import EnvoyAPI
+internal import GRPCTransport
+internal import NIOCore
+internal import XDSSnapshot
+
+// Large requests. One with two hundred thousand names that nobody has named before takes hundreds of milliseconds to decode and
+// to answer, and nothing may hold up an event loop for so long. So another thread does it, and the session, which is a value,
+// goes there and comes back:
+//
+//     event loop   request ──▶ ┐          ┌ who is it, which type ┐           ┌ the session of now; write the responses
+//     thread                   └ decode ──┘                       └ session ──┘
+//
+// Meanwhile the stream reads nothing more, and sends nothing; what is asked about its client is answered from the session of
+// before, as if the request had not come yet. What is published meanwhile it finds when it is back. Of each event loop one such
+// request is on its way at a time, and the next waits for as long as it took (`LoopTurns`).
+extension XDSStream {
+  /// A request as it was decoded, or why it was not.
+  enum Decoded: Sendable {
+    case stateOfTheWorld(DiscoveryRequest)
+    case delta(DeltaDiscoveryRequest)
+    case tooManyNames
+    case unreadable(String)
+  }
+
+  /// What came of a request.
+  private struct Outcome: Sendable {
+    var session: ProxySession
+    var receipt: ProxySession.Receipt
+    var responses: [(response: ProxySession.Response, message: EncodedMessage?)]
+  }
+
+  /// Requests above this size are large: some thousand names, which take some milliseconds.
+  static let largeRequest = 64 << 10
+
+  /// The thread that takes a request of this size off the stream's event loop; nil if it is to be handled here.
+  func thread(forRequestOf byteCount: Int) -> (any EventLoop)? {
+    // Those who are not trusted wait for each other, in slices of the loop's time.
+    guard byteCount > Self.largeRequest, !call.isDistrusted else { return nil }
+    return server.largeRequests(call.eventLoop)
+  }
+
+  func hear(_ message: ByteBuffer, on thread: any EventLoop) {
+    isAway = true
+    call.pauseReading()
+    call.holdLargeMessages()
+    let memory = server.shared.memory
+    // They are here, and the transport counts them no longer.
+    memory.chargeAnyway(message.readableBytes, for: .parts)
+    let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
+    let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
+    thread.execute {
+      let decoded = Self.decode(message, variant, maximumNames: limit)
+      loop.execute {
+        memory.release(message.readableBytes, for: .parts)
+        stream.value.apply(decoded, of: message.readableBytes, on: thread)
+      }
+    }
+  }
+
+  static func decode(_ message: ByteBuffer, _ variant: XDSProtocol, maximumNames limit: Int) -> Decoded {
+    message.withUnsafeReadableBytes { bytes in
+      do {
+        switch variant {
+        case .stateOfTheWorld:
+          if DiscoveryRequest.names(in: bytes, exceed: limit) { return .tooManyNames }
+          return .stateOfTheWorld(try DiscoveryRequest(decoding: bytes))
+        case .delta:
+          if DeltaDiscoveryRequest.names(in: bytes, exceed: limit) { return .tooManyNames }
+          return .delta(try DeltaDiscoveryRequest(decoding: bytes))
+        }
+      } catch {
+        return .unreadable("\(error)")
+      }
+    }
+  }
+
+  private func apply(_ decoded: Decoded, of byteCount: Int, on thread: any EventLoop) {
+    guard !isOver else { return comeBack() }
+    let type: ResourceType?
+    switch decoded {
+    case .tooManyNames:
+      refuseNames()
+      return comeBack()
+    case .unreadable(let reason):
+      refuseUnreadable(reason)
+      return comeBack()
+    case .stateOfTheWorld(let request): type = identify(request.node) ? self.type(of: request.typeURL) : nil
+    case .delta(let request): type = identify(request.node) ? self.type(of: request.typeURL) : nil
+    }
+    guard let type, let session else { return comeBack(afterRequestOf: byteCount) }
+    let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
+    let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
+    thread.execute {
+      var session = session
+      let receipt =
+        switch decoded {
+        case .stateOfTheWorld(let request): session.received(request, for: type)
+        case .delta(let request): session.received(request, for: type)
+        case .tooManyNames, .unreadable: ProxySession.Receipt.stale
+        }
+      let responses = canSend ? session.pump(at: now) : []
+      let outcome = Outcome(
+        session: session, receipt: receipt,
+        responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) })
+      loop.execute { stream.value.take(outcome, type, of: byteCount) }
+    }
+  }
+
+  private func take(_ outcome: Outcome, _ type: ResourceType, of byteCount: Int) {
+    guard !isOver else { return comeBack() }
+    isAway = false
+    session = outcome.session
+    _ = note(outcome.receipt, type)
+    let names = outcome.session[type].subscription.names
+    if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
+    settleNames(names, type)
+    if session != nil { write(outcome.responses, publishedAt: nil) }
+    let isAnswer = outcome.receipt == .ack || outcome.receipt == .nack
+    comeBack(afterRequestOf: isAnswer ? nil : byteCount)
+  }
+
+  /// Reads on.
+  private func comeBack(afterRequestOf byteCount: Int? = nil) {
+    isAway = false
+    call.releaseLargeMessages()
+    guard !isOver else { return }
+    resumeReading(afterRequestOf: byteCount)
+  }
+}
