@@ -210,10 +210,12 @@ let package = Package(
     tests(of: "ProtobufC", ["CWeirProtos"]),
     tests(of: "EnvoyAPI", ["ProtobufC"]),
     tests(of: "IncrementalGraph"),
-    tests(of: "XDSSnapshot"),
+    tests(of: "XDSSnapshot", ["WireFuzzing"]),
     tests(of: "TrafficCompiler", ["TrafficModel", "XDSSnapshot", "IncrementalGraph", "EnvoyAPI"]),
     tests(of: "ReleaseControl", ["TrafficModel"]),
-    tests(of: "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", nio("NIOCore"), nio("NIOPosix"), logging]),
+    tests(
+      of: "XDSServer",
+      ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "WireFuzzing", nio("NIOCore"), nio("NIOPosix"), logging]),
     .testTarget(
       name: "XDSServerEnvoyTests",
       dependencies: [

@@ -92,8 +92,8 @@ extension ProxySession {
     let hasContent = type.namesClusters
     var claimed: Set<String> = []
     for (name, version) in stale {
-      if hasContent, let hash = ContentHash(version: version), let sent = shared.sentResource(version: hash),
-        sent.name == name
+      if hasContent, let hash = ContentHash(version: version),
+        let sent = shared.sentResource(type, name, version: hash)
       {
         held.set(sent)
       } else {
@@ -131,7 +131,7 @@ extension ProxySession {
       // A response with one route table carries that table's own version.
       if let version, subscription.names.identity.count == 1, let name = subscription.names.names.first,
         let known = table[name].flatMap({ $0.contentHash == version ? $0 : nil })
-          ?? shared.sentResource(version: version), known.name == name
+          ?? shared.sentResource(type, name, version: version)
       {
         self[type].acked.set(known)
       } else {

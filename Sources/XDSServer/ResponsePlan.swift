@@ -206,7 +206,8 @@ struct Nonce: Hashable, Sendable {
 
   /// The nonce of the response after this one.
   func following(in generation: UInt64) -> Nonce {
-    generation == self.generation
-      ? Nonce(generation: generation, repetition: repetition + 1) : Nonce(generation: generation)
+    guard generation == self.generation else { return Nonce(generation: generation) }
+    // A client that asks without end gets to the last number of a generation that stays.
+    return Nonce(generation: generation, repetition: repetition == .max ? 1 : repetition + 1)
   }
 }

@@ -92,7 +92,10 @@ final class SharedResponses: Sendable {
     return state.withLock { state in
       if let known = state.plans.known(key) { return known }
       if key.type == .route || key.type == .listener {
-        for resource in plan.resources { state.sentRoutes.add(resource, of: resource.contentHash) }
+        // Not stubs, whose names clients make up: they would push out what other clients hold.
+        for resource in plan.resources where !plan.stubs.contains(resource.name) {
+          state.sentRoutes.add(resource, of: resource.contentHash)
+        }
       }
       if key.variant == .stateOfTheWorld && key.type.isFullState && subscription.isWildcard {
         state.sentTables.add(to, of: to.contentHash)
@@ -140,9 +143,15 @@ final class SharedResponses: Sendable {
     }
   }
 
-  /// A route table or listener that was sent lately. A client that comes back names it by its version alone.
-  func sentResource(version: ContentHash) -> Resource? {
-    state.withLock { $0.sentRoutes[version] ?? $0.rememberedResources[version] }
+  /// A route table or listener that was sent lately, or the stub of a route table. A client that comes back names it by its
+  /// version alone.
+  func sentResource(_ type: ResourceType, _ name: String, version: ContentHash) -> Resource? {
+    if let sent = state.withLock({ $0.sentRoutes[version] ?? $0.rememberedResources[version] }) {
+      return sent.name == name ? sent : nil
+    }
+    guard type == .route else { return nil }
+    let stub = stub(type, name)
+    return stub.contentHash == version ? stub : nil
   }
 
   /// A whole table that was sent lately in the state of the world.

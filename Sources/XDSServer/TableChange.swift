@@ -34,8 +34,22 @@ final class TableChange: Sendable {
 extension Resource {
   /// Stands for what a client says it holds and this process has never sent: a version without content. It is in a
   /// stream's table only, and never sent: its first byte is 0, which no protobuf message begins with.
+  ///
+  /// Its hash is part of the keys of what streams share, so no client may make two claims of one hash, and a name is as much
+  /// the client's as a version is: it covers both, and is SipHash under this process's key (`Hasher`). A key that could be
+  /// learnt would not do, for the version of a table with claims in it is sent.
   static func claim(name: String, version: String) -> Resource {
-    Resource(name: name, bytes: [0] + Array(version.utf8))
+    let bytes = [0] + Array(version.utf8)
+    func half(_ number: UInt8) -> UInt64 {
+      var hasher = Hasher()
+      hasher.combine(number)
+      hasher.combine(bytes.count)
+      bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+      var name = name
+      name.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+      return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+    return Resource(name: name, bytes: bytes, contentHash: ContentHash(high: half(0), low: half(1)))
   }
 
   var isClaim: Bool {

@@ -13,17 +13,41 @@ extension PersistentTree {
       placed.append(Placed(position: ContentHash(text: elements[index].key), index: Int32(index)))
     }
     Placed.sort(&placed)
-    var count = 0
-    for entry in placed {
-      if count > 0, placed[count - 1].position == entry.position { count -= 1 }
-      placed[count] = entry
-      count += 1
-    }
+    let count = Self.leaveLastOfEach(&placed, elements)
     // Lent: a slice of an array would be counted at each branch.
     let new = elements.withUnsafeBufferPointer { elements in
       placed.withUnsafeBufferPointer { Subtree.build(elements, $0, 0..<count) }
     }
     root = root.map { .union($0, new) } ?? new
+  }
+
+  /// Keeps the last of those with one key, and how many they are; those with one position are put in the order of their keys.
+  @inlinable static func leaveLastOfEach(_ placed: inout [Placed], _ elements: [Element]) -> Int {
+    func key(_ entry: Placed) -> String { elements[Int(entry.index)].key }
+    var count = 0
+    for entry in placed {
+      if count > 0, placed[count - 1].position == entry.position {
+        // Mostly there is one before. Keys of one hash are sorted by insertion: who made them has paid more for them.
+        var place = count
+        while place > 0, placed[place - 1].position == entry.position,
+          !KeyBits.isBefore(key(placed[place - 1]), key(entry))
+        {
+          place -= 1
+        }
+        if place < count, KeyBits.areEqual(key(placed[place]), key(entry)) {
+          placed[place] = entry
+        } else {
+          placed[count] = entry
+          placed[place...count].reverse()
+          placed[(place + 1)..<(count + 1)].reverse()
+          count += 1
+        }
+        continue
+      }
+      placed[count] = entry
+      count += 1
+    }
+    return count
   }
 }
 
@@ -77,19 +101,24 @@ extension PersistentTree {
 }
 
 extension PersistentTree.Subtree {
-  /// - Parameter range: of `placed`; not empty, in the order of positions, no position twice.
+  /// - Parameter range: of `placed`; not empty, in the order of positions and then of keys, no key twice.
   @inlinable static func build(
     _ elements: UnsafeBufferPointer<Element>, _ placed: UnsafeBufferPointer<Placed>, _ range: Range<Int>
   ) -> Self {
     let first = placed[range.lowerBound]
     guard range.count > 1 else { return .leaf(elements[Int(first.index)]) }
-    let bit = first.position.firstDifference(from: placed[range.upperBound - 1].position)
+    let last = placed[range.upperBound - 1]
+    func key(_ entry: Placed) -> String { elements[Int(entry.index)].key }
+    var bit = first.position.firstDifference(from: last.position)
+    if bit == ContentHash.bitCount { bit = KeyBits.firstDifference(key(first), key(last)) }
     // The positions are sorted: those with the bit unset come first.
     var low = range.lowerBound
     var high = range.upperBound
     while low < high {
       let middle = (low + high) / 2
-      if placed[middle].position[bit] { high = middle } else { low = middle + 1 }
+      let isRight =
+        bit < ContentHash.bitCount ? placed[middle].position[bit] : KeyBits.isSet(bit, of: key(placed[middle]))
+      if isRight { high = middle } else { low = middle + 1 }
     }
     return .branch(
       .init(
@@ -100,15 +129,32 @@ extension PersistentTree.Subtree {
   /// The position of an element below, and the first bit in which positions below differ.
   @inlinable var extent: (position: ContentHash, bit: Int32) {
     switch self {
-    case .leaf(let element): (ContentHash(text: element.key), ContentHash.bitCount)
+    case .leaf(let element): (ContentHash(text: element.key), .max)
     case .branch(let branch): (branch.position, branch.bit)
     }
+  }
+
+  /// The first bit in which the positions of some element of each differ; `bitCount` or more where their hashes are equal.
+  @inlinable static func firstDifference(
+    _ a: Self, _ extentA: (position: ContentHash, bit: Int32), _ b: Self,
+    _ extentB: (position: ContentHash, bit: Int32)
+  ) -> Int32 {
+    let bit = extentA.position.firstDifference(from: extentB.position)
+    guard bit == ContentHash.bitCount, extentA.bit >= bit, extentB.bit >= bit else { return bit }
+    return KeyBits.firstDifference(a.someKey, b.someKey)
+  }
+
+  /// Which side of a branch in this bit is for the elements, which all share it.
+  ///
+  /// - Parameter position: of some element.
+  @inlinable func isRight(of bit: Int32, _ position: ContentHash) -> Bool {
+    bit < ContentHash.bitCount ? position[bit] : KeyBits.isSet(bit, of: someKey)
   }
 
   /// Both trees' elements; the second's where both have one.
   @inlinable static func union(_ a: Self, _ b: Self) -> Self {
     let (extentA, extentB) = (a.extent, b.extent)
-    let bit = extentA.position.firstDifference(from: extentB.position)
+    let bit = firstDifference(a, extentA, b, extentB)
     if bit < extentA.bit, bit < extentB.bit { return .joined(a, b, extentB.position, at: bit) }
     switch (a, b) {
     case (.branch(let x), .branch(let y)) where x.bit == y.bit:
@@ -116,11 +162,11 @@ extension PersistentTree.Subtree {
       return .branch(
         .init(bit: x.bit, position: x.position, left: union(x.left, y.left), right: union(x.right, y.right)))
     case (.branch(let x), _) where x.bit < extentB.bit:
-      return extentB.position[x.bit]
+      return b.isRight(of: x.bit, extentB.position)
         ? .branch(.init(bit: x.bit, position: x.position, left: x.left, right: union(x.right, b)))
         : .branch(.init(bit: x.bit, position: x.position, left: union(x.left, b), right: x.right))
     case (_, .branch(let y)):
-      return extentA.position[y.bit]
+      return a.isRight(of: y.bit, extentA.position)
         ? .branch(.init(bit: y.bit, position: y.position, left: y.left, right: union(a, y.right)))
         : .branch(.init(bit: y.bit, position: y.position, left: union(a, y.left), right: y.right))
     case (_, .leaf): return b

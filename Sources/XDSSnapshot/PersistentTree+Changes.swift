@@ -20,7 +20,7 @@ extension PersistentTree.Subtree {
     if case .branch(let x) = a, case .branch(let y) = b, x === y { return }
     if a.contentHash == b.contentHash { return }
     let (extentA, extentB) = (a.extent, b.extent)
-    let bit = extentA.position.firstDifference(from: extentB.position)
+    let bit = firstDifference(a, extentA, b, extentB)
     if bit < extentA.bit, bit < extentB.bit {
       // Nothing can be in both.
       try a.forEach { try body($0, nil) }
@@ -34,11 +34,11 @@ extension PersistentTree.Subtree {
       try difference(x.right, y.right, body)
     case (.branch(let x), _) where x.bit < extentB.bit:
       // The higher branch is in one tree alone; all of the other is on one side of it.
-      let isRight = extentB.position[x.bit]
+      let isRight = b.isRight(of: x.bit, extentB.position)
       try (isRight ? x.left : x.right).forEach { try body($0, nil) }
       try difference(isRight ? x.right : x.left, b, body)
     case (_, .branch(let y)):
-      let isRight = extentA.position[y.bit]
+      let isRight = a.isRight(of: y.bit, extentA.position)
       try (isRight ? y.left : y.right).forEach { try body(nil, $0) }
       try difference(a, isRight ? y.right : y.left, body)
     case (.branch, .leaf): break  // A branch's bit is lower than a leaf's: handled above.

@@ -21,8 +21,9 @@ public protocol TreeElement: Sendable {
 /// lines, and no key is compared but the last one's (with 300,000 elements the misses are what an edit costs). The difference
 /// of two trees visits only what they do not share.
 ///
-/// The elements' order is that of the hashes of their keys: the same in every process, and meaningless otherwise. Two keys
-/// of one hash are taken for the same key.
+/// The elements' order is that of the hashes of their keys: the same in every process, and meaningless otherwise. Keys of one
+/// hash, which whoever chooses names can make as many of as they like, part ways further down, in the bits of the keys
+/// themselves (`KeyBits`). Keys are the same if their bytes are.
 @frozen
 public struct PersistentTree<Element: TreeElement>: Sendable {
   @usableFromInline var root: Subtree?
@@ -111,8 +112,8 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
   /// The element of a key. O(log n).
   @inlinable public subscript(key: String) -> Element? {
     guard let root else { return nil }
-    let nearest = root.nearest(to: ContentHash(text: key))
-    return nearest.key == key ? nearest : nil
+    let nearest = root.nearest(to: ContentHash(text: key), key)
+    return KeyBits.areEqual(nearest.key, key) ? nearest : nil
   }
 
   /// Adds the element, or puts it in the place of the one with its key. O(log n).
@@ -133,8 +134,9 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
       if let old, old.contentHash != element.contentHash { self.root = replaced }
       return old
     }
-    let nearest = root.nearest(to: position)
-    let bit = position.firstDifference(from: ContentHash(text: nearest.key))
+    let nearest = root.nearest(to: position, element.key)
+    var bit = position.firstDifference(from: ContentHash(text: nearest.key))
+    if bit == ContentHash.bitCount { bit = KeyBits.firstDifference(element.key, nearest.key) }
     self.root = root.inserting(element, position, at: bit)
     return nil
   }
@@ -143,8 +145,8 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
   @inlinable public mutating func remove(_ key: String) {
     guard let root else { return }
     let position = ContentHash(text: key)
-    guard root.nearest(to: position).key == key else { return }
-    self.root = root.removing(position)
+    guard KeyBits.areEqual(root.nearest(to: position, key).key, key) else { return }
+    self.root = root.removing(position, key)
   }
 
   /// Visits the elements in the order of their keys' hashes; who wants the order of keys sorts.
@@ -176,11 +178,20 @@ extension PersistentTree.Subtree {
   }
 
   /// The only element that can be at this position.
-  @inlinable func nearest(to position: ContentHash) -> Element {
+  @inlinable func nearest(to position: ContentHash, _ key: String) -> Element {
     switch self {
     case .leaf(let element): element
     case .branch(let branch):
-      position[branch.bit] ? branch.right.nearest(to: position) : branch.left.nearest(to: position)
+      position.isSet(branch.bit, key)
+        ? branch.right.nearest(to: position, key) : branch.left.nearest(to: position, key)
+    }
+  }
+
+  /// The key of some element below: all share its bits before the first in which they differ.
+  @inlinable var someKey: String {
+    switch self {
+    case .leaf(let element): element.key
+    case .branch(let branch): branch.left.someKey
     }
   }
 
@@ -188,12 +199,12 @@ extension PersistentTree.Subtree {
   @inlinable func replacing(with element: Element, _ position: ContentHash, _ old: inout Element?) -> Self? {
     switch self {
     case .leaf(let present):
-      guard present.key == element.key else { return nil }
+      guard KeyBits.areEqual(present.key, element.key) else { return nil }
       old = present
       return .leaf(element)
     case .branch(let branch):
       // What the other side says is asked for on the way down: where it is in memory nothing waits for it until the way up.
-      if position[branch.bit] {
+      if position.isSet(branch.bit, element.key) {
         let other = PersistentTree.Summary(branch.left)
         guard let subtree = branch.right.replacing(with: element, position, &old) else { return nil }
         return .branch(.init(copying: branch, subtree, onTheRight: true, beside: other))
@@ -207,7 +218,7 @@ extension PersistentTree.Subtree {
   /// - Parameter bit: the first bit in which the position differs from the nearest one.
   @inlinable func inserting(_ element: Element, _ position: ContentHash, at bit: Int32) -> Self {
     if case .branch(let branch) = self, branch.bit < bit {
-      if position[branch.bit] {
+      if position.isSet(branch.bit, element.key) {
         let right = branch.right.inserting(element, position, at: bit)
         return .branch(.init(bit: branch.bit, position: branch.position, left: branch.left, right: right))
       }
@@ -219,19 +230,19 @@ extension PersistentTree.Subtree {
 
   /// - Parameter position: of an element that is there, of which both share the bits before `bit`.
   @inlinable static func joined(_ a: Self, _ b: Self, _ positionOfB: ContentHash, at bit: Int32) -> Self {
-    positionOfB[bit]
+    b.isRight(of: bit, positionOfB)
       ? .branch(.init(bit: bit, position: positionOfB, left: a, right: b))
       : .branch(.init(bit: bit, position: positionOfB, left: b, right: a))
   }
 
-  /// Without the element at a position, which is there.
-  @inlinable func removing(_ position: ContentHash) -> Self? {
+  /// Without the element of a key, which is there.
+  @inlinable func removing(_ position: ContentHash, _ key: String) -> Self? {
     guard case .branch(let branch) = self else { return nil }
-    if position[branch.bit] {
-      guard let right = branch.right.removing(position) else { return branch.left }
+    if position.isSet(branch.bit, key) {
+      guard let right = branch.right.removing(position, key) else { return branch.left }
       return .branch(.init(bit: branch.bit, position: branch.position, left: branch.left, right: right))
     }
-    guard let left = branch.left.removing(position) else { return branch.right }
+    guard let left = branch.left.removing(position, key) else { return branch.right }
     return .branch(.init(bit: branch.bit, position: branch.position, left: left, right: branch.right))
   }
 

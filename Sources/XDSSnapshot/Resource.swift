@@ -82,6 +82,11 @@ public struct Resource: ReferencingElement {
       name: name, body: .bytes(bytes), contentHash: ContentHash(bytes), byteCount: bytes.count, references: references)
   }
 
+  /// A stand-in that is never sent, with a hash of its own making.
+  public init(name: String, bytes: [UInt8], contentHash: ContentHash) {
+    storage = Storage(name: name, body: .bytes(bytes), contentHash: contentHash, byteCount: bytes.count, references: [])
+  }
+
   /// A resource whose bytes do not have its name in them: its version covers both.
   public init(name: String, namelessBytes bytes: [UInt8], references: [String] = []) {
     storage = Storage(

@@ -194,7 +194,7 @@ let catalog = """
     var count = 0
     old.routes.tree.forEach { route in
       count += 1
-      #expect(after.server.shared.sentResource(version: route.contentHash)?.name == route.name)
+      #expect(after.server.shared.sentResource(.route, route.name, version: route.contentHash) != nil)
     }
     #expect(count > 0)
     #expect(after.server.shared.sentTable(version: old.listeners.contentHash) != nil)

@@ -31,17 +31,22 @@ func items(_ tree: PersistentTree<Item>) -> [String: Int] {
 
 /// Checks order, and the bits and sums of every branch.
 func checkInvariants(_ tree: PersistentTree<Item>) {
-  func check(_ subtree: PersistentTree<Item>.Subtree) -> (count: Int, bytes: Int, positions: [ContentHash]) {
+  typealias Place = (position: ContentHash, key: String)
+  func check(_ subtree: PersistentTree<Item>.Subtree) -> (count: Int, bytes: Int, places: [Place]) {
     switch subtree {
-    case .leaf(let item): return (1, item.byteCount, [ContentHash(text: item.key)])
+    case .leaf(let item): return (1, item.byteCount, [(ContentHash(text: item.key), item.key)])
     case .branch(let branch):
       let (left, right) = (check(branch.left), check(branch.right))
       #expect(Int(branch.count) == left.count + right.count)
       #expect(branch.byteCount == left.bytes + right.bytes)
-      #expect(left.positions.allSatisfy { !$0[branch.bit] } && right.positions.allSatisfy { $0[branch.bit] })
-      let all = left.positions + right.positions
-      #expect(all.allSatisfy { $0.firstDifference(from: branch.position) >= branch.bit })
-      #expect(zip(all, all.dropFirst()).allSatisfy { $0.isBefore($1) })
+      #expect(left.places.allSatisfy { !$0.position.isSet(branch.bit, $0.key) })
+      #expect(right.places.allSatisfy { $0.position.isSet(branch.bit, $0.key) })
+      let all = left.places + right.places
+      #expect(all.allSatisfy { $0.position.firstDifference(from: branch.position) >= min(branch.bit, 128) })
+      #expect(
+        zip(all, all.dropFirst()).allSatisfy { a, b in
+          a.position.isBefore(b.position) || a.position == b.position && KeyBits.isBefore(a.key, b.key)
+        })
       return (left.count + right.count, left.bytes + right.bytes, all)
     }
   }
