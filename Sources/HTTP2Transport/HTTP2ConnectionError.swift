@@ -21,6 +21,8 @@ public struct HTTP2ConnectionError: Error, Sendable, CustomStringConvertible {
     case prefaceTimeout = "handshake_timeout"
     /// No stream was open for the idle time.
     case idle
+    /// It made room for a connection from elsewhere; the peer was told so by GOAWAY.
+    case displaced
     /// This end closed the connection, or drained it.
     case closedLocally = "closed_locally"
     /// The socket failed; `cause` says how.

@@ -28,7 +28,8 @@ import Testing
   private func offend(_ server: TestServer, times: Int) async throws {
     for _ in 0..<times {
       let offender = try await RawPeer.connect(to: server)
-      offender.send(Array("GET / HTTP/1.1\r\nHost: weir\r\n\r\n".utf8))
+      // DATA on stream 0 (RFC 9113, section 6.1).
+      offender.send(RawPeer.preface + RawPeer.frame(type: 0, payload: [7]))
       _ = try await offender.received()
     }
   }
@@ -59,10 +60,30 @@ import Testing
     }
   }
 
-  /// Behind TLS these are the clients whose handshake fails.
-  @Test func whoNeverSpeaksHTTP2IsAnOffenderToo() async throws {
+  /// Of a load balancer, whose address is that of the proxies behind it: they connect and close, speak HTTP/1, or ask for the
+  /// standard health service.
+  @Test func healthChecksMakeNobodySuspect() async throws {
     try await withTwoGroups { server, low in
-      for _ in 0..<8 { try await RawPeer.connect(to: server).channel.close() }
+      for _ in 0..<20 {
+        try await RawPeer.connect(to: server).channel.close()
+        let http1 = try await RawPeer.connect(to: server)
+        http1.send(Array("GET /healthz HTTP/1.1\r\nHost: weir\r\n\r\n".utf8))
+        _ = try await http1.received()
+        let unknown = try await RawPeer.connect(to: server)
+        let farewell = RawPeer.frame(type: 7, payload: .init(repeating: 0, count: 8))
+        unknown.send(RawPeer.preface + RawPeer.call("/grpc.health.v1.Health/Check", stream: 1) + farewell)
+        unknown.send(RawPeer.frame(type: 0, flags: 1, stream: 1))
+        _ = try await unknown.received()
+      }
+      #expect(await server.eventually { server.server.connectionCount == 0 })
+      #expect(try await loopOfANewCall(server) !== low)
+    }
+  }
+
+  /// Behind TLS these are the clients whose handshake fails.
+  @Test func whoComesAndGoesHundredsOfTimesIsAnOffender() async throws {
+    try await withTwoGroups { server, low in
+      for _ in 0..<600 { try await RawPeer.connect(to: server).channel.close() }
       #expect(await server.eventually { server.server.connectionCount == 0 })
       #expect(try await loopOfANewCall(server) === low)
     }

@@ -36,6 +36,55 @@ import Testing
     }
   }
 
+  /// One address can hold what nobody else wants, and no more.
+  @Test func whoHoldsMostMakesRoomForAnother() async throws {
+    try await withServer(configuration { $0.maxConnections = 8 }) { server in
+      var hoard: [RawPeer] = []
+      for _ in 0..<8 {
+        let peer = try await RawPeer.connect(to: server, from: "127.0.0.5")
+        peer.send(RawPeer.preface + RawPeer.call("/test/Echo", stream: 1))
+        hoard.append(peer)
+      }
+      #expect(await server.eventually { server.server.callCount == 8 })
+      var others: [RawPeer] = []
+      for index in 1...4 {
+        let other = try await RawPeer.connect(to: server, from: "127.0.0.9")
+        other.send(RawPeer.preface + RawPeer.call("/test/Echo", stream: 1))
+        others.append(other)
+        #expect(await server.eventually { server.server.counts.closedConnections[.displaced] == index })
+      }
+      // The newest of them went, and was told why.
+      for peer in hoard.suffix(4) { #expect(try await peer.frames().last?.goAway?.code == 0xb) }
+      for peer in hoard.prefix(4) { #expect(peer.channel.isActive) }
+      #expect(await server.eventually { server.server.callCount == 8 })
+      // Now both hold as many.
+      let fifth = try await RawPeer.connect(to: server, from: "127.0.0.9")
+      #expect(try await fifth.frames().last?.goAway?.code == 0xb)
+      #expect(server.server.counts.refusedConnections[.connections] == 1)
+      for peer in hoard.prefix(4) + others { #expect(peer.channel.isActive) }
+    }
+  }
+
+  /// A client that is known by its calls stays, if there is one that is not.
+  @Test func aConnectionWithoutAKnownClientGoesFirst() async throws {
+    try await withServer(configuration { $0.maxConnections = 3 }) { server in
+      func connect(_ method: String?, from source: String = "127.0.0.5") async throws -> RawPeer {
+        let peer = try await RawPeer.connect(to: server, from: source)
+        peer.send(RawPeer.preface + (method.map { RawPeer.call($0, stream: 1) } ?? []))
+        return peer
+      }
+      let first = try await connect("/test/Known")
+      let idle = try await connect(nil)
+      let last = try await connect("/test/Known")
+      #expect(await server.eventually { server.server.callCount == 2 })
+      let other = try await connect("/test/Known", from: "127.0.0.9")
+      #expect(await server.eventually { server.server.counts.closedConnections[.displaced] == 1 })
+      _ = try await idle.received()
+      #expect(await server.eventually { server.server.callCount == 3 })
+      #expect(first.channel.isActive && last.channel.isActive && other.channel.isActive)
+    }
+  }
+
   @Test func manyRefusedAtOnceAreAllClosed() async throws {
     try await withServer(configuration { $0.maxConnections = 1 }) { server in
       let client = try await server.connect()

@@ -130,6 +130,9 @@ final class TestServer: Sendable {
       switch call.method {
       case "/test/Echo":
         return EchoHandler(call)
+      case "/test/Known":
+        call.clientIsKnown()
+        return EchoHandler(call)
       case "/test/Fail":
         call.finish(GRPCStatus(.notFound, "no such thing: 100 % würklich\n"))
         return EchoHandler(call)

@@ -112,6 +112,37 @@ import Testing
     try await group.shutdownGracefully()
   }
 
+  /// A client's GOAWAY is about streams that the server opens, of which there are none (RFC 9113, section 6.8).
+  @Test func aClientThatWillTakeNoStreamsKeepsItsOwn() async throws {
+    try await withServer { server in
+      let peer = try await RawPeer.connect(to: server)
+      peer.send(
+        RawPeer.preface + RawPeer.call("/test/Probe", stream: 1)
+          + RawPeer.frame(type: 7, payload: .init(repeating: 0, count: 8)))
+      let probe = try await server.nextProbe()
+      // After the GOAWAY, for it comes after that.
+      peer.send(RawPeer.frame(type: 0, flags: 1, stream: 1, payload: [0, 0, 0, 0, 1, 7]))
+      _ = try await probe.first { event -> Void? in
+        switch event {
+        case .end: return ()
+        case .shutdown:
+          #expect(Bool(false), "the call was told to end")
+          return nil
+        default: return nil
+        }
+      }
+      try await probe.run { $0.finish(.ok) }
+      // Trailers, and the connection ends with its last stream.
+      let frames = try await peer.frames()
+      #expect(frames.contains { $0.type == 1 && $0.payload.count > 10 })
+      guard case .finished(let status) = try await probe.closed() else {
+        Issue.record("no status was sent")
+        return
+      }
+      #expect(status == .ok)
+    }
+  }
+
   /// A peer that says hello and then nothing is probed and given up.
   @Test func keepaliveTimeout() async throws {
     var configuration = GRPCServerConfiguration()

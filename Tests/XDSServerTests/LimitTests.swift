@@ -52,6 +52,107 @@ import XDSSnapshot
     }
   }
 
+  /// An answer that changes the subscription owes a response, whose answer may do so again: without end, if it were free.
+  @Test(arguments: XDSProtocol.allCases) func anAnswerThatAsksForMoreIsARequest(_ variant: XDSProtocol) async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 5)) { server in
+      var world = world(clusters: 30)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant)
+      stream.subscribe(.endpoint, ["c0"])
+      var answered = try await stream.next()
+      for index in 1..<30 {
+        stream.acknowledge(answered, adding: ["c\(index)"])
+        answered = try await stream.next()
+      }
+      let metrics = await server.xds.metrics()
+      #expect(metrics.throttledRequests >= 10)
+      #expect(metrics.types[.endpoint]?.acks == 29)
+      stream.close()
+    }
+  }
+
+  /// Both ways of reading a long list and a short one.
+  @Test(arguments: [3, 3000]) func anAnswerWithTheSameListIsFree(names: Int) async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 1, requestBurst: 10)) { server in
+      var world = world(clusters: names)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.stateOfTheWorld)
+      stream.subscribe(.endpoint, (0..<names).map { "c\($0)" })
+      stream.ack(try await stream.next())
+      for version in 2..<52 {
+        world.endpoint("c0", version: version)
+        server.xds.publish(world.generation())
+        stream.ack(try await stream.next())
+      }
+      #expect(await server.xds.metrics().throttledRequests == 0)
+      stream.close()
+    }
+  }
+
+  /// A gRPC client whose list grows as it goes through its routes.
+  @Test func aListThatGrowsToThousandsAtTheStartIsNotThrottled() async throws {
+    try await withServer { server in
+      var world = world(clusters: 2000)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.stateOfTheWorld)
+      stream.subscribe(.endpoint, ["c0"])
+      var answered = try await stream.next()
+      for step in 0..<100 {
+        stream.acknowledge(answered, adding: (1...20).map { "c\(step * 20 + $0)" })
+        answered = try await stream.next()
+      }
+      stream.ack(answered)
+      #expect(await server.xds.metrics().throttledRequests == 0)
+      stream.close()
+    }
+  }
+
+  @Test(arguments: XDSProtocol.allCases) func anAnswerIsChargedForItsBytes(_ variant: XDSProtocol) async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 5)) { server in
+      var world = world(clusters: 1)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant)
+      stream.subscribe(.endpoint, ["c0"])
+      stream.acknowledge(
+        try await stream.next(), refusing: String(repeating: "no", count: 10 * RequestBudget.costlyBytes))
+      await server.until { $0.throttledRequests == 1 }
+      #expect(await server.xds.metrics().types[.endpoint]?.nacks == 1)
+      stream.close()
+    }
+  }
+
+  /// The answer to a few bytes may be the whole table, made for one stream alone.
+  @Test func whoAsksForEverythingOnceMorePaysForTheAnswer() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 50)) { server in
+      var world = World()
+      for index in 0..<3000 { world.cluster("c\(index)") }
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.delta)
+      stream.subscribe(.cluster)
+      #expect(try await stream.next().count == 3000)
+      #expect(await server.xds.metrics().throttledRequests == 0)
+      for _ in 0..<2 {
+        stream.subscribe(.cluster, ["*"])
+        #expect(try await stream.next().count == 3000)
+      }
+      await server.until { $0.throttledRequests == 1 }
+      stream.close()
+    }
+  }
+
+  /// Others behind the same address did nothing.
+  @Test func aBurstMakesNobodySuspect() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 5)) { server in
+      var world = world(clusters: 40)
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.delta)
+      for index in 0..<40 { stream.subscribe(.endpoint, ["c\(index)"]) }
+      await server.until { $0.throttledRequests >= 10 }
+      #expect(!server.grpc.distrusts("127.0.0.1"))
+      stream.close()
+    }
+  }
+
   /// A stream that asks without end waits, and the one beside it on the same event loop does not.
   @Test func aStreamThatAsksTooMuchDelaysItselfOnly() async throws {
     try await withServer(limits: XDSLimits(requestsPerSecond: 1, requestBurst: 10)) { server in
@@ -298,6 +399,30 @@ import XDSSnapshot
       #expect(metrics.types[.endpoint]?.pushes == 32)
       slow.close()
       fast.close()
+    }
+  }
+}
+
+extension RawStream {
+  /// An ACK, or a NACK with a reason, that subscribes to more at the same time.
+  fileprivate func acknowledge(_ received: Received, adding names: [String] = [], refusing reason: String? = nil) {
+    guard let type = received.type else { return }
+    lists[type, default: []] += names
+    let error = reason.map { ErrorDetail(code: 13, message: $0) }
+    switch variant {
+    case .delta:
+      var request = DeltaDiscoveryRequest()
+      request.responseNonce = received.nonce
+      request.resourceNamesSubscribe = names
+      request.errorDetail = error
+      send(request, type)
+    case .stateOfTheWorld:
+      var request = DiscoveryRequest()
+      request.resourceNames = lists[type] ?? []
+      request.versionInfo = received.version
+      request.responseNonce = received.nonce
+      request.errorDetail = error
+      send(request, type)
     }
   }
 }
