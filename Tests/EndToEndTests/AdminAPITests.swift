@@ -69,7 +69,8 @@ extension EndToEnd {
             of: "/usr/bin/python3",
             [
               ProgramFile.packageRoot() + "/examples/release_controller.py", "reviews.shop", from, to, "--weir",
-              "http://\(mesh.weir.addresses.admin)", "--probe", "http://\(mesh.outbound)/", "--host", "reviews", "--steps",
+              "http://\(mesh.weir.addresses.admin)", "--probe", "http://\(mesh.outbound)/", "--host", "reviews",
+              "--steps",
               "10,50", "--requests", "40",
             ], accepting: [code])
         }
