@@ -127,9 +127,11 @@ public struct AdminClient: Sendable {
         headers: ["host": name, "connection": "close", "accept": "*/*"])
       for (name, value) in headers { head.headers.replaceOrAdd(name: name, value: value) }
       if !body.isEmpty { head.headers.replaceOrAdd(name: "content-length", value: "\(body.count)") }
-      try await outbound.write(.head(head))
-      if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-      try await outbound.write(.end(nil))
+      var parts = [HTTPClientRequestPart.head(head)]
+      if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+      // A server may answer and close before it has read all; its answer counts then.
+      var failure: (any Error)?
+      do { try await outbound.write(contentsOf: parts + [.end(nil)]) } catch { failure = error }
       var response: Response?
       for try await part in inbound {
         switch part {
@@ -147,6 +149,7 @@ public struct AdminClient: Sendable {
         }
       }
       try Task.checkCancellation()
+      if let failure { throw failure }
       throw AdminError(.badResponse, "\(name) closed the connection before it had answered")
     }
   }
