@@ -70,7 +70,8 @@ import XDSServer
 
   @Test(arguments: Kind.allCases) func errorsKeepWhatTheySay(_ kind: Kind) async throws {
     try await BackendBench.with(kind) { bench, releases in
-      let release = try await releases.start(.reviewsCanary([5, 100]))
+      let release = try await releases.start(
+        .reviewsCanary([5, 100], guardRails: GuardRails(onEmpty: .fail)))
       let refused = try await refusal { try await release.resume() }
       #expect(refused == (try await refusal { try await bench.releases[release.id].resume() }))
       #expect(refused.code == .notAllowed && refused.allowedNow.contains(.approve))
@@ -130,7 +131,8 @@ import XDSServer
         if status.weight == 5, status.liveAt != nil { try await release.setWeight(20) }
         if status.weight == 20, status.liveAt != nil { break }
       }
-      #expect(seen.first?.revision == 1 && seen.last == (try await bench.releases[release.id].status()))
+      let status = try await bench.releases[release.id].status()
+      #expect(seen.first?.revision == 1 && seen.last == status)
 
       // Whoever leaves is forgotten.
       while await !bench.controller.watchers.isEmpty { await Task.yield() }
@@ -187,8 +189,10 @@ import XDSServer
   @Test func aServerThatIsNotReadyIsUnavailable() async throws {
     try await BackendBench.with(.remote) { bench, releases in
       bench.isReady.set(false)
-      #expect(try await refusal { _ = try await releases.start(.reviewsCanary([5, 100])) }.code == .unavailable)
-      #expect(try await releases.list().isEmpty)
+      let error = try await refusal { _ = try await releases.start(.reviewsCanary([5, 100])) }
+      #expect(error.code == .unavailable)
+      let list = try await releases.list()
+      #expect(list.isEmpty)
     }
   }
 
