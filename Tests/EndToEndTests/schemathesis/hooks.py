@@ -1,9 +1,22 @@
-"""What schemathesis is told of the admin API beyond its OpenAPI document, so that what it sends leads somewhere."""
+"""What schemathesis is told of the admin API beyond its OpenAPI document, so that half of what it sends leads somewhere.
+
+Which half depends on what it made, so that a seed means the same requests again.
+"""
+
+import zlib
 
 import schemathesis
 
 # As in the manifests of AdminAPITests.swift.
 SERVICES = ["reviews.shop", "ratings.shop", "details.shop"]
+
+
+def number(value):
+    return zlib.crc32(repr(value).encode(errors="replace"))
+
+
+def rounded(weight):
+    return round(weight, 2) if isinstance(weight, (int, float)) and not isinstance(weight, bool) else weight
 
 
 @schemathesis.hook
@@ -16,19 +29,35 @@ def map_query(context, query):
 
 @schemathesis.hook
 def map_path_parameters(context, parameters):
-    """Half of the releases that are asked for are there."""
-    name = (parameters or {}).get("id")
-    if isinstance(name, str) and len(name) % 2 == 0:
-        parameters["id"] = f"{SERVICES[len(name) // 2 % len(SERVICES)]}-1"
+    """Releases that may be there."""
+    chosen = number(parameters)
+    if parameters and "id" in parameters and chosen % 4:
+        parameters["id"] = f"{SERVICES[chosen // 4 % 3]}-{1 + chosen // 12 % 2}"
     return parameters
 
 
 @schemathesis.hook
+def map_headers(context, headers):
+    """A random revision is never the present one."""
+    if headers and number(dict(headers)) % 4:
+        headers.pop("If-Match", None)
+    return headers
+
+
+@schemathesis.hook
 def map_body(context, body):
-    """Half of the releases that are started are of a service that is there, between versions that it has."""
-    if isinstance(body, dict) and isinstance(body.get("service"), str) and len(body["service"]) % 2 == 0:
-        body["service"] = SERVICES[len(body["service"]) // 2 % len(SERVICES)]
-        for field, version in (("from", "v1"), ("to", "v2")):
-            if isinstance(body.get(field), str):
-                body[field] = version
+    """Releases of services that are there, by plans that make sense."""
+    chosen = number(body)
+    if not isinstance(body, dict) or chosen % 4 == 0:
+        return body
+    if "weight" in body:
+        body["weight"] = rounded(body["weight"])
+    if "service" in body:
+        body.update(service=SERVICES[chosen // 4 % 3], **{"from": "v1", "to": "v2"})
+        for field in ("port", "rules", "previewHost", "versionLabel"):
+            if chosen // 12 % 4:
+                body.pop(field, None)
+        if isinstance(body.get("steps"), list):
+            weights = {rounded(step["weight"] if isinstance(step, dict) else step) for step in body["steps"]}
+            body["steps"] = sorted(weight for weight in weights if isinstance(weight, (int, float)))
     return body

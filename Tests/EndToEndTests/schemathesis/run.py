@@ -17,4 +17,5 @@ command = [
     # It never ends.
     "--exclude-path-regex", "/watch$",
 ]
-sys.exit(subprocess.run(command, cwd=directory, stderr=subprocess.STDOUT).returncode)
+environment = {**os.environ, "SCHEMATHESIS_HOOKS": os.path.join(here, "hooks.py")}
+sys.exit(subprocess.run(command, cwd=directory, env=environment, stderr=subprocess.STDOUT).returncode)
