@@ -127,9 +127,15 @@ public struct AdminClient: Sendable {
         headers: ["host": name, "connection": "close", "accept": "*/*"])
       for (name, value) in headers { head.headers.replaceOrAdd(name: name, value: value) }
       if !body.isEmpty { head.headers.replaceOrAdd(name: "content-length", value: "\(body.count)") }
-      try await outbound.write(.head(head))
-      if !body.isEmpty { try await outbound.write(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
-      try await outbound.write(.end(nil))
+      var request: [HTTPClientRequestPart] = [.head(head)]
+      if !body.isEmpty { request.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+      var failure: (any Error)?
+      do {
+        try await outbound.write(contentsOf: request + [.end(nil)])
+      } catch {
+        // A server that refuses may have answered and closed before it had all; its answer is what counts.
+        failure = error
+      }
       var response: Response?
       for try await part in inbound {
         switch part {
@@ -147,6 +153,7 @@ public struct AdminClient: Sendable {
         }
       }
       try Task.checkCancellation()
+      if let failure { throw failure }
       throw AdminError(.badResponse, "\(name) closed the connection before it had answered")
     }
   }
