@@ -134,6 +134,32 @@ extension EndToEnd {
       }
     }
 
+    @Test("Where the server wants a token, changes need it, and looking does not")
+    func token() async throws {
+      let directory = TemporaryDirectory(prefix: "weir-token")
+      defer { directory.remove() }
+      let tokens = try ManifestDirectory(in: directory)
+      try tokens.write("token", text: "0123456789abcdef-token\n")
+      try tokens.write("wrong", text: "another-token-of-nobody\n")
+      let reviews = try await ShopService("reviews", versions: ["v1", "v2"])
+      try await Mesh.with(.delta, flags: ["--admin-token-file", tokens.path + "/token"]) { manifests in
+        try reviews.write(into: manifests)
+      } _: { mesh async throws in
+        let start = ["--canary", "reviews.shop", "--from", "v1", "--to", "v2", "--steps", "5,100"]
+        func weir(_ arguments: [String], _ code: Int32) async throws -> CommandRun {
+          let run = try await CommandRun.weir(["release"] + arguments + ["--server", mesh.weir.addresses.admin])
+          #expect(run.code == code, "\(arguments): \(run.output)\(run.errors)")
+          return run
+        }
+        #expect(try await weir(["start"] + start, 1).errors.contains("token"))
+        #expect(
+          try await weir(["start", "--token-file", tokens.path + "/wrong"] + start, 1).errors.contains("token"))
+        _ = try await weir(["start", "--token-file", tokens.path + "/token", "--wait", "10s"] + start, 0)
+        #expect(try await weir(["list"], 0).output.contains("reviews.shop-1"))
+      }
+      await reviews.stop()
+    }
+
     @Test("Who watches sees each change, and goes on when the server has been restarted")
     func watch() async throws {
       try await Self.with { mesh, _ in

@@ -48,7 +48,7 @@ import TrafficModel
   @Test func helpAndVersionSucceed() async throws {
     let version = try await weir("--version")
     #expect((version.status, version.output, version.errors) == (0, RootCommand.version + "\n", ""))
-    for command in ["serve", "check", "bootstrap", "proxies"] {
+    for command in ["serve", "check", "bootstrap", "proxies", "live", "release", "completions"] {
       let help = try await weir(command, "--help")
       #expect(help.status == 0)
       #expect(help.output.contains("USAGE: weir \(command)"))

@@ -41,7 +41,7 @@ enum ReleaseText {
       case .untilApproved: text += " (approval)"
       case ReleasePause.none?, nil: break
       }
-      return index == status.step ? "[\(text)]" : text
+      return index == status.step && !status.state.isFinished ? "[\(text)]" : text
     }.joined(separator: " > ")
   }
 
@@ -119,58 +119,5 @@ enum ReleaseText {
           ].map(TextTable.printable))
       }
     ).text
-  }
-}
-
-/// The ledger as a table; what was learned later of an entry stands with it.
-struct HistoryText {
-  let text: String
-
-  init(_ lines: [LedgerLine]) {
-    guard !lines.isEmpty else {
-      text = "nothing was done\n"
-      return
-    }
-    let shown = Set(lines.map(\.sequence))
-    var liveAt: [UInt64: Date] = [:]
-    var own: [LedgerLine] = []
-    for line in lines {
-      if line.action == "live-everywhere", let about = line.refersTo, shown.contains(about) {
-        liveAt[about] = line.liveEverywhereAt ?? line.at
-      } else {
-        own.append(line)
-      }
-    }
-    text =
-      TextTable(
-        header: ["NO", "TIME", "RELEASE", "ACTION", "WEIGHT", "ACTOR", "LIVE AFTER", "STATE", "REASON"],
-        lines: own.map { line in
-          let live = liveAt[line.sequence] ?? line.liveEverywhereAt
-          return .cells(
-            [
-              "\(line.sequence)", TimeText.moment(line.at), line.release, Self.action(line), Self.weights(line),
-              line.actor.isEmpty ? "-" : line.actor,
-              live.map { Self.after($0.timeIntervalSince(line.at)) } ?? "-", line.outcome, line.reason,
-            ].map(TextTable.printable))
-        }
-      ).text
-  }
-
-  private static func action(_ line: LedgerLine) -> String {
-    let name = ReleaseEvent.Kind(rawValue: line.action).map(ReleaseText.command) ?? line.action
-    return line.refersTo.map { "\(name) of \($0)" } ?? name
-  }
-
-  static func weights(_ line: LedgerLine) -> String {
-    switch (line.fromWeight, line.toWeight) {
-    case (let from?, let to?): from == to ? "\(to)" : "\(from) > \(to)"
-    case (nil, let to?): "\(to)"
-    default: "-"
-    }
-  }
-
-  /// Milliseconds matter here.
-  private static func after(_ interval: TimeInterval) -> String {
-    interval < 10 ? "\(Int((max(0, interval) * 1000).rounded()))ms" : TimeText.interval(interval)
   }
 }

@@ -36,7 +36,7 @@ struct WatchPicture {
     let room = rows - 1 - upper.count
     if room > 1, !model.history.isEmpty {
       upper.append("")
-      for entry in model.history.suffix(room - 1) {
+      for entry in HistoryEntry.entries(of: model.history).suffix(room - 1) {
         upper.append(TextTable.printable(Self.entry(entry)).clipped(to: picture.columns))
       }
     }
@@ -68,13 +68,12 @@ struct WatchPicture {
     return "\(status.step + 1) of \(status.steps.count)\(present)"
   }
 
-  private static func entry(_ line: LedgerLine) -> String {
-    let kind = ReleaseEvent.Kind(rawValue: line.action).map(ReleaseText.command) ?? line.action
-    let parts = [
-      line.at.formatted(Date.ISO8601FormatStyle().time(includingFractionalSeconds: false)), kind,
-      HistoryText.weights(line), line.actor, line.reason,
+  private static func entry(_ entry: HistoryEntry) -> String {
+    let parts: [String?] = [
+      entry.line.at.formatted(Date.ISO8601FormatStyle().time(includingFractionalSeconds: false)), entry.action,
+      entry.weights, entry.liveAfter.map { "live after \($0)" }, entry.line.actor, entry.line.reason,
     ]
-    return parts.filter { !$0.isEmpty && $0 != "-" }.joined(separator: "  ")
+    return parts.compactMap(\.self).filter { !$0.isEmpty }.joined(separator: "  ")
   }
 }
 

@@ -189,6 +189,10 @@ import XDSServer
         """)
   }
 
+  @Test func aReleaseThatIsOverIsAtNoStep() throws {
+    #expect(ReleaseText.steps(try fake.add("reviews", .action(.rollback))) == "5 % (approval) > 25 % (30s) > 100 %")
+  }
+
   @Test func whatComesNextIsSaid() throws {
     let now = FakeReleases.start
     #expect(ReleaseText.next(try fake.add(), now: now) == "25 % when approved")

@@ -64,8 +64,12 @@ import XDSServer
 
   @Test func thePictureShowsTheRelease() throws {
     let status = try fake.add("reviews", .action(.approve), .live, reason: "fine")
+    var history = entries(3)
+    history[1].action = "live-everywhere"
+    history[1].refersTo = 1
+    history[1].at += 1.5
     let picture = WatchPicture(
-      model(status, .live(report(12, 2, of: 3)), .history(entries(2))), server: "http://127.0.0.1:15014", now: now,
+      model(status, .live(report(12, 2, of: 3)), .history(history)), server: "http://127.0.0.1:15014", now: now,
       size: .init(columns: 80, rows: 24))
     #expect(
       picture.lines == [
@@ -80,7 +84,7 @@ import XDSServer
         "ready   v1 4, v2 2",
         "  sidecar-0: sent, route: not answered",
         "",
-        "22:13:20  set-weight  5 % > 25 %  alice  版本 [2J",
+        "22:13:20  set-weight  5 % > 25 %  live after 1500ms  alice  版本 [2J",
         "22:13:20  set-weight  5 % > 25 %  alice  版本 [2J",
         "http://127.0.0.1:15014; Ctrl-C ends",
       ])
