@@ -50,7 +50,8 @@ func terminationRequest(of request: Request) throws -> TerminationRequest {
 }
 
 func number<Number: FixedWidthInteger>(_ text: Substring, _ name: String) throws -> Number {
-  guard let number = Number(text), number >= 0 else {
+  // What JSON's readers can tell from its neighbours, and more than ever comes up.
+  guard let number = Number(text), number >= 0, number <= Int64.max else {
     throw AdminError(.badRequest, "\(name): \"\(text)\" is no number that it can be")
   }
   return number

@@ -47,7 +47,7 @@ struct AdminRoutes {
 
     """
 
-  private static let paths = [
+  static let paths = [
     "/", "/ready", "/live", "/metrics", "/openapi.json", "/v1/proxies", "/v1/resources", "/v1/problems", "/v1/changes",
     "/v1/convergence", "/v1/safe-to-terminate",
   ].map { AdminPath($0) }

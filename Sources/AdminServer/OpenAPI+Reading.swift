@@ -2,6 +2,10 @@ extension OpenAPIDocument {
   /// What is answered to those who only look.
   static let readingSchemas = #"""
     {
+      "ServiceName": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9-]{1,63}\\.[A-Za-z0-9-]{1,63}(\\.svc(\\.cluster\\.local)?)?$"
+      },
       "Ready": {"type": "object", "required": ["ready"], "properties": {"ready": {"const": true}}},
       "Alive": {"type": "object", "required": ["live"], "properties": {"live": {"const": true}}},
       "ResourceKind": {"type": "string", "enum": ["cluster", "endpoint", "listener", "route", "virtual_host", "lb_endpoint"]},

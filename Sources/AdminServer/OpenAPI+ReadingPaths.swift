@@ -9,7 +9,8 @@ extension OpenAPIDocument {
           "parameters": [
             {"$ref": "#/components/parameters/generation"}, {"$ref": "#/components/parameters/scope"},
             {
-              "name": "service", "in": "query", "schema": {"type": "string"},
+              "name": "service", "in": "query",
+              "schema": {"$ref": "#/components/schemas/ServiceName"},
               "description": "Only what concerns this service, as reviews.shop."
             },
             {
@@ -39,10 +40,12 @@ extension OpenAPIDocument {
           "summary": "Whether any proxy can still pick an endpoint, or any endpoint of a subset.",
           "parameters": [
             {
-              "name": "address", "in": "query", "schema": {"type": "string"},
+              "name": "address", "in": "query",
+              "schema": {"type": "string", "pattern": "^([0-9.]{7,15}|\\[[0-9a-fA-F:.]{2,45}\\]):[0-9]{1,5}$"},
               "description": "IP:PORT of an endpoint; without service, subset and port."
             },
-            {"name": "service", "in": "query", "schema": {"type": "string"}, "description": "As reviews.shop."},
+            {"name": "service", "in": "query",
+              "schema": {"$ref": "#/components/schemas/ServiceName"}, "description": "As reviews.shop."},
             {"name": "subset", "in": "query", "schema": {"type": "string"}},
             {"name": "port", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 65535}},
             {"$ref": "#/components/parameters/wait"}
@@ -127,7 +130,8 @@ extension OpenAPIDocument {
           "operationId": "getResources", "summary": "What is served.",
           "parameters": [
             {
-              "name": "type", "in": "query", "schema": {"type": "string"},
+              "name": "type", "in": "query",
+              "schema": {"type": "string", "pattern": "^(cluster|endpoint|listener|route|virtual_host|lb_endpoint|type\\.googleapis\\.com/.+)$"},
               "description": "cluster, endpoint, listener, route, virtual_host, lb_endpoint, or a type URL."
             },
             {"name": "name", "in": "query", "schema": {"type": "string"}},

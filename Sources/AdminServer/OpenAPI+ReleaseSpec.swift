@@ -126,7 +126,7 @@ extension OpenAPIDocument {
           "sticky": {"$ref": "#/components/schemas/Stickiness"},
           "guardRails": {"$ref": "#/components/schemas/GuardRails"},
           "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f]*$",
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
             "description": "Who does it, for the ledger."
           },
           "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
@@ -138,7 +138,7 @@ extension OpenAPIDocument {
         "properties": {
           "weight": {"$ref": "#/components/schemas/Weight"},
           "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f]*$",
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
             "description": "Who does it, for the ledger."
           },
           "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
@@ -149,7 +149,7 @@ extension OpenAPIDocument {
         "type": "object",
         "properties": {
           "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f]*$",
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
             "description": "Who does it, for the ledger."
           },
           "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}

@@ -117,7 +117,12 @@ extension OpenAPIDocument {
           }
         }
       },
-      "Wait": {"type": "string", "pattern": "^([0-9]{1,2}|[1-5][0-9]{2}|600)s?$|^[0-9]{1,5}ms$"},
+      "Wait": {
+        "anyOf": [
+          {"type": "number", "minimum": 0, "maximum": 600, "description": "Seconds."},
+          {"type": "string", "pattern": "^([0-5]?[0-9]?[0-9]s|[0-9]{1,5}ms)$", "description": "As 5s or 500ms."}
+        ]
+      },
       "Scope": {
         "type": "string", "pattern": "^(all|node:.+|nodes:.+|namespace:.+|class:sidecar/[^/]+/[^/]+:[0-9]{1,5})$",
         "description": "all, node:ID, nodes:PATTERN, namespace:NAME, or class:KIND/NAMESPACE/HOST:PORT."

@@ -26,6 +26,8 @@ struct AdminConnection: Sendable {
       // A token is for the server that it was given for.
       redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5), read: idle))
     configuration.httpVersion = .http1Only
+    // Whoever asks tries again, and wants to know soon that nobody is there.
+    configuration.connectionPool.retryConnectionEstablishment = false
     // Sooner than the server closes what is idle.
     configuration.connectionPool.idleTimeout = .seconds(30)
     return HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)

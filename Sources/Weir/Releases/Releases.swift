@@ -31,7 +31,7 @@ public typealias Weight = TrafficModel.Weight
 /// Every change is durable before it is answered, and is one generation: weights, subsets, rules and mirrors change together
 /// or not at all. A call that is cancelled before it has begun does nothing; once it has begun it is carried through.
 public struct Releases: Sendable {
-  private let backend: any ReleaseBackend
+  let backend: any ReleaseBackend
 
   public init(_ backend: some ReleaseBackend) { self.backend = backend }
 

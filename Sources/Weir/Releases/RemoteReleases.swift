@@ -14,10 +14,11 @@ extension ReleaseBackend where Self == RemoteReleases {
   /// - Parameters:
   ///   - url: `http://HOST:PORT`, or https; what may stand behind it is put before each path.
   ///   - token: what the server's `--admin-token-file` holds, if it has one.
-  ///   - timeout: for a whole call; where something is waited for, beyond the time of that.
+  ///   - timeout: for a whole call; where something is waited for, beyond the time of that. A change may have to wait for the
+  ///     answers of webhooks that are gates.
   /// - Throws: ``ReleaseError`` with code `invalid` if it is no such address.
   public static func server(
-    _ url: String, token: String? = nil, timeout: Duration = .seconds(10)
+    _ url: String, token: String? = nil, timeout: Duration = .seconds(30)
   ) throws -> RemoteReleases {
     RemoteReleases(connection: try AdminConnection(url: url, token: token, timeout: timeout))
   }
