@@ -47,6 +47,17 @@ public struct EnvoyConfiguration: Sendable {
     }
   }
 
+  /// Clusters that a route names and that are not active, which is to say not warm, each as `TABLE: CLUSTER`, sorted. A request
+  /// that takes such a route fails.
+  public var coldReferences: [String] {
+    routes.flatMap { table, resource in
+      let named =
+        resource.body.all("cluster").compactMap(\.string)
+        + resource.body.all("weightedClusters").flatMap { $0["clusters"].array.compactMap { $0["name"].string } }
+      return Set(named).filter { clusters[$0] == nil }.map { "\(table): \($0)" }
+    }.sorted()
+  }
+
   private mutating func add(
     _ entry: JSON, _ key: String, to place: WritableKeyPath<EnvoyConfiguration, [String: Resource]>
   ) {

@@ -54,8 +54,7 @@ import Weir
     let client = try await GRPCClient.connect(to: .tcp(host: "127.0.0.1", port: port), group: group)
     #expect(try await exchange(plane.xdsAddress, "", group).hasSuffix("too many connections (limit 1)"))
     let admin = try #require(plane.adminAddress)
-    let metrics = try await exchange(
-      admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", group)
+    let metrics = try await exchange(admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", group)
     for line in [
       "weir_grpc_connections 1", "weir_grpc_connections_accepted_total 1",
       "weir_grpc_connections_refused_total{reason=\"connections\"} 1",
@@ -70,6 +69,8 @@ import Weir
       "weir_limit{limit=\"header_bytes\"} 4096",
       "weir_limit{limit=\"idle_seconds\"} 60", "weir_limit{limit=\"handshake_seconds\"} 5",
       "weir_limit{limit=\"stream_buffer_bytes\"} 8192", "weir_limit{limit=\"buffer_memory_bytes\"} 1048576",
+      "weir_limit{limit=\"client_memory_bytes\"} 262144", "weir_xds_client_memory_bytes_max 0",
+      "weir_xds_streams_limited_total{reason=\"client_memory\"} 0",
     ] {
       #expect(metrics.contains("\n\(line)\n") || metrics.contains("\n\(line)\r\n"), "\(line)")
     }

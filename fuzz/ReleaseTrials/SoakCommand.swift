@@ -23,9 +23,11 @@ struct SoakCommand: AsyncParsableCommand {
   var careless = false
 
   func run() async throws {
-    let random = SeededRandom(seed: seed.seed)
-    say("soak: --operations \(operations) --seed \(random.seed)")
-    let mesh = try await SoakMesh.open()
+    var random = SeededRandom(seed: seed.seed)
+    // In delta; without, as few hosts as these come in the route table.
+    let oneByOne = Bool.random(using: &random)
+    say("soak: --operations \(operations) --seed \(random.seed), virtual hosts \(oneByOne ? "one by one" : "by RDS")")
+    let mesh = try await SoakMesh.open(flags: oneByOne ? ["--vhds", "on"] : [])
     do {
       let began = ContinuousClock.now
       var soak = Soak(mesh: mesh, random: random, isCareless: careless)

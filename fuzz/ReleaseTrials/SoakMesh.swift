@@ -18,14 +18,15 @@ struct SoakMesh {
   let backends: Backends
   var releases: WeirReleases { WeirReleases(admin: weir.addresses.admin) }
 
-  static func open() async throws -> SoakMesh {
+  static func open(flags: [String]) async throws -> SoakMesh {
     let directory = TemporaryDirectory(prefix: "weir-soak")
     let manifests = try ManifestDirectory(in: directory)
     let backends = Backends(manifests: manifests)
     for version in ["v1", "v1", "v2", "v2"] { try await backends.add(version) }
     try manifests.write("service.yaml", [ServiceManifest("reviews", namespace: "shop")])
     let weir = try await WeirProcess.serve(
-      manifests: [manifests.path], state: directory.path + "/state", flags: ["--log-level", "warning"], in: directory)
+      manifests: [manifests.path], state: directory.path + "/state", flags: ["--log-level", "warning"] + flags,
+      in: directory)
     var sidecars: [Sidecar] = []
     for way in XDSProtocol.allCases {
       let outbound = "\(LoopbackAddress.next()):15001"

@@ -31,14 +31,8 @@ actor WarmthWatch {
   func look() async throws {
     let configuration = try await envoy.configuration()
     looks += 1
-    for (table, routes) in configuration.routes {
-      let named =
-        routes.body.all("cluster").compactMap(\.string)
-        + routes.body.all("weightedClusters").flatMap { $0["clusters"].array.compactMap { $0["name"].string } }
-      for cluster in Set(named) where configuration.clusters[cluster] == nil {
-        cold.append(
-          "\(name), look \(looks): \(table) names \(cluster), which is not there, or \(configuration.unfinished)")
-      }
+    for reference in configuration.coldReferences {
+      cold.append("\(name), look \(looks): \(reference) is not active; unfinished are \(configuration.unfinished)")
     }
   }
 
