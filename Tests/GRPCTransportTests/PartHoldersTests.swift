@@ -13,10 +13,12 @@ import Testing
     // Half of it is for parts.
     configuration.memory = BufferAccount(limit: 8 << 20)
     let core = GRPCServerCore(
-      configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, accept: { _ in nil })
+      configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+      accept: { _ in nil })
     func connection(_ host: String) throws -> ConnectionCalls {
       ConnectionCalls(
-        server: core, eventLoop: loop, peer: try SocketAddress(ipAddress: host, port: 1), now: { .uptimeNanoseconds(0) })
+        server: core, eventLoop: loop, peer: try SocketAddress(ipAddress: host, port: 1), now: { .uptimeNanoseconds(0) }
+      )
     }
     let holder = try connection("10.0.0.1")
     #expect(holder.charge(4 << 20, makesRoom: false))
