@@ -56,7 +56,11 @@ actor ReleaseController {
     self.webhooks = webhooks
     self.remembered = remembered
     revisions = kept.revisions
-    for release in kept.releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
+    // Of those of one moment the tenth comes after the ninth: a service's last one tells the next number.
+    let inOrder = kept.releases.sorted {
+      ($0.startedAt, $0.id.utf8.count, $0.id) < ($1.startedAt, $1.id.utf8.count, $1.id)
+    }
+    for release in inOrder {
       self.releases[release.id] = release
       order.append(release.id)
     }
