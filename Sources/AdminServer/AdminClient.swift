@@ -127,15 +127,11 @@ public struct AdminClient: Sendable {
         headers: ["host": name, "connection": "close", "accept": "*/*"])
       for (name, value) in headers { head.headers.replaceOrAdd(name: name, value: value) }
       if !body.isEmpty { head.headers.replaceOrAdd(name: "content-length", value: "\(body.count)") }
-      var request: [HTTPClientRequestPart] = [.head(head)]
-      if !body.isEmpty { request.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+      var parts = [HTTPClientRequestPart.head(head)]
+      if !body.isEmpty { parts.append(.body(.byteBuffer(ByteBuffer(bytes: body)))) }
+      // A server may answer and close before it has read all; its answer counts then.
       var failure: (any Error)?
-      do {
-        try await outbound.write(contentsOf: request + [.end(nil)])
-      } catch {
-        // A server that refuses may have answered and closed before it had all; its answer is what counts.
-        failure = error
-      }
+      do { try await outbound.write(contentsOf: parts + [.end(nil)]) } catch { failure = error }
       var response: Response?
       for try await part in inbound {
         switch part {

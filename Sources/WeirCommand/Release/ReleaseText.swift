@@ -7,7 +7,8 @@ import Weir
 enum ReleaseText {
   /// `reviews.shop-3: 25 % on v2, waiting for an approval (step 2 of 4); generation 17, revision 4`
   static func line(_ status: ReleaseStatus) -> String {
-    var text = "\(status.id): \(share(status)), \(status.state.phrase)\(place(status))"
+    let state = status.state.phrase + place(status)
+    var text = "\(status.id): " + (status.state.isInForce ? "\(share(status)), \(state)" : "\(state), \(share(status))")
     text += "; generation \(status.generation), revision \(status.revision)"
     if let waits = status.waitsFor { text += "; waits: \(waits)" }
     return TextTable.printable(text)
@@ -15,6 +16,7 @@ enum ReleaseText {
 
   /// What the candidate gets.
   static func share(_ status: ReleaseStatus) -> String {
+    guard status.state.isInForce else { return "routes are as the manifests say" }
     var text = "\(status.weight) on \(status.to)"
     if status.servedWeight != status.weight { text += " (served now: \(status.servedWeight))" }
     if status.mirror > .none { text += ", \(status.mirror) mirrored" }
@@ -112,7 +114,8 @@ enum ReleaseText {
       lines: releases.map { status in
         .cells(
           [
-            status.id, strategy(status.strategy), status.from, status.to, "\(status.servedWeight)",
+            status.id, strategy(status.strategy), status.from, status.to,
+            status.state.isInForce ? "\(status.servedWeight)" : "-",
             status.state.isFinished ? "-" : "\(status.step + 1)/\(status.steps.count)",
             status.liveAt == nil ? "no" : "yes",
             TimeText.interval(now.timeIntervalSince(status.changedAt)) + " ago", status.state.phrase,

@@ -15,8 +15,12 @@ struct WatchPicture {
       return
     }
     picture.add("\(status.id)  \(ReleaseText.strategy(status.strategy)), revision \(status.revision)")
-    picture.addShare(status.from, status.servedWeight.complement, of: status)
-    picture.addShare(status.to, status.servedWeight, of: status)
+    if status.state.isInForce {
+      picture.addShare(status.from, status.servedWeight.complement, of: status)
+      picture.addShare(status.to, status.servedWeight, of: status)
+    } else {
+      picture.add("weights", ReleaseText.share(status))
+    }
     let age = TimeText.interval(now.timeIntervalSince(status.changedAt))
     picture.add("state", "\(status.state.phrase)\(ReleaseText.place(status)), for \(age)")
     picture.add("live", Self.live(model.live, status))

@@ -189,6 +189,17 @@ import XDSServer
         """)
   }
 
+  @Test func aReleaseThatIsGoneHasNoWeight() async throws {
+    try fake.add()
+    try await weir("abort", "reviews.shop")
+    #expect(
+      written.output == "reviews.shop-1: aborted, routes are as the manifests say; generation 12, revision 2\n")
+    #expect(
+      ReleaseText.full(fake.statuses[0], now: FakeReleases.start).contains(
+        "weight    routes are as the manifests say\n"))
+    #expect(ReleaseText.table(fake.statuses, now: FakeReleases.start).contains("v2  -       -"))
+  }
+
   @Test func aReleaseThatIsOverIsAtNoStep() throws {
     #expect(ReleaseText.steps(try fake.add("reviews", .action(.rollback))) == "5 % (approval) > 25 % (30s) > 100 %")
   }

@@ -90,6 +90,12 @@ import XDSServer
       ])
   }
 
+  @Test func aReleaseThatIsGoneHasNoShares() throws {
+    let picture = WatchPicture(
+      model(try fake.add("reviews", .action(.abort))), server: "s", now: now, size: .init(columns: 80, rows: 24))
+    #expect(picture.lines[1] == "weights routes are as the manifests say")
+  }
+
   @Test func noPictureIsWiderOrHigherThanTheTerminal() throws {
     let status = try fake.add(
       "reviews", steps: (1...40).map { ReleaseStep(Weight(integerLiteral: $0)) }, .action(.approve), reason: "版本二")
