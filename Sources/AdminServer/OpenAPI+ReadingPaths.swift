@@ -131,7 +131,16 @@ extension OpenAPIDocument {
           "parameters": [
             {
               "name": "type", "in": "query",
-              "schema": {"type": "string", "pattern": "^(cluster|endpoint|listener|route|virtual_host|lb_endpoint|type\\.googleapis\\.com/.+)$"},
+              "schema": {"type": "string", "enum": [
+                  "cluster", "endpoint", "listener", "route", "virtual_host", "lb_endpoint",
+                  "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+                  "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+                  "type.googleapis.com/envoy.config.listener.v3.Listener",
+                  "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+                  "type.googleapis.com/envoy.config.route.v3.VirtualHost",
+                  "type.googleapis.com/envoy.config.endpoint.v3.LbEndpoint"
+                ]
+              },
               "description": "cluster, endpoint, listener, route, virtual_host, lb_endpoint, or a type URL."
             },
             {"name": "name", "in": "query", "schema": {"type": "string"}},

@@ -53,7 +53,7 @@ enum OpenAPIDocument {
           "scope": {"name": "scope", "in": "query", "schema": {"$ref": "#/components/schemas/Scope"}, "description": "Which proxies."},
           "generation": {"name": "generation", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807}},
           "ifMatch": {"name": "If-Match", "in": "header", "schema": {"type": "string", "pattern": "^\"(0|[1-9][0-9]{0,17})\"$"}, "description": "The revision that the release must still have, as its ETag gives it."},
-          "idempotencyKey": {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"}, "description": "The same request with the same key is carried out once, and answered as the first time, for a week."}
+          "idempotencyKey": {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string", "pattern": "^([!#-~]{1,255}|\"[ -~]{1,255}\")$"}, "description": "The same request with the same key is carried out once, and answered as the first time, for a week."}
         },
         "headers": {
           "revision": {"required": true, "schema": {"type": "string", "pattern": "^\"[0-9]+\"$"}, "description": "The release's revision, for If-Match."}

@@ -169,7 +169,9 @@ struct ReleaseRoutes: Sendable {
     guard let value = request.headers.value(of: "idempotency-key") else { return nil }
     let isQuoted = value.count >= 2 && value.hasPrefix("\"") && value.hasSuffix("\"")
     let key = isQuoted ? String(value.dropFirst().dropLast()) : value
-    guard !key.isEmpty, key.utf8.count <= 255, key.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {
+    // Without quotes, a blank or a quote would be read otherwise by others.
+    let plain = isQuoted || !key.utf8.contains { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\"") }
+    guard plain, !key.isEmpty, key.utf8.count <= 255, key.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) else {
       throw AdminError(.badRequest, "Idempotency-Key: 1 to 255 printable characters of ASCII are needed")
     }
     return key

@@ -181,7 +181,8 @@ import TrafficModel
     try await withServer(FakeSource(releases: FakeReleases())) { client, _ in
       for headers in [
         ["if-match": "\"1\", \"2\""],
-        ["idempotency-key": "\"\""], ["idempotency-key": String(repeating: "a", count: 256)],
+        ["idempotency-key": "\"\""], ["idempotency-key": "a b"], ["idempotency-key": "a\""],
+        ["idempotency-key": String(repeating: "a", count: 256)],
       ] {
         let response = try await client.send("POST", "/v1/releases/a/pause", headers: headers)
         #expect(response.status == 400, "\(headers)")
