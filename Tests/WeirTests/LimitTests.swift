@@ -54,7 +54,8 @@ import Weir
     let client = try await GRPCClient.connect(to: .tcp(host: "127.0.0.1", port: port), group: group)
     #expect(try await exchange(plane.xdsAddress, "", group).hasSuffix("too many connections (limit 1)"))
     let admin = try #require(plane.adminAddress)
-    let metrics = try await exchange(admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", group)
+    let metrics = try await exchange(
+      admin, "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", group)
     for line in [
       "weir_grpc_connections 1", "weir_grpc_connections_accepted_total 1",
       "weir_grpc_connections_refused_total{reason=\"connections\"} 1",
