@@ -119,7 +119,7 @@ import Testing
     for _ in 0..<100 {
       guard let descriptor = connected(to: port) else { continue }
       defer { close(descriptor) }
-      let request = Array("GET /metrics HTTP/1.1\r\nhost: weir\r\nconnection: close\r\n\r\n".utf8)
+      let request = Array("GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".utf8)
       _ = send(descriptor, request, request.count, Int32(MSG_NOSIGNAL))
       var text = ""
       var bytes = [UInt8](repeating: 0, count: 65_536)
