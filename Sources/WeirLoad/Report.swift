@@ -127,7 +127,9 @@ final class Report: Sendable {
   private func add(_ event: String, _ figures: [(name: String, value: Double, unit: String)]) {
     if isJSON {
       let fields = figures.filter(\.value.isFinite).map { "\"\($0.name)\":\(Self.number($0.value))" }
-      print("{\"event\":\"\(event)\"," + fields.joined(separator: ",") + "}")
+      let line = "{\"event\":\"\(event)\"," + fields.joined(separator: ",") + "}\n"
+      // At once, and not through a buffer: whoever started the process may wait for this line.
+      FileHandle.standardOutput.write(Data(line.utf8))
     } else {
       rows.withLock { rows in
         rows += figures.map {

@@ -7,7 +7,7 @@ struct Rollback: Measurement {
   var services: Int
   /// Whether proxies take virtual hosts one by one.
   var byVHDS: Bool
-  private let proxies = 1000
+  var proxies = 1000
   private static let service = "service-1.\(Mesh.namespace)"
 
   static let all = [

@@ -31,6 +31,12 @@ struct Soak {
         for _ in 1...max(1, operations) {
           soak.number += 1
           try await soak.operate([first, second], watches)
+          if soak.number.isMultiple(of: 100) {
+            let (one, other) = (try await first.report(), try await second.report())
+            say(
+              "soak: \(soak.number) operations, \(one.requests + other.requests) requests, "
+                + "\(one.failed + other.failed) failed")
+          }
         }
       }
     }
