@@ -68,8 +68,15 @@ func wait(of request: Request) throws -> Duration {
   return .seconds(value * unit)
 }
 
+/// Bytes of a query, percent signs and all.
+private let longestQuery = 4096
+
 /// A misspelt or repeated parameter is an error: an answer to another question would look right.
 func checkQuery(of request: Request, allowed: [String] = []) throws {
+  // A text with many combining marks takes long to compare.
+  guard request.uri.query?.utf8.count ?? 0 <= longestQuery else {
+    throw AdminError(.badRequest, "the query has more than \(longestQuery) bytes")
+  }
   var seen: Set<Substring> = []
   for (key, _) in request.uri.queryParameters where !key.isEmpty {
     guard allowed.contains(String(key)) else {

@@ -4,7 +4,8 @@ internal import ProtobufC
 extension DiscoveryRequest {
   /// Decodes a request. Fields that `DiscoveryRequest` does not have are passed over.
   ///
-  /// - Throws: `ProtobufError` for bytes that are no such message, nest deeper than 100, or would take too much memory.
+  /// - Throws: `ProtobufError` for bytes that are no such message, nest deeper than 100, or would take too much memory; for
+  ///   text that is not safe to compare; and for a type URL or a nonce that is not ASCII or has more than 1,024 bytes.
   public init(decoding bytes: UnsafeRawBufferPointer) throws {
     self = try decode(
       MessageTypes.discoveryRequest, as: Envoy__Service__Discovery__V3__DiscoveryRequest.self, bytes
@@ -13,8 +14,8 @@ extension DiscoveryRequest {
       request.versionInfo = String(field: message.version_info)
       request.node = message.node.map { NodeIdentity($0.pointee) }
       request.resourceNames = Array(message.n_resource_names, message.resource_names) { String(field: $0) }
-      request.typeURL = String(field: message.type_url)
-      request.responseNonce = String(field: message.response_nonce)
+      request.typeURL = try String(ascii: message.type_url, "DiscoveryRequest.type_url")
+      request.responseNonce = try String(ascii: message.response_nonce, "DiscoveryRequest.response_nonce")
       request.errorDetail = message.error_detail.map { ErrorDetail($0.pointee) }
       return request
     }
@@ -43,14 +44,15 @@ extension DiscoveryRequest {
 extension DeltaDiscoveryRequest {
   /// Decodes a request. Fields that `DeltaDiscoveryRequest` does not have are passed over.
   ///
-  /// - Throws: `ProtobufError` for bytes that are no such message, nest deeper than 100, or would take too much memory.
+  /// - Throws: `ProtobufError` for bytes that are no such message, nest deeper than 100, or would take too much memory; for
+  ///   text that is not safe to compare; and for a type URL or a nonce that is not ASCII or has more than 1,024 bytes.
   public init(decoding bytes: UnsafeRawBufferPointer) throws {
     self = try decode(
       MessageTypes.deltaDiscoveryRequest, as: Envoy__Service__Discovery__V3__DeltaDiscoveryRequest.self, bytes
     ) { message in
       var request = DeltaDiscoveryRequest()
       request.node = message.node.map { NodeIdentity($0.pointee) }
-      request.typeURL = String(field: message.type_url)
+      request.typeURL = try String(ascii: message.type_url, "DeltaDiscoveryRequest.type_url")
       request.resourceNamesSubscribe = Array(
         message.n_resource_names_subscribe, message.resource_names_subscribe
       ) { String(field: $0) }
@@ -62,7 +64,7 @@ extension DeltaDiscoveryRequest {
         guard let entry = message.initial_resource_versions[index]?.pointee else { continue }
         request.initialResourceVersions[String(field: entry.key)] = String(field: entry.value)
       }
-      request.responseNonce = String(field: message.response_nonce)
+      request.responseNonce = try String(ascii: message.response_nonce, "DeltaDiscoveryRequest.response_nonce")
       request.errorDetail = message.error_detail.map { ErrorDetail($0.pointee) }
       return request
     }

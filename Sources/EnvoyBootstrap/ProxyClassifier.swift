@@ -27,6 +27,8 @@ public enum ProxyClassifier {
       return $0
     }
     let listen = value(NodeMetadata.listen, of: metadata, default: NodeMetadata.defaultListen, &notes) { text in
+      // The parser reads characters, backwards too, which of some texts takes a time that grows with the square of them.
+      guard text.utf8.count <= longestAddress else { throw Unusable("\(quoted(text)) is not HOST:PORT") }
       let address: HostPort
       do {
         address = try HostPort(text)
@@ -46,7 +48,9 @@ public enum ProxyClassifier {
   /// was measured. Whatever else there is gets them in its route table and its assignments, which every client understands.
   public static func takesPortions(_ node: NodeIdentity) -> Bool {
     guard node.userAgentName == "envoy" else { return false }
-    let version = node.userAgentVersion.split(separator: ".").prefix(2).map { Int($0) }
+    let version = node.userAgentVersion.utf8.prefix(64).split(separator: UInt8(ascii: ".")).prefix(2).map {
+      Int(Substring($0))
+    }
     guard version.count == 2, let major = version[0], let minor = version[1] else { return false }
     return (major, minor) >= (1, 40)
   }
@@ -60,6 +64,9 @@ public enum ProxyClassifier {
     default: return isDefault
     }
   }
+
+  /// Bytes of an IP address with a port, and some to spare.
+  private static let longestAddress = 128
 
   private struct Unusable: Error {
     var reason: String
@@ -83,6 +90,7 @@ public enum ProxyClassifier {
 
   private static func quoted(_ text: String) -> String {
     let longest = 80
-    return text.count > longest ? "\"\(text.prefix(longest))…\"" : "\"\(text)\""
+    guard text.utf8.count > longest else { return "\"\(text)\"" }
+    return "\"\(String(decoding: text.utf8.prefix(longest), as: UTF8.self))…\""
   }
 }

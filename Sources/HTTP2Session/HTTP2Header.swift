@@ -1,6 +1,7 @@
 /// One header or trailer field. Names are lower case on the wire (RFC 9113, section 8.2.1); pseudo-fields begin with ':'.
 ///
-/// Values that are not UTF-8 are repaired with U+FFFD when received: gRPC carries binary metadata as base64.
+/// Values are ASCII: gRPC carries binary metadata as base64. In what is received each other byte is U+FFFD, so that a text
+/// from a peer costs no more to compare than its length; in a pseudo-field it is an error.
 public struct HTTP2Header: Sendable, Hashable {
   public var name: String
   public var value: String

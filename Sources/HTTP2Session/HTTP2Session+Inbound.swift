@@ -32,7 +32,19 @@ extension HTTP2Session {
         session, flags(NGHTTP2_FLAG_NONE), stream, HTTP2ErrorCode.enhanceYourCalm.rawValue)
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
-    fields.append(HTTP2Header(String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self)))
+    let isASCII = value.allSatisfy { $0 < 0x80 }
+    guard isASCII || name.first != UInt8(ascii: ":") else {
+      // No path, authority, scheme, method or status has such a byte (RFC 3986; RFC 9113, section 8.3): malformed.
+      fields = []
+      _ = nghttp2_submit_rst_stream(
+        session, flags(NGHTTP2_FLAG_NONE), stream, HTTP2ErrorCode.protocolError.rawValue)
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+    }
+    let text =
+      isASCII
+      ? String(decoding: value, as: UTF8.self)
+      : String(String.UnicodeScalarView(value.lazy.map { $0 < 0x80 ? Unicode.Scalar($0) : "\u{FFFD}" }))
+    fields.append(HTTP2Header(String(decoding: name, as: UTF8.self), text))
     return 0
   }
 

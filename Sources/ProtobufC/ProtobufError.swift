@@ -18,6 +18,11 @@ public struct ProtobufError: Error, Sendable, Hashable, CustomStringConvertible 
     public static let invalidUTF8 = Code(description: "invalidUTF8")
     /// A string field that holds a zero byte: as a C string it would silently end there.
     public static let embeddedNUL = Code(description: "embeddedNUL")
+    /// A string field with more than 30 combining marks in a row (UAX 15, Stream-Safe Text Format): to compare such a text
+    /// takes a time that grows with the square of the run.
+    public static let tooManyMarks = Code(description: "tooManyMarks")
+    /// A string field that is ASCII by its specification, and is not.
+    public static let notASCII = Code(description: "notASCII")
     /// A type URL that names no message known here.
     public static let unknownType = Code(description: "unknownType")
     /// libprotobuf-c refused what the check before it had passed.

@@ -81,6 +81,10 @@ struct WireCheck {
         throw failure(.invalidUTF8, name(field), descriptor, value.lowerBound + offset..<value.upperBound)
       case .zeroByte(let offset):
         throw failure(.embeddedNUL, name(field), descriptor, value.lowerBound + offset..<value.upperBound)
+      case .tooManyMarks(let offset):
+        throw failure(
+          .tooManyMarks, "\(name(field)): more than \(StringScan.maximumMarks) combining marks in a row", descriptor,
+          value.lowerBound + offset..<value.upperBound)
       }
     case PROTOBUF_C_TYPE_BYTES:
       try take(value.count + 8, descriptor, at: value.lowerBound)

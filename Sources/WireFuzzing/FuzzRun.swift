@@ -4,6 +4,8 @@ public struct FuzzRun {
   public let seeds: Range<UInt64>
   /// Told the seed of each input before it is run, so that it is known even if the process dies of it.
   public var willRun: (UInt64) -> Void = { _ in }
+  /// What each input may take.
+  public var budget = InputBudget.standard
   /// After so many inputs, and at the end, the process is searched for leaks, where a leak sanitizer is part of it.
   public var leakCheckInterval: UInt64 = 50_000
 
@@ -30,7 +32,7 @@ public struct FuzzRun {
       willRun(seed)
       let input = Self.input(of: target, seed: seed)
       do {
-        try target.run(input)
+        try budget.spend(on: input, target.run)
       } catch {
         throw Found(target: target.name, seed: seed, input: input, failure: "\(error)")
       }

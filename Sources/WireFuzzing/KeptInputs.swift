@@ -8,14 +8,14 @@ public enum KeptInputs {
     return names.filter { $0.hasSuffix(".bin") }.sorted().map { folder + "/" + $0 }
   }
 
-  /// Runs a kept input again.
+  /// Runs a kept input again, within the same time.
   public static func replay(_ file: String) throws {
     let name = file.split(separator: "/").last ?? ""
     guard let target = FuzzTarget.named(String(name.prefix { $0 != "-" })) else {
       throw FuzzFailure("\(file): the name does not begin with a target's")
     }
     guard let data = FileManager.default.contents(atPath: file) else { throw FuzzFailure("\(file) cannot be read") }
-    try target.run(Array(data))
+    try InputBudget.standard.spend(on: Array(data), target.run)
   }
 
   public static func keep(_ input: [UInt8], as file: String) throws {

@@ -22,6 +22,18 @@ import XDSSnapshot
     #expect(ProxyClassifier.takesPortions(node) == isCapable)
   }
 
+  /// Flags are pairs of characters, and which are pairs is counted from the first: to look at 60,000 of them from the last takes
+  /// minutes.
+  @Test(.timeLimit(.minutes(1))) func longTextsAreNotReadCharacterByCharacter() {
+    let flags = String(repeating: "\u{1F1E9}", count: 60_000)
+    let classification = ProxyClassifier.classify([
+      "WEIR_LISTEN": .string(flags), "NAMESPACE": .string(flags), "WEIR_KIND": .string(flags),
+    ])
+    #expect(classification.proxyClass == plain)
+    #expect(classification.notes.count == 3 && classification.notes.allSatisfy { $0.utf8.count < 300 })
+    #expect(!ProxyClassifier.takesPortions(NodeIdentity(id: "a", userAgentName: "envoy", userAgentVersion: flags)))
+  }
+
   @Test func clustersOnDemandAreAsTheNodeSays() {
     var node = NodeIdentity(id: "a", userAgentName: "envoy", userAgentVersion: "1.40.0")
     #expect(!ProxyClassifier.fetchesClusters(node, default: false))

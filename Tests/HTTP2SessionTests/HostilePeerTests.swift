@@ -29,6 +29,45 @@ import Testing
     return code
   }
 
+  /// Marks in the order that takes longest to sort, which Swift does to hash or compare a text.
+  private let marks = String(repeating: "\u{301}", count: 2000) + String(repeating: "\u{323}", count: 2000)
+
+  @Test(arguments: [":path", ":authority"]) func aPseudoFieldThatIsNotASCIIIsMalformed(_ name: String) throws {
+    for value in ["/\(marks)", "/caf\u{E9}"] {
+      let pair = try SessionPair()
+      var head = [
+        HTTP2Header(":method", "POST"), HTTP2Header(":scheme", "http"), HTTP2Header(":path", "/a"),
+        HTTP2Header(":authority", "weir"),
+      ]
+      let index = try #require(head.firstIndex { $0.name == name })
+      head[index].value = value
+      let stream = try pair.client.openStream(head, endStream: false)
+      try pair.pump()
+      #expect(
+        pair.clientEvents.contains {
+          if case .streamClosed(stream, .protocolError, byPeer: true) = $0 { true } else { false }
+        })
+      #expect(!pair.serverEvents.contains { if case .headers = $0 { true } else { false } })
+      #expect(pair.server.isAlive && pair.client.isAlive)
+    }
+  }
+
+  @Test func aFieldThatIsNotASCIIHasAReplacementForEachByte() throws {
+    let pair = try SessionPair()
+    _ = try pair.client.openStream(
+      [
+        HTTP2Header(":method", "POST"), HTTP2Header(":scheme", "http"), HTTP2Header(":path", "/a"),
+        HTTP2Header("content-type", String(marks.unicodeScalars.suffix(1000))), HTTP2Header("x", "caf\u{E9}!"),
+      ], endStream: false)
+    try pair.pump()
+    let fields =
+      pair.serverEvents.compactMap { event -> [HTTP2Header]? in
+        if case .headers(_, _, let fields, _) = event { fields } else { nil }
+      }.first ?? []
+    #expect(fields.first(named: "x") == "caf\u{FFFD}\u{FFFD}!")
+    #expect(fields.first(named: "content-type") == String(repeating: "\u{FFFD}", count: 2000))
+  }
+
   @Test func anotherProtocolIsRecognised() throws {
     for text in ["GET / HTTP/1.1\r\nHost: weir\r\n\r\n", "\u{16}\u{3}\u{1}\u{0}\u{ff}", "SSH-2.0-OpenSSH\r\n"] {
       let session = try HTTP2Session(role: .server)

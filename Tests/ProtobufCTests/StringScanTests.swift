@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import ProtobufC
@@ -18,6 +19,41 @@ import Testing
       let bytes = (0..<Int.random(in: 1...5, using: &generator)).map { _ in borders.randomElement(using: &generator)! }
       let valid = String(validating: bytes, as: UTF8.self) != nil
       #expect((scan(bytes) == .text) == valid, "seed \(seed), round \(round): \(bytes)")
+    }
+  }
+
+  private func scan(_ text: String) -> StringScan { scan(Array(text.utf8)) }
+
+  @Test func takesThirtyMarksInARowAndNoMore() {
+    for marks in ["\u{301}", "\u{323}", "\u{5B0}", "\u{3099}", "\u{1D165}"] {
+      let length = marks.utf8.count
+      #expect(scan("e" + String(repeating: marks, count: 30)) == .text)
+      #expect(scan("e" + String(repeating: marks, count: 31)) == .tooManyMarks(at: 1 + 30 * length))
+      // A row begins anew with any other character.
+      let row = String(repeating: marks, count: 30)
+      for other in ["e", "東", "\u{E9}", "eight bytes of ASCII"] { #expect(scan(row + other + row) == .text) }
+      #expect(scan(row + "\u{323}" + row) == .tooManyMarks(at: 30 * length))
+    }
+    // Each of these is two marks.
+    for double in ["\u{344}", "\u{F73}", "\u{F75}", "\u{F81}"] {
+      #expect(scan(String(repeating: double, count: 15)) == .text)
+      #expect(scan(String(repeating: double, count: 16)) == .tooManyMarks(at: 15 * double.utf8.count))
+    }
+  }
+
+  /// No text that is let through is written out, in Unicode's canonical decomposition, with long runs of marks: whatever Unicode
+  /// has one character for.
+  @Test func noCharacterHidesMarks() {
+    for value in UInt32(0xA0)..<0x3_0000 {
+      guard let scalar = Unicode.Scalar(value) else { continue }
+      let text = String(String.UnicodeScalarView(repeatElement(scalar, count: 40)))
+      guard scan(text) == .text else { continue }
+      var (run, longest) = (0, 0)
+      for part in text.decomposedStringWithCanonicalMapping.unicodeScalars {
+        run = part.properties.canonicalCombiningClass == .notReordered ? 0 : run + 1
+        longest = max(longest, run)
+      }
+      #expect(longest <= 30, "U+\(String(value, radix: 16)): \(longest)")
     }
   }
 

@@ -36,6 +36,24 @@ import XDSSnapshot
     #expect(throws: FuzzFailure.self) { try ledger.check() }
   }
 
+  /// An input whose cost is the square of its length, which no crash would show.
+  @Test func anInputThatTakesTooLongIsFound() throws {
+    let marks = Array(
+      (String(repeating: "\u{301}", count: 16_000) + String(repeating: "\u{323}", count: 16_000)).utf8)
+    func target(_ input: [UInt8]) -> FuzzTarget {
+      FuzzTarget(
+        name: "hash", share: 1, generate: { _ in input }, run: { _ = String(decoding: $0, as: UTF8.self).hashValue })
+    }
+    // Of the limits of an optimised build.
+    var run = FuzzRun(target(marks), seed: 1, count: 1)
+    run.budget = InputBudget(fixed: 250_000_000, perByte: 2000)
+    let found = #expect(throws: FuzzRun.Found.self) { try run.run() }
+    #expect(found?.failure.contains("64000 bytes may take 378 ms") ?? false, "\(found?.failure ?? "")")
+    run = FuzzRun(target([UInt8](repeating: 0x78, count: 64_000)), seed: 1, count: 1)
+    run.budget = InputBudget(fixed: 250_000_000, perByte: 2000)
+    try run.run()
+  }
+
   @Test func inputsGetAsFarAsMessages() throws {
     var (calls, messages) = (0, 0)
     for seed in 1...400 {

@@ -65,7 +65,7 @@ struct ProtobufGenerator {
     var wireType: UInt64
     var value: [UInt8]
     switch field.kind {
-    case .text:
+    case .text, .ascii:
       wireType = 2
       value = text(isWrong: isWrong && random.oneIn(2))
     case .bytes:
@@ -115,13 +115,32 @@ struct ProtobufGenerator {
         [0x61, 0x00, 0x62], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0x80], [0xe2],
       ])
     }
-    switch random.below(8) {
+    switch random.below(9) {
     case 0: return []
+    case 8: return marks()
     case 1: return Array("é☃𝄞".utf8)
     case 2: return [UInt8](repeating: 0x78, count: random.length(upTo: 5000))
     case 3: return Array(TypeURL.cluster.utf8)
     default: return random.bytes(random.length(upTo: 30)).map { 0x20 + $0 % 0x5f }
     }
+  }
+
+  /// What takes long to compare: runs of combining marks in an order that is not theirs, marks that are two, and characters
+  /// of many scalars. Mostly with no more of them in a row than are allowed.
+  private mutating func marks() -> [UInt8] {
+    let limit = random.oneIn(3) ? 4000 : 32
+    var text = random.oneIn(2) ? "e" : ""
+    for _ in 0..<1 + random.below(4) {
+      for mark in random.pick(
+        [
+          ["\u{301}", "\u{323}"], ["\u{F73}"], ["\u{344}", "\u{327}"], ["\u{1D165}", "\u{1D16E}"],
+          ["\u{200D}", "\u{1F468}"],
+          ["\u{1F1E9}"], ["\u{1112}\u{1161}\u{11AB}", "\u{11A8}"], ["東", "ü"],
+        ] as [[String]])
+      { text += String(repeating: mark, count: random.below(limit)) }
+      text += random.pick(["", "x", "\u{E9}"])
+    }
+    return Array(text.utf8)
   }
 
   /// A message inside a message, and so on, where the schema allows it.

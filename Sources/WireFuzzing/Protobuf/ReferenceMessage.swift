@@ -1,5 +1,5 @@
 /// A message read by the rules of protobuf.dev's "Encoding" and Weir's own (no zero bytes in text, no groups, known fields
-/// with their own wire type, 100 levels), with nothing of libprotobuf-c in it.
+/// with their own wire type, 100 levels, no more than 30 marks in a row), with nothing of libprotobuf-c in it.
 struct ReferenceMessage {
   enum Refusal: Error, Equatable {
     case malformed, truncated, text, depth
@@ -44,12 +44,20 @@ struct ReferenceMessage {
         throw .malformed
       }
     }
+    guard depth == 0 else { return }
+    for field in schema.fields {
+      guard case .ascii = field.kind, let value = texts[field.number]?.last else { continue }
+      guard value.count <= 1024, value.allSatisfy({ $0 < 0x80 }) else { throw .text }
+    }
   }
 
   private mutating func take(_ value: ArraySlice<UInt8>, of field: WireSchema.Field, depth: Int) throws(Refusal) {
     switch field.kind {
     case .text:
-      guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else { throw .text }
+      try checkText(value)
+    case .ascii:
+      try checkText(value)
+    // Of a field given twice the last counts, so only that is looked at, once the message has been read.
     case .bytes:
       break
     case .message(let schema):
@@ -61,6 +69,18 @@ struct ReferenceMessage {
       throw .malformed
     }
     texts[field.number, default: []].append(Array(value))
+  }
+
+  private func checkText(_ value: ArraySlice<UInt8>) throws(Refusal) {
+    guard !value.contains(0), let text = String(validating: value, as: UTF8.self) else { throw .text }
+    var marks = 0
+    for scalar in text.unicodeScalars {
+      // Three Tibetan vowels, and a Greek mark, are two marks each.
+      let isDouble = ["\u{344}", "\u{F73}", "\u{F75}", "\u{F81}"].contains(scalar)
+      let isMark = isDouble || scalar.properties.canonicalCombiningClass.rawValue > 0
+      marks = isMark ? marks + (isDouble ? 2 : 1) : 0
+      guard marks <= 30 else { throw .text }
+    }
   }
 
   private mutating func varint(

@@ -8,6 +8,8 @@ enum WireSchema: CaseIterable {
 
   indirect enum Kind {
     case text, bytes, varint, double
+    /// Text that is ASCII, of 1,024 bytes at most.
+    case ascii
     case message(WireSchema)
   }
 
@@ -31,11 +33,12 @@ enum WireSchema: CaseIterable {
     func many(_ number: UInt64, _ kind: Kind) -> Field { Field(number: number, kind: kind, isRepeated: true) }
     return [
       .discoveryRequest: [
-        one(1, .text), one(2, .message(.node)), many(3, .text), one(4, .text), one(5, .text), one(6, .message(.status)),
+        one(1, .text), one(2, .message(.node)), many(3, .text), one(4, .ascii), one(5, .ascii),
+        one(6, .message(.status)),
       ],
       .deltaDiscoveryRequest: [
-        one(1, .message(.node)), one(2, .text), many(3, .text), many(4, .text), many(5, .message(.textEntry)),
-        one(6, .text), one(7, .message(.status)),
+        one(1, .message(.node)), one(2, .ascii), many(3, .text), many(4, .text), many(5, .message(.textEntry)),
+        one(6, .ascii), one(7, .message(.status)),
       ],
       .node: [
         one(1, .text), one(2, .text), one(3, .message(.structure)), one(4, .message(.locality)), one(6, .text),

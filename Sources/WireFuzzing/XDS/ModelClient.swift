@@ -44,10 +44,14 @@ final class ModelClient: CustomStringConvertible {
 
   // MARK: Streams
 
-  func connect(claiming: Bool) throws {
+  /// - Parameter inventing: what it says to hold beside, of each type, if it claims anything.
+  func connect(claiming: Bool, inventing: [String] = []) throws {
     close()
-    note("connect\(claiming ? " with claims" : "")")
+    note("connect\(claiming ? " with claims" : "") \(inventing)")
     types = types.map { claiming ? $0.carriedOver() : ModelStream($0.type, isDelta: isDelta) }
+    if claiming {
+      for index in types.indices { for name in inventing { types[index].invent(name) } }
+    }
     isReturning = claiming
     let connection = try server.connect()
     self.connection = connection
@@ -75,10 +79,10 @@ final class ModelClient: CustomStringConvertible {
   }
 
   /// The ways to lose a stream, and to come back.
-  func reconnect(_ manner: Int) throws {
+  func reconnect(_ manner: Int, inventing: [String]) throws {
     switch manner {
     case 0: try connect(claiming: false)
-    case 1, 2: try connect(claiming: true)
+    case 1, 2: try connect(claiming: true, inventing: inventing)
     default:
       // A second stream on the same connection, after a reset in the middle of whatever was under way.
       guard let stream, connection?.isOpen ?? false else { return try connect(claiming: false) }

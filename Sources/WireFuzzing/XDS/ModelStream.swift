@@ -52,6 +52,17 @@ struct ModelStream {
     return next
   }
 
+  /// The client holds something that no server in this test has ever sent: in delta a name, at a version that it has in common
+  /// with all that another control plane has served.
+  mutating func invent(_ name: String) {
+    if isDelta {
+      held[name] = Array("of another server".utf8)
+      heldVersions[name] = "1"
+    } else {
+      acceptedVersion = "1"
+    }
+  }
+
   // MARK: Requests
 
   mutating func requestedDelta(adding: [String], removing: [String]) {
