@@ -89,13 +89,9 @@ import Testing
       #expect(server.server.counts.limitedStreams[.bufferMemory] == 0)
       let second = await client.probe("/test/Probe")
       try await second.run(begin)
-      let refused = try await server.nextProbe()
-      let connection = try await refused.run {
-        $0.stream?.connection.map { NIOLoopBound($0, eventLoop: refused.call.eventLoop) }
-      }
       #expect(try await second.closed().status.code == .resourceExhausted)
       // Others may have taken the room, so it is not blamed on who asks.
-      #expect(try await refused.run { _ in connection?.value.isDistrusted } == false)
+      #expect(!server.server.distrusts("127.0.0.1"))
       #expect(server.server.counts.limitedStreams[.bufferMemory] == 1)
       #expect(memory.bytes <= 1 << 20 && memory.refusals >= 1)
       // The first was not touched; its message arrives whole when its rest does. Then there is room again.
@@ -188,7 +184,10 @@ import Testing
       call.send(framed: burst)
       call.end()
     }
-    #expect(String(buffer: try await call.message()) == "1000 8")
+    let counts = String(buffer: try await call.message()).split(separator: " ").compactMap { Int($0) }
+    #expect(counts.first == 1000)
+    // Another task had its turn long before: 8 messages make a turn, and `LoopTurns` allows for as many as half a millisecond takes.
+    #expect(counts.count == 2 && counts[1] < 500, "\(counts)")
     #expect(try await call.closed().status == .ok)
     await server.shutdown(gracePeriod: .zero)
     try await group.shutdownGracefully()
