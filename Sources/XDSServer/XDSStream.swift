@@ -59,27 +59,25 @@ final class XDSStream: GRPCCallHandler {
   // MARK: GRPCCallHandler
 
   func received(message: ByteBuffer) {
-    var isAnswer = false
+    var request = HeardRequest()
     do {
-      let receipt = try heard(message)
-      isAnswer = receipt == .ack || receipt == .nack
-      // Answers come no more often than responses went out.
-      if !isAnswer { charge(byteCount: message.readableBytes) }
+      request = try heard(message)
+      charge(request, byteCount: message.readableBytes)
     } catch {
       refuse("the request cannot be read: \(error)")
     }
     pump(publishedAt: nil)
-    if !isAnswer { loop.asked(self) }
+    if !request.isAnswer { loop.asked(self) }
   }
 
-  /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
-  private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
+  /// Reads a request into the session.
+  private func heard(_ message: ByteBuffer) throws -> HeardRequest {
     switch message.withUnsafeReadableBytes({ scan($0) }) {
-    case .request(let receipt): return receipt
+    case .request(let request): return request
     case .nothing: break
     case .tooLong:
       refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes")
-      return nil
+      return HeardRequest()
     case .lean(let rest): return try heard(ByteBuffer(bytes: rest))
     }
     let limit = server.limits.maximumSubscription
@@ -91,23 +89,29 @@ final class XDSStream: GRPCCallHandler {
     }
     guard !namesTooMany else {
       refuse(.subscription, "more than \(limit) names in one request")
-      return nil
+      return HeardRequest()
     }
     switch variant {
     case .stateOfTheWorld:
       let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
+      guard identify(request.node), let type = type(of: request.typeURL) else { return HeardRequest() }
+      let before = requestedSubscription(type)
       let receipt = note(session?.received(request, for: type), type)
+      let heard = HeardRequest(
+        receipt, from: before, to: session?[type].subscription, of: session?.table(type)?.count ?? 0)
       if let type = session?[type] { settleNames(type.subscription.names) }
-      return receipt
+      return heard
     case .delta:
       let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
-      let receipt = note(session?.received(request, for: type), type)
+      guard identify(request.node), let type = type(of: request.typeURL) else { return HeardRequest() }
+      let isFirst = requestedSubscription(type) == nil
+      var heard = HeardRequest(receipt: note(session?.received(request, for: type), type))
+      heard.isAnswer = request.isAnswer && (heard.receipt == .ack || heard.receipt == .nack)
+      if !isFirst, request.resourceNamesSubscribe.contains("*") { heard.retold = session?.table(type)?.count ?? 0 }
       let names = session?[type].subscription.names ?? .empty
       if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
       if !request.resourceNamesSubscribe.isEmpty { settleNames(names) }
-      return receipt
+      return heard
     }
   }
 
@@ -117,11 +121,19 @@ final class XDSStream: GRPCCallHandler {
     refuseForMemory()
   }
 
-  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while.
-  private func charge(byteCount: Int) {
-    guard session != nil, let wait = budget.spend(byteCount: byteCount, now: { call.eventLoop.now }) else { return }
+  /// What is subscribed to of a type; nil if nothing of it has been asked for yet.
+  func requestedSubscription(_ type: ResourceType) -> Subscription.Identity? {
+    guard let type = session?[type], type.isRequested else { return nil }
+    return type.subscription.identity
+  }
+
+  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is punishment
+  /// enough: a client that starts may well have so much to ask, and others are behind its address.
+  private func charge(_ request: HeardRequest, byteCount: Int) {
+    let cost = request.cost(byteCount: byteCount)
+    guard cost > 0, session != nil, let wait = budget.spend(cost, now: { call.eventLoop.now }) else { return }
     loop.metrics.throttledRequests += 1
-    call.distrust()
+    if budget.isOverdrawnForLong { call.deprioritize() }
     call.pauseReading()
     // Cancelled when the call closes.
     resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in
@@ -238,6 +250,7 @@ final class XDSStream: GRPCCallHandler {
       delivery: server.delivery, takesLoneEndpoints: server.takesLoneEndpoints(node))
     if let generation = loop.generation { session.published(generation) }
     self.session = session
+    call.clientIsKnown()
     loop.identified(self, as: proxyClass)
     if let identity { server.departures.opened(identity) }
     server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])
