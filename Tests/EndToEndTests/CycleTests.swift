@@ -16,7 +16,8 @@ extension EndToEnd {
       let report = try await ServedCycles(count: 3000, measuredAfter: 1000, seed: 1)
         .run(against: weir.addresses.xds, process: await weir.process.processID)
       await weir.terminate()
-      #expect(report.subscribed > 1500)
+      // Half of the ways to leave wait for a response.
+      #expect(report.subscribed > 1000)
       #expect(report.kilobytesPerThousand < 200, "\(report)")
     }
   }
