@@ -181,7 +181,7 @@ let package = Package(
       ]),
     program(
       "WeirFuzz", path: "fuzz/WeirFuzz",
-      ["WireFuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      ["WireFuzzing", "EnvoyHarness", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     // Commits to a release store until it is killed; not part of a product.
     program("ReleaseCommits", path: "fuzz/ReleaseCommits", ["ReleaseStores", "ReleaseStoreConformance"]),
@@ -269,7 +269,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "EnvoyHarness", "EnvoyBootstrap", "ReleaseControl", "TrafficModel", "Weir", "XDSServer", logging,
+        "EnvoyHarness", "EnvoyBootstrap", "ReleaseControl", "TrafficModel", "Weir", "WireFuzzing", "XDSServer", logging,
         nio("NIOCore"),
       ],
       exclude: ["schemathesis"],

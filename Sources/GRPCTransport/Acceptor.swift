@@ -116,8 +116,6 @@ final class Acceptor: AcceptSystem, Sendable {
     }
     let (core, prepare) = (core, prepare)
     ClientBootstrap(group: group)
-      // One busy connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
-      .channelOption(.recvAllocator, value: ReceiveSizing(minimum: 512, maximum: 32 * 1024))
       .channelOption(.maxMessagesPerRead, value: 1)
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

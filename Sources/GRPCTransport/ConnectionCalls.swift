@@ -21,6 +21,9 @@ final class ConnectionCalls {
   private let now: () -> NIODeadline
   /// Bytes of parts of messages that are charged.
   private(set) var heldBytes = 0
+  /// Among the server's connections.
+  var place: ConnectionHolders.Place?
+  private var knownCalls = 0
 
   init(
     server: GRPCServerCore, eventLoop: any EventLoop, peer: SocketAddress?, now: (() -> NIODeadline)? = nil
@@ -30,6 +33,15 @@ final class ConnectionCalls {
     self.now = now ?? { eventLoop.now }
     network = peer?.clientNetwork
     largeBudget = Double(Self.burst(server.configuration))
+  }
+
+  // MARK: Clients
+
+  /// The application knows of a call whose client it is, or that call has ended.
+  func noteKnown(_ change: Int) {
+    let before = knownCalls
+    knownCalls += change
+    if let place, (before > 0) != (knownCalls > 0) { server.connectionHolders.set(place, isKnown: knownCalls > 0) }
   }
 
   // MARK: Memory

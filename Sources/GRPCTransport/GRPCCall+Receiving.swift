@@ -196,6 +196,8 @@ extension GRPCCall {
     deframer.removeAll()
     charge?.releaseAll()
     connectionCalls?.ended(self)
+    if isClientKnown { connectionCalls?.noteKnown(-1) }
+    isClientKnown = false
     server?.callClosed()
     server = nil
     let last = handler

@@ -18,6 +18,9 @@ public final class GRPCCall {
   /// What stands for the client, whatever ports it uses: its address, or the network of that. Nil for a Unix socket.
   package var clientNetwork: [UInt8]? { connectionCalls?.network ?? remoteAddress?.clientNetwork }
 
+  /// Its event loop's thread gets what time all others leave over (``GRPCServer/init(group:lowPriorityGroup:configuration:logger:accept:)``).
+  package var isServedLast: Bool { server?.lowPriorityLoops.contains(ObjectIdentifier(eventLoop)) ?? false }
+
   let role: HTTP2Role
   var stream: HTTP2Stream?
   var handler: (any GRPCCallHandler)?
@@ -25,6 +28,7 @@ public final class GRPCCall {
   var server: GRPCServerCore?
   private var isHeadSent: Bool
   private var hasEnded = false
+  var isClientKnown = false
   private var deadline: Scheduled<Void>?
 
   // Inbound state, used in GRPCCall+Receiving.swift.
@@ -157,7 +161,13 @@ public final class GRPCCall {
   /// The application knows now who the client is (server). Connections without such a call are the first to go when there are
   /// too many.
   public func clientIsKnown() {
+    guard !isClientKnown, stream != nil else { return }
+    isClientKnown = true
+    connectionCalls?.noteKnown(1)
   }
+
+  /// What the client sends on this connection waits behind what the rest sends, for a while. Nothing is held against its address.
+  public func deprioritize() { stream?.connection?.distrust() }
 
   /// Ends the client's side after all queued messages. No effect on a server.
   public func end() {

@@ -32,7 +32,7 @@ public final class GRPCClient: Sendable {
   ) async throws -> GRPCClient {
     let loop = group.next()
     let ready = loop.makePromise(of: NIOLoopBound<HTTP2Connection>.self)
-    let bootstrap = ClientBootstrap(group: loop)
+    var bootstrap = ClientBootstrap(group: loop)
       .connectTimeout(configuration.connectTimeout)
       .channelOption(
         .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 1024, maximum: 64 * 1024)
@@ -46,6 +46,7 @@ public final class GRPCClient: Sendable {
           try channel.pipeline.syncOperations.addHandler(connection)
         }
       }
+    if let localAddress = configuration.localAddress { bootstrap = bootstrap.bind(to: localAddress) }
     do {
       let channel: any Channel
       let defaultAuthority: String

@@ -87,6 +87,8 @@ public struct GRPCClientConfiguration: Sendable {
   public var connectTimeout: TimeAmount = .seconds(10)
   public var writeHighWatermark: Int = 64 * 1024
   public var writeLowWatermark: Int = 32 * 1024
+  /// Where the client connects from; nil is the system's choice.
+  package var localAddress: SocketAddress?
   /// The `:authority` of calls; the default is the address, or `localhost` for a Unix socket.
   public var authority: String?
   /// The `:scheme` of calls; `https` when ``prepareChannel`` adds TLS.

@@ -23,7 +23,8 @@ public final class GRPCServer: Sendable {
   ) {
     self.group = group
     self.lowPriorityGroup = lowPriorityGroup ?? group
-    self.core = GRPCServerCore(configuration: configuration, logger: logger, accept: accept)
+    self.core = GRPCServerCore(
+      configuration: configuration, logger: logger, lowPriorityGroup: lowPriorityGroup, accept: accept)
   }
 
   /// Starts to listen, and returns the address (with the port that the system chose for port 0). May be called for

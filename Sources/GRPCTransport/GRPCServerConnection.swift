@@ -9,7 +9,8 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   /// A closed channel does not know it any more.
   private let peer: SocketAddress?
   private let turns: LoopTurns?
-  private let calls: ConnectionCalls
+  let calls: ConnectionCalls
+  private var oddities = Offenders.Tally()
 
   init(server: GRPCServerCore, channel: any Channel, peer: SocketAddress?, turns: LoopTurns?) {
     self.server = server
@@ -38,19 +39,28 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     server.offenders.note(peer, at: .now())
   }
 
+  /// The client has asked for what is not served: a health check, or an Envoy that would report its load. On a proxy's own
+  /// connection too, which is not to suffer from it.
+  private func isOdd(_ connection: HTTP2Connection) {
+    let now = NIODeadline.now()
+    oddities.note(.odd, at: now)
+    if oddities.points(at: now) >= 1 { connection.distrust() }
+    server.offenders.note(peer, .odd, at: now)
+  }
+
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
-    server.connectionClosed(channel, from: peer, hasSpoken: connection.hasHeardPeer, error)
+    server.connectionClosed(channel, from: peer, at: calls.place, hasSpoken: connection.hasHeardPeer, error)
   }
 
   func connection(
     _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
   ) -> (any HTTP2StreamDelegate)? {
     guard head.first(named: ":method") == "POST" else {
-      offended(connection)
+      isOdd(connection)
       return answer(stream, [HTTP2Header(":status", "405"), HTTP2Header("allow", "POST")])
     }
     guard isGRPC(contentType: head.first(named: "content-type")) else {
-      offended(connection)
+      isOdd(connection)
       return answer(stream, [HTTP2Header(":status", "415")])
     }
     let method = head.first(named: ":path") ?? ""
@@ -65,18 +75,20 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
       role: .server, method: method, metadata: metadataFields(head), eventLoop: channel.eventLoop,
       remoteAddress: peer, maxMessageSize: server.configuration.maxMessageSize)
     call.stream = stream
+    call.server = server
+    call.connectionCalls = calls
     guard let handler = server.accept(call) else {
       call.stream = nil
-      offended(connection)
+      call.server = nil
+      call.connectionCalls = nil
+      isOdd(connection)
       return refuse(stream, GRPCStatus(.unimplemented, "unknown method \(method)"))
     }
     call.handler = handler
     server.callOpened()
-    call.server = server
     call.turns = turns
     call.messagesPerTurn = server.configuration.messagesPerTurn
     call.metadata = []
-    call.connectionCalls = calls
     call.charge = BufferCharge(calls)
     call.awaitFirstMessage()
     if let timeout { call.startDeadline(timeout) }

@@ -10,7 +10,7 @@ final class GRPCServerCore: Sendable {
     var acceptors: [Acceptor] = []
     var connections: [ObjectIdentifier: NIOLoopBound<HTTP2Connection>] = [:]
     var channels: [ObjectIdentifier: any Channel] = [:]
-    var turns: [ObjectIdentifier: NIOLoopBound<LoopTurns>] = [:]
+    var turns: [ObjectIdentifier: (turns: NIOLoopBound<LoopTurns>, waiting: WaitingInput)] = [:]
     var isShuttingDown = false
   }
 
@@ -19,8 +19,10 @@ final class GRPCServerCore: Sendable {
   let accept: @Sendable (GRPCCall) -> (any GRPCCallHandler)?
   let state = Mutex(State())
   let counts = GRPCServerCounts()
+  let lowPriorityLoops: Set<ObjectIdentifier>
   let offenders = Offenders()
   let partHolders = PartHolders()
+  let connectionHolders = ConnectionHolders()
   let connectionCount = Atomic<Int>(0)
   /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
   let lingeringCount = Atomic<Int>(0)
@@ -33,9 +35,10 @@ final class GRPCServerCore: Sendable {
   let acceptedCallCount = Atomic<Int>(0)
 
   init(
-    configuration: GRPCServerConfiguration, logger: Logger,
+    configuration: GRPCServerConfiguration, logger: Logger, lowPriorityGroup: (any EventLoopGroup)? = nil,
     accept: @Sendable @escaping (GRPCCall) -> (any GRPCCallHandler)?
   ) {
+    lowPriorityLoops = Set(lowPriorityGroup?.makeIterator().map { ObjectIdentifier($0) } ?? [])
     self.configuration = configuration
     self.logger = logger
     self.accept = accept
@@ -61,11 +64,12 @@ final class GRPCServerCore: Sendable {
   /// Counts an accepted connection in, unless it is one too many.
   func admit(from peer: SocketAddress?) -> Admission {
     guard !configuration.memory.isFull else { return .refused(.memory) }
-    let count = connectionCount.add(1, ordering: .relaxed).newValue
-    guard count <= configuration.maxConnections else {
-      connectionCount.subtract(1, ordering: .relaxed)
-      return .refused(.connections)
+    switch connectionHolders.admit(peer?.clientNetwork, limit: configuration.maxConnections) {
+    case .refused: return .refused(.connections)
+    case .instead(let other): other.eventLoop.execute { other.value.makeRoom() }
+    case .admitted: break
     }
+    connectionCount.add(1, ordering: .relaxed)
     return .admitted(offenders.contains(peer, at: .now()) ? .distrusted : .trusted)
   }
 
@@ -80,17 +84,21 @@ final class GRPCServerCore: Sendable {
   ) throws {
     do {
       try prepare?(channel)
-      let turns = sharesTurns ? turns(of: channel.eventLoop) : nil
+      let (turns, waiting) = sharesTurns ? turns(of: channel.eventLoop) : (nil, nil)
+      // One busy connection gets one buffer a turn, so that its neighbours on the loop wait for no more than that.
+      try channel.syncOptions?.setOption(
+        .recvAllocator, value: ReceiveSizing(minimum: 512, maximum: 32 << 10, waiting: waiting))
       let user = GRPCServerConnection(server: self, channel: channel, peer: peer, turns: turns)
       let connection = try HTTP2Connection(
         role: .server, configuration: configuration.connection, delegate: user, turns: turns)
       if isDistrusted { connection.distrust() }
       try channel.pipeline.syncOperations.addHandler(connection)
       // From here on the connection's end is told, so what is counted in here is counted out.
-      opened(connection, channel)
+      opened(connection, channel, user.calls)
       if isDistrusted { returnToTrust(connection, channel, peer) }
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
+      connectionHolders.withdraw(peer?.clientNetwork)
       throw error
     }
   }
@@ -123,19 +131,32 @@ final class GRPCServerCore: Sendable {
 
   // MARK: Connections
 
-  private func turns(of eventLoop: any EventLoop) -> LoopTurns {
-    state.withLock { state in
+  /// Bytes that connections of one loop may have read and not handled, before each of them reads less at a time.
+  private static let waitingBytes = 16 << 20
+
+  private func turns(of eventLoop: any EventLoop) -> (LoopTurns, WaitingInput) {
+    let shared = state.withLock { state in
       let key = ObjectIdentifier(eventLoop)
       if let known = state.turns[key] { return known }
-      let new = NIOLoopBound(LoopTurns(eventLoop: eventLoop), eventLoop: eventLoop)
+      let waiting = WaitingInput(budget: min(Self.waitingBytes, configuration.memory.limit / 32))
+      let memory = configuration.memory
+      let turns = LoopTurns(
+        eventLoop: eventLoop,
+        onWaiting: { connections, bytes in
+          waiting.note(connections)
+          memory.chargeAnyway(bytes)
+        })
+      let new = (turns: NIOLoopBound(turns, eventLoop: eventLoop), waiting: waiting)
       state.turns[key] = new
       return new
-    }.value
+    }
+    return (shared.turns.value, shared.waiting)
   }
 
-  private func opened(_ connection: HTTP2Connection, _ channel: any Channel) {
+  private func opened(_ connection: HTTP2Connection, _ channel: any Channel, _ calls: ConnectionCalls) {
     let key = ObjectIdentifier(channel)
     let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+    calls.place = connectionHolders.add(calls.network, bound)
     let isShuttingDown = state.withLock { state in
       state.connections[key] = bound
       state.channels[key] = channel
@@ -168,7 +189,8 @@ final class GRPCServerCore: Sendable {
   /// - Parameter hasSpoken: the client has said something that is HTTP/2. One that has not, because it came and went, showed no
   ///   certificate, or speaks something else, has cost a connection all the same.
   func connectionClosed(
-    _ channel: any Channel, from peer: SocketAddress?, hasSpoken: Bool, _ error: HTTP2ConnectionError
+    _ channel: any Channel, from peer: SocketAddress?, at place: ConnectionHolders.Place?, hasSpoken: Bool,
+    _ error: HTTP2ConnectionError
   ) {
     let key = ObjectIdentifier(channel)
     state.withLock { state in
@@ -176,10 +198,19 @@ final class GRPCServerCore: Sendable {
       state.channels[key] = nil
     }
     connectionCount.subtract(1, ordering: .relaxed)
-    let isOffence = error.code == .flood || error.code == .protocolViolation
-    if isOffence || !hasSpoken && error.code != .closedLocally { offenders.note(peer, at: .now()) }
+    if let place { connectionHolders.remove(place) }
+    if let offence = Self.offence(error.code, hasSpoken: hasSpoken) { offenders.note(peer, offence, at: .now()) }
     counts.closedConnections.add(error.code)
     logger.debug("connection closed", metadata: ["reason": "\(error)"])
+  }
+
+  private static func offence(_ code: HTTP2ConnectionError.Code, hasSpoken: Bool) -> Offence? {
+    switch code {
+    case .flood: .grave
+    case .closedLocally, .displaced: nil
+    case .protocolViolation: hasSpoken ? .grave : .odd
+    default: hasSpoken ? nil : .odd
+    }
   }
 
   func callOpened() {

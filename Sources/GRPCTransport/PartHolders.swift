@@ -20,6 +20,16 @@ final class PartHolders: Sendable {
     var holders: [ObjectIdentifier: Holder] = [:]
     /// Of connections that have been told to let go, and have not yet.
     var leaving: [ObjectIdentifier: Int] = [:]
+    /// Bytes of all of these, and how many of them others have been promised.
+    var coming = 0
+    var promised = 0
+
+    /// What is coming is promised once.
+    mutating func promise(_ count: Int) -> Bool {
+      guard coming - promised >= count else { return false }
+      promised += count
+      return true
+    }
   }
 
   private let state = Mutex(State())
@@ -46,7 +56,8 @@ final class PartHolders: Sendable {
   func makeRoom(for asker: ConnectionCalls, asking count: Int) -> Bool {
     let id = ObjectIdentifier(asker)
     let (isRoomComing, victims) = state.withLock { state -> (Bool, [NIOLoopBound<ConnectionCalls>]) in
-      if !state.leaving.isEmpty { return (state.leaving[id] == nil, []) }
+      if state.leaving[id] != nil { return (false, []) }
+      if state.promise(count) { return (true, []) }
       var sums: [[UInt8]: Int] = [:]
       for holder in state.holders.values {
         if let network = holder.network { sums[network, default: 0] += holder.bytes }
@@ -60,6 +71,9 @@ final class PartHolders: Sendable {
         return holder.network != nil && holder.network == asker.network
           ? holder.bytes > own + count : sum(holder) > ownSum
       }.sorted { (sum($0.value), $0.value.bytes) > (sum($1.value), $1.value.bytes) }
+      guard candidates.reduce(state.coming - state.promised, { $0 + $1.value.bytes }) >= count else {
+        return (false, [])
+      }
       var freed = 0
       var victims: [NIOLoopBound<ConnectionCalls>] = []
       for (key, holder) in candidates {
@@ -67,14 +81,20 @@ final class PartHolders: Sendable {
         freed += holder.bytes
         state.holders[key] = nil
         state.leaving[key] = holder.bytes
+        state.coming += holder.bytes
         victims.append(holder.calls)
       }
-      return (!victims.isEmpty, victims)
+      return (state.promise(count), victims)
     }
     for victim in victims {
       victim.eventLoop.execute {
         victim.value.endUnfinished()
-        self.state.withLock { $0.leaving[ObjectIdentifier(victim.value)] = nil }
+        self.state.withLock { state in
+          guard let bytes = state.leaving.removeValue(forKey: ObjectIdentifier(victim.value)) else { return }
+          state.coming -= bytes
+          // The room is there, for whoever is first.
+          state.promised = max(0, state.promised - bytes)
+        }
       }
     }
     return isRoomComing

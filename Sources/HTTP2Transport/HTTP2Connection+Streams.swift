@@ -65,6 +65,11 @@ extension HTTP2Connection {
     fail(HTTP2ConnectionError(.closedLocally, "the connection was closed"), goAway: .noError)
   }
 
+  /// Ends the connection now, so that another has its place: GOAWAY with ENHANCE_YOUR_CALM, then close.
+  public func makeRoom() {
+    fail(HTTP2ConnectionError(.displaced, "another connection was given the place"), goAway: .enhanceYourCalm)
+  }
+
   /// Tells the events that have happened. Returns whether there were any.
   @discardableResult
   func drainEvents() -> Bool {
@@ -108,7 +113,8 @@ extension HTTP2Connection {
       // A graceful shutdown sends two GOAWAY frames; the streams need telling once.
       guard !isPeerGoingAway else { return }
       isPeerGoingAway = true
-      tellStreamsToFinish()
+      // A client's is about streams that the server would open, and none of its own (RFC 9113, section 6.8).
+      if role == .client { tellStreamsToFinish() }
       delegate?.connectionGoingAway(self)
     case .terminated(let code, let reason):
       note(terminationError(code, reason))

@@ -55,6 +55,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private let turns: LoopTurns?
   /// What was received and is not handled yet.
   private var inbound = ByteBuffer()
+  /// Bytes of it that `turns` knows of.
+  private var waitingBytes = 0
   /// The channel would like to read, and may when `inbound` is handled.
   private var isReadWithheld = false
   /// `turns` will ask for the next slice.
@@ -159,6 +161,9 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     } else if !isWaitingForTurn {
       isWaitingForTurn = true
       turns?.begin(self)
+      noteWaiting()
+    } else {
+      noteWaiting()
     }
     context.fireChannelReadComplete()
   }
@@ -292,6 +297,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     isClosed = true
     isClosing = true
     cancelTimers()
+    inbound = ByteBuffer()
+    noteWaiting()
     // Events that were parsed but not told are void: every stream ends the same way now.
     let reason = closeError ?? error
     let lost = streams
@@ -334,10 +341,18 @@ extension HTTP2Connection: LoopTurns.Work {
     isWaitingForTurn = hasMoreToReceive
     guard !isWaitingForTurn else { return }
     inbound = ByteBuffer()
+    noteWaiting()
     if isReadWithheld {
       isReadWithheld = false
       context?.read()
     }
+  }
+
+  /// What waits keeps the whole buffer that it was read into.
+  private func noteWaiting() {
+    let bytes = isWaitingForTurn && !isClosed ? inbound.capacity : 0
+    turns?.waits(bytes, before: waitingBytes)
+    waitingBytes = bytes
   }
 
   private var hasMoreToReceive: Bool { !isClosing && inbound.readableBytes > 0 }

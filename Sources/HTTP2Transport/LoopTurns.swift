@@ -52,6 +52,7 @@ public final class LoopTurns {
   private let eventLoop: any EventLoop
   private let shares: Shares
   private let now: () -> NIODeadline
+  private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
   private var largeLine = Line(pause: .microseconds(20))
@@ -72,10 +73,14 @@ public final class LoopTurns {
     init(pause: TimeAmount) { self.pause = pause }
   }
 
-  /// - Parameter now: the clock.
+  /// - Parameters:
+  ///   - now: the clock.
+  ///   - onWaiting: told how many more connections have received bytes that wait in line, or fewer, and how many bytes.
   public init(
-    eventLoop: any EventLoop, shares: Shares = Shares(), now: @escaping () -> NIODeadline = { .now() }
+    eventLoop: any EventLoop, shares: Shares = Shares(), now: @escaping () -> NIODeadline = { .now() },
+    onWaiting: @escaping (_ connections: Int, _ bytes: Int) -> Void = { _, _ in }
   ) {
+    self.onWaiting = onWaiting
     self.eventLoop = eventLoop
     self.shares = shares
     self.now = now
@@ -103,6 +108,11 @@ public final class LoopTurns {
 
   /// How many undividable pieces of work wait.
   public var largeCount: Int { largeLine.waiting.count }
+
+  /// A connection has bytes that wait in line, after another number of them.
+  func waits(_ bytes: Int, before: Int) {
+    if bytes != before { onWaiting((bytes > 0 ? 1 : 0) - (before > 0 ? 1 : 0), bytes - before) }
+  }
 
   /// How many wait for their next slice.
   public var waitingCount: (trusted: Int, distrusted: Int) { (line.waiting.count, slowLine.waiting.count) }

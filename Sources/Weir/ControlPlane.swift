@@ -85,7 +85,7 @@ public final class ControlPlane: Sendable {
     if let store { stored = try store.load(decode: ManifestDecoder.decodeStored) }
 
     let registry = MetricsRegistry()
-    let (classEvents, classEvent) = AsyncStream.makeStream(of: ClassEvent.self)
+    let classChanges = ClassChanges()
     let metrics = XDSMetricsView(registry)
     let limits = configuration.limits
     let transport = limits.grpc
@@ -115,7 +115,7 @@ public final class ControlPlane: Sendable {
           virtualHosts != .never && !proxyClass.fetchesClusters && ProxyClassifier.takesPortions(node)
         return proxyClass
       },
-      onNewClass: { classEvent.yield(.appeared($0)) }, onClassGone: { classEvent.yield(.gone($0)) })
+      onNewClass: { classChanges.note($0, isHere: true) }, onClassGone: { classChanges.note($0, isHere: false) })
     let releaseFile = try (configuration.releaseState ?? configuration.state).map {
       try SQLiteReleaseStore(directory: $0)
     }
@@ -171,10 +171,9 @@ public final class ControlPlane: Sendable {
       }
     }
     let classes = Task<Void, any Error> {
-      for await event in classEvents {
-        switch event {
-        case .appeared(let proxyClass): await pipeline.add(proxyClass)
-        case .gone(let proxyClass): await pipeline.remove(proxyClass)
+      for await _ in classChanges.news {
+        for change in classChanges.take() {
+          if change.isHere { await pipeline.add(change.proxyClass) } else { await pipeline.remove(change.proxyClass) }
         }
       }
     }
@@ -254,12 +253,6 @@ extension ControlPlaneConfiguration.VirtualHosts {
   fileprivate var delivery: VirtualHostDelivery {
     if case .automatic(let threshold) = self { .automatic(threshold: threshold) } else { .always }
   }
-}
-
-/// A class of proxies came or went.
-private enum ClassEvent: Sendable {
-  case appeared(ProxyClass)
-  case gone(ProxyClass)
 }
 
 /// What has been started so far, to be stopped in the opposite order if the start fails.

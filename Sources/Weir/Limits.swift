@@ -7,7 +7,8 @@ internal import XDSServer
 /// The defaults leave room for 20,000 proxies of a mesh with 100,000 services, and bound what a process can be made to hold.
 public struct Limits: Sendable, Hashable {
   /// Connections open at once. One more is told so (GOAWAY with ENHANCE_YOUR_CALM; behind TLS it is closed before the
-  /// handshake). 20,000: at some 20 kB each, 400 MB when all are in use.
+  /// handshake), unless its address holds fewer than another, which then gives up one of its own. 20,000: at some 20 kB each,
+  /// 400 MB when all are in use.
   public var connections: Int
   /// Streams open at once on one connection. A client that opens more breaks HTTP/2, and its connection ends. 100: the least
   /// that RFC 9113, section 6.5.2 recommends, for proxies that carry many clients; an Envoy needs one.

@@ -18,8 +18,12 @@ internal import XDSSnapshot
 /// Everything runs in the order in which it came; while a batch is worked on, the next ones wait. A batch costs what it
 /// changes, whatever the number of objects and problems.
 actor Pipeline {
-  /// How long a class outlives its last proxy: a proxy that reconnects finds its tables as they were.
-  static let classGrace = Duration.seconds(60)
+  /// A class outlives its last proxy by so many sweeps, a minute, and up to one more: a proxy that reconnects finds its tables as
+  /// they were. One sleeper for all classes: one for each would keep a kilobyte for each time that a class goes.
+  static let sweepsOfGrace = 6
+  static let sweepInterval = Duration.seconds(10)
+  /// Classes without proxies that are kept at once. With one more the first that would be forgotten goes at once.
+  static let mostLeaving = 256
   /// How long until a write to the state store that failed is tried again.
   static let retryDelay = Duration.seconds(1)
 
@@ -42,7 +46,10 @@ actor Pipeline {
   private var expected: Set<ProxyClass>
   private var isSynced = false
   private var isRetrying = false
-  private var leaving: [ProxyClass: Task<Void, Never>] = [:]
+  /// Classes without proxies, and which sweep forgets each.
+  private var leaving: [ProxyClass: Int] = [:]
+  private var sweeps = 0
+  private var isSweeping = false
 
   /// - Parameters:
   ///   - stored: what the store had kept; it is admitted until the sources say otherwise.
@@ -108,24 +115,41 @@ actor Pipeline {
 
   /// Makes and serves what the proxies of a class need.
   func add(_ proxyClass: ProxyClass) {
-    leaving.removeValue(forKey: proxyClass)?.cancel()
-    if expected.remove(proxyClass) == nil { keep(StoreChange(arrived: [StoredProxyClass(proxyClass)])) }
+    leaving[proxyClass] = nil
+    let wasExpected = expected.remove(proxyClass) != nil
+    // Served, and kept in the store.
+    if compiler.generation.classes[proxyClass] != nil { return }
+    if !wasExpected { keep(StoreChange(arrived: [StoredProxyClass(proxyClass)])) }
     serve(compiler.addClass(proxyClass))
     noteChange()
   }
 
   /// Forgets, after a grace, a class that no proxy belongs to any longer.
   func remove(_ proxyClass: ProxyClass) {
-    leaving[proxyClass]?.cancel()
-    leaving[proxyClass] = Task { [sleep] in
-      guard (try? await sleep(Self.classGrace)) != nil, !Task.isCancelled else { return }
-      forget(proxyClass)
+    // It may have come and gone while a batch was worked on.
+    guard compiler.generation.classes[proxyClass] != nil || expected.contains(proxyClass) else { return }
+    // The next sweep may come at once.
+    leaving[proxyClass] = sweeps + Self.sweepsOfGrace + (isSweeping ? 1 : 0)
+    if leaving.count > Self.mostLeaving, let first = leaving.min(by: { $0.value < $1.value }) { forget(first.key) }
+    guard !isSweeping else { return }
+    isSweeping = true
+    Task { [sleep] in
+      while (try? await sleep(Self.sweepInterval)) != nil {
+        guard sweep() else { return }
+      }
     }
   }
 
+  /// Forgets classes whose time is over. Returns whether others are left.
+  private func sweep() -> Bool {
+    sweeps += 1
+    for (proxyClass, due) in leaving where due <= sweeps { forget(proxyClass) }
+    isSweeping = !leaving.isEmpty
+    return isSweeping
+  }
+
   private func forget(_ proxyClass: ProxyClass) {
-    // Whoever came back meanwhile has taken the entry out.
-    guard leaving.removeValue(forKey: proxyClass) != nil else { return }
+    leaving[proxyClass] = nil
     expected.remove(proxyClass)
     keep(StoreChange(departed: [StoredProxyClass(proxyClass)]))
     serve(compiler.removeClass(proxyClass))

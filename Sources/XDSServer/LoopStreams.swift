@@ -8,6 +8,7 @@ final class LoopStreams {
     var streams: [ObjectIdentifier: XDSStream] = [:]
   }
 
+  let presence: LoopPresence
   private(set) var generation: Generation?
   private var streams: [ObjectIdentifier: XDSStream] = [:]
   /// The streams whose clients have said who they are, and the generation that they were last told of.
@@ -19,7 +20,10 @@ final class LoopStreams {
   /// By `ResourceType.rawValue`: counted several times for each push, so without a hash.
   var counts = [XDSMetrics.TypeCounts](repeating: .init(), count: ResourceType.allCases.count)
 
+  init(_ presence: LoopPresence) { self.presence = presence }
+
   func add(_ stream: XDSStream) {
+    presence.note(streams: 1)
     streams[ObjectIdentifier(stream)] = stream
     metrics.streams[stream.variant, default: 0] += 1
     metrics.streamsOpened += 1
@@ -27,6 +31,7 @@ final class LoopStreams {
 
   /// A stream of the loop turns out to be of a class.
   func identified(_ stream: XDSStream, as proxyClass: ProxyClass) {
+    presence.note(proxies: 1)
     classes[proxyClass, default: Members(generation: generation)].streams[ObjectIdentifier(stream)] = stream
     for watch in watches { watch.opened(stream) }
   }
@@ -35,7 +40,10 @@ final class LoopStreams {
     let id = ObjectIdentifier(stream)
     guard streams.removeValue(forKey: id) != nil else { return }
     metrics.streams[stream.variant, default: 0] -= 1
+    if streams.isEmpty { presence.metrics = allMetrics }
+    presence.note(streams: -1)
     guard let proxyClass else { return }
+    presence.note(proxies: -1)
     for watch in watches { watch.closed(stream) }
     classes[proxyClass]?.streams[id] = nil
     if classes[proxyClass]?.streams.isEmpty ?? false { classes[proxyClass] = nil }

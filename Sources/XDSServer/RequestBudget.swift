@@ -12,6 +12,8 @@ struct RequestBudget {
   private let burst: Double
   private var balance: Double
   private var refilledAt: NIODeadline?
+  /// Times that the stream had to wait since the bucket was last half full.
+  private var waits = 0
 
   init(perSecond: Int, burst: Int) {
     self.perSecond = Double(max(1, perSecond))
@@ -19,22 +21,28 @@ struct RequestBudget {
     balance = self.burst
   }
 
-  /// Takes the cost of a request.
+  /// Whether the stream goes on asking for more than it gets: for half a minute at least, so that this is no start.
+  var isOverdrawnForLong: Bool { Double(waits) > perSecond * 30 }
+
+  /// Takes the cost of something, in requests.
   /// - Returns: how long the stream is to wait before its next request is read, or nil.
-  mutating func spend(byteCount: Int, now: () -> NIODeadline) -> TimeAmount? {
-    balance -= 1 + Double(byteCount / Self.costlyBytes)
+  mutating func spend(_ cost: Int, now: () -> NIODeadline) -> TimeAmount? {
+    balance -= Double(cost)
     guard let last = refilledAt else {
       refilledAt = now()
-      return wait
+      return wait()
     }
     if balance >= 0 { return nil }
     let now = now()
     refilledAt = now
     balance = min(burst, balance + min(burst, Double((now - last).nanoseconds) / 1e9 * perSecond))
-    return wait
+    if balance >= burst / 2 { waits = 0 }
+    return wait()
   }
 
-  private var wait: TimeAmount? {
-    balance >= 0 ? nil : .nanoseconds(Int64(-balance / perSecond * 1e9) + 1)
+  private mutating func wait() -> TimeAmount? {
+    guard balance < 0 else { return nil }
+    waits += 1
+    return .nanoseconds(Int64(-balance / perSecond * 1e9) + 1)
   }
 }

@@ -12,13 +12,21 @@ public import XDSSnapshot
 /// one. Streams live on their event loops; a publication hops to each loop once, and of several in a row a loop sees the
 /// last.
 public final class XDSServer: Sendable {
+  struct Loop: Sendable {
+    var eventLoop: any EventLoop
+    var streams: NIOLoopBound<LoopStreams>
+    var presence: LoopPresence
+  }
+
   private struct State {
     var latest: (generation: Generation, publishedAt: NIODeadline)?
-    var loops: [ObjectIdentifier: (eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)] = [:]
+    var loops: [ObjectIdentifier: Loop] = [:]
     /// Loops that are about to look at `latest`.
     var hopping: Set<ObjectIdentifier> = []
     var unknownTypes: Set<String> = []
     var watches: [ConvergenceWatch] = []
+
+    var loopsWithProxies: [ObjectIdentifier] { loops.filter { $0.value.presence.hasProxies }.map(\.key) }
   }
 
   let logger: Logger
@@ -111,7 +119,7 @@ public final class XDSServer: Sendable {
   /// Takes a call if its method is one of xDS (nil otherwise). On the call's event loop.
   public func accept(_ call: GRPCCall) -> (any GRPCCallHandler)? {
     guard let (variant, scope) = Self.services[call.method] else { return nil }
-    return XDSStream(call, variant: variant, scope: scope, server: self, loop: streams(of: call.eventLoop))
+    return XDSStream(call, variant: variant, scope: scope, server: self, loop: streams(of: call))
   }
 
   /// Serves a new state of the world. From any thread; O(event loops) here, and O(streams) spread over their loops. A
@@ -121,7 +129,7 @@ public final class XDSServer: Sendable {
     tellWatches(of: generation)
     let (isNews, hops) = state.withLock { state in
       if let latest = state.latest, latest.generation.number >= generation.number {
-        return (false, [(eventLoop: any EventLoop, streams: NIOLoopBound<LoopStreams>)]())
+        return (false, [Loop]())
       }
       // A class that comes or goes is no reason to forget what the others share.
       let isNews = state.latest.map { !generation.isSameButForClasses(as: $0.generation) } ?? true
@@ -167,10 +175,9 @@ public final class XDSServer: Sendable {
     await gather { $0.statuses() }.flatMap { $0 }.sorted { $0.nodeID < $1.nodeID }
   }
 
-  /// The counts of all loops. O(loops).
+  /// The counts of all loops. O(loops). Those of a loop that is served after all others may be a moment old.
   public func metrics() async -> XDSMetrics {
-    var sum = XDSMetrics()
-    for part in await gather({ $0.allMetrics }) { sum += part }
+    var sum = await gatherCounts()
     sum.encodings = shared.encodings
     sum.classes = classes.withLock { $0.count }
     sum.largestClient = clientShares.largest
@@ -182,7 +189,7 @@ public final class XDSServer: Sendable {
 
   private func tellWatches(of generation: Generation) {
     let (watches, loops) = state.withLock { state in
-      state.watches.isEmpty ? ([], []) : (state.watches, Array(state.loops.keys))
+      state.watches.isEmpty ? ([], []) : (state.watches, state.loopsWithProxies)
     }
     for watch in watches where watch.published(generation, loops: loops) { departures.visit(watch) }
   }
@@ -192,7 +199,7 @@ public final class XDSServer: Sendable {
     departures.add(watch)
     let (latest, loops) = state.withLock { state in
       state.watches.append(watch)
-      return (state.latest?.generation, Array(state.loops.keys))
+      return (state.latest?.generation, state.loopsWithProxies)
     }
     if let latest, watch.published(latest, loops: loops) { departures.visit(watch) }
     onEachLoop { streams in
@@ -214,26 +221,19 @@ public final class XDSServer: Sendable {
     }
   }
 
-  func gather<Part: Sendable>(_ read: @escaping @Sendable (LoopStreams) -> Part) async -> [Part] {
-    let loops = state.withLock { Array($0.loops.values) }
-    var parts: [Part] = []
-    for loop in loops {
-      let streams = loop.streams
-      // Fails only when the loop is shut down, and its streams with it.
-      if let part = try? await loop.eventLoop.submit({ read(streams.value) }).get() { parts.append(part) }
-    }
-    return parts
-  }
+  var allLoops: [Loop] { state.withLock { Array($0.loops.values) } }
 
   // MARK: For streams
 
-  private func streams(of eventLoop: any EventLoop) -> LoopStreams {
+  private func streams(of call: GRPCCall) -> LoopStreams {
+    let eventLoop = call.eventLoop
     let (streams, latest) = state.withLock { state in
       let key = ObjectIdentifier(eventLoop)
       if let known = state.loops[key] { return (known.streams, state.latest) }
-      let streams = NIOLoopBound(LoopStreams(), eventLoop: eventLoop)
+      let presence = LoopPresence(isServedLast: call.isServedLast)
+      let streams = NIOLoopBound(LoopStreams(presence), eventLoop: eventLoop)
       for watch in state.watches { streams.value.add(watch) }
-      state.loops[key] = (eventLoop, streams)
+      state.loops[key] = Loop(eventLoop: eventLoop, streams: streams, presence: presence)
       return (streams, state.latest)
     }
     if streams.value.generation == nil, let latest {

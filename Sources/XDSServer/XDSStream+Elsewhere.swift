@@ -25,7 +25,7 @@ extension XDSStream {
   /// What came of a request.
   private struct Outcome: Sendable {
     var session: ProxySession
-    var receipt: ProxySession.Receipt
+    var heard: HeardRequest
     var responses: [(response: ProxySession.Response, message: EncodedMessage?)]
   }
 
@@ -87,20 +87,20 @@ extension XDSStream {
     case .stateOfTheWorld(let request): type = identify(request.node) ? self.type(of: request.typeURL) : nil
     case .delta(let request): type = identify(request.node) ? self.type(of: request.typeURL) : nil
     }
-    guard let type, let session else { return comeBack(afterRequestOf: byteCount) }
+    guard let type, let session else { return comeBack(byteCount: byteCount) }
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
     thread.execute {
       var session = session
-      let receipt =
+      let heard =
         switch decoded {
-        case .stateOfTheWorld(let request): session.received(request, for: type)
-        case .delta(let request): session.received(request, for: type)
-        case .tooManyNames, .unreadable: ProxySession.Receipt.stale
+        case .stateOfTheWorld(let request): session.heard(request, for: type)
+        case .delta(let request): session.heard(request, for: type)
+        case .tooManyNames, .unreadable: HeardRequest()
         }
       let responses = canSend ? session.pump(at: now) : []
       let outcome = Outcome(
-        session: session, receipt: receipt,
+        session: session, heard: heard,
         responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) })
       loop.execute { stream.value.take(outcome, type, of: byteCount) }
     }
@@ -110,20 +110,16 @@ extension XDSStream {
     guard !isOver else { return comeBack() }
     isAway = false
     session = outcome.session
-    _ = note(outcome.receipt, type)
-    let names = outcome.session[type].subscription.names
-    if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
-    settleNames(names, type)
+    settle(outcome.heard, type)
     if session != nil { write(outcome.responses, publishedAt: nil) }
-    let isAnswer = outcome.receipt == .ack || outcome.receipt == .nack
-    comeBack(afterRequestOf: isAnswer ? nil : byteCount)
+    comeBack(after: outcome.heard, byteCount: byteCount)
   }
 
   /// Reads on.
-  private func comeBack(afterRequestOf byteCount: Int? = nil) {
+  private func comeBack(after request: HeardRequest = HeardRequest(), byteCount: Int = 0) {
     isAway = false
     call.releaseLargeMessages()
     guard !isOver else { return }
-    resumeReading(afterRequestOf: byteCount)
+    resumeReading(after: request, byteCount: byteCount)
   }
 }

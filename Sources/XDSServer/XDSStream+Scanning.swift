@@ -8,7 +8,7 @@ extension XDSStream {
   enum Scanned {
     /// To be decoded.
     case nothing
-    case request(ProxySession.Receipt?)
+    case request(HeardRequest)
     /// There is a name in it that is longer than any may be.
     case tooLong
     /// Means the same with all that it unsubscribes from in vain left out.
@@ -51,7 +51,7 @@ extension XDSStream {
       let type = ResourceType.allCases.first(where: { $0.typeURL.utf8.elementsEqual(ack.typeURL) }), covers(type),
       session?.acknowledged(nonce, of: type) ?? false
     else { return .nothing }
-    return .request(note(.ack, type))
+    return .request(HeardRequest(receipt: note(.ack, type), isAnswer: true))
   }
 
   private func covers(_ type: ResourceType) -> Bool {
@@ -64,7 +64,7 @@ extension XDSStream {
       let request = try? DeltaDiscoveryRequest(decoding: scan.rest), request.resourceNamesUnsubscribe.isEmpty,
       isIdentified || request.node != nil
     else { return .nothing }
-    guard identify(request.node), let type = type(of: request.typeURL) else { return .request(nil) }
+    guard identify(request.node), let type = type(of: request.typeURL) else { return .request(HeardRequest()) }
     guard session?[type].isRequested == false else { return .nothing }
     var comparison: ClaimComparison?
     if scan.versionCount > 0 {
@@ -76,7 +76,7 @@ extension XDSStream {
     }
     let receipt = note(session?.receivedFirst(names, comparison, for: type), type)
     settleNames(names, type)
-    return .request(receipt)
+    return .request(HeardRequest(receipt: receipt))
   }
 
   /// A request whose list of names is one that a stream has.
@@ -84,10 +84,10 @@ extension XDSStream {
     guard scan.nameCount > 0, let names = knownNames(scan), let request = try? DiscoveryRequest(decoding: scan.rest),
       isIdentified || request.node != nil
     else { return .nothing }
-    guard identify(request.node), let type = type(of: request.typeURL) else { return .request(nil) }
-    let receipt = note(session?.received(request, names: names, for: type), type)
-    if let names = session?[type].subscription.names { settleNames(names, type) }
-    return .request(receipt)
+    guard identify(request.node), let type = type(of: request.typeURL) else { return .request(HeardRequest()) }
+    guard let heard = session?.heard(request, names: names, for: type) else { return .request(HeardRequest()) }
+    settle(heard, type)
+    return .request(heard)
   }
 
   private func exceedsLimits(_ scan: RequestScan) -> Bool {

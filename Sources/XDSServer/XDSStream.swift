@@ -67,32 +67,31 @@ final class XDSStream: GRPCCallHandler {
   // MARK: GRPCCallHandler
 
   func received(message: ByteBuffer) {
-    var isAnswer = false
+    var request = HeardRequest()
     do {
-      let receipt = try heard(message)
+      request = try heard(message)
+      // Handled elsewhere: what is left is done when it is back.
       if isAway { return }
-      isAnswer = receipt == .ack || receipt == .nack
-      // Answers come no more often than responses went out.
-      if !isAnswer { charge(byteCount: message.readableBytes) }
+      charge(request, byteCount: message.readableBytes)
     } catch {
       refuseUnreadable("\(error)")
     }
     pump(publishedAt: nil)
-    if !isAnswer { loop.asked(self) }
+    if !request.isAnswer { loop.asked(self) }
   }
 
-  /// Reads a request into the session. Nil if there was nothing in it for the session, or the stream was ended.
-  private func heard(_ message: ByteBuffer) throws -> ProxySession.Receipt? {
+  /// Reads a request into the session.
+  private func heard(_ message: ByteBuffer) throws -> HeardRequest {
     switch message.withUnsafeReadableBytes({ scan($0) }) {
-    case .request(let receipt): return receipt
+    case .request(let request): return request
     case .nothing:
       if let thread = thread(forRequestOf: message.readableBytes) {
         hear(message, on: thread)
-        return nil
+        return HeardRequest()
       }
     case .tooLong:
       refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes")
-      return nil
+      return HeardRequest()
     case .lean(let rest): return try heard(ByteBuffer(bytes: rest))
     }
     let limit = server.limits.maximumSubscription
@@ -104,24 +103,30 @@ final class XDSStream: GRPCCallHandler {
     }
     guard !namesTooMany else {
       refuseNames()
-      return nil
+      return HeardRequest()
     }
     switch variant {
     case .stateOfTheWorld:
       let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
-      let receipt = note(session?.received(request, for: type), type)
-      if let names = session?[type].subscription.names { settleNames(names, type) }
-      return receipt
+      guard identify(request.node), let type = type(of: request.typeURL) else { return HeardRequest() }
+      guard let heard = session?.heard(request, for: type) else { return HeardRequest() }
+      settle(heard, type)
+      return heard
     case .delta:
       let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL) else { return nil }
-      let receipt = note(session?.received(request, for: type), type)
-      let names = session?[type].subscription.names ?? .empty
-      if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
-      settleNames(names, type)
-      return receipt
+      guard identify(request.node), let type = type(of: request.typeURL) else { return HeardRequest() }
+      guard let heard = session?.heard(request, for: type) else { return HeardRequest() }
+      settle(heard, type)
+      return heard
     }
+  }
+
+  /// Counts what was heard, and holds the stream to what it may subscribe to.
+  func settle(_ heard: HeardRequest, _ type: ResourceType) {
+    _ = note(heard.receipt, type)
+    guard let names = session?[type].subscription.names else { return }
+    if names.identity.count > server.limits.maximumSubscription { refuseSubscription(type) }
+    settleNames(names, type)
   }
 
   /// Ends the stream if there was no room for the names of a type that it subscribes to now. O(1).
@@ -138,11 +143,13 @@ final class XDSStream: GRPCCallHandler {
     flights[type.rawValue].names = names
   }
 
-  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while.
-  private func charge(byteCount: Int) {
-    guard session != nil, let wait = budget.spend(byteCount: byteCount, now: { call.eventLoop.now }) else { return }
+  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is punishment
+  /// enough: a client that starts may well have so much to ask, and others are behind its address.
+  private func charge(_ request: HeardRequest, byteCount: Int) {
+    let cost = request.cost(byteCount: byteCount)
+    guard cost > 0, session != nil, let wait = budget.spend(cost, now: { call.eventLoop.now }) else { return }
     loop.metrics.throttledRequests += 1
-    call.distrust()
+    if budget.isOverdrawnForLong { call.deprioritize() }
     call.pauseReading()
     // Cancelled when the call closes.
     resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in
@@ -152,12 +159,10 @@ final class XDSStream: GRPCCallHandler {
   }
 
   /// What is left to do after a request that was handled elsewhere.
-  ///
-  /// - Parameter byteCount: nil if it was the answer to a response, which costs nothing.
-  func resumeReading(afterRequestOf byteCount: Int?) {
-    if let byteCount { charge(byteCount: byteCount) }
+  func resumeReading(after request: HeardRequest, byteCount: Int) {
+    charge(request, byteCount: byteCount)
     pump(publishedAt: nil)
-    if byteCount != nil { loop.asked(self) }
+    if !request.isAnswer { loop.asked(self) }
     if resumption == nil { call.resumeReading() }
   }
 
@@ -270,6 +275,7 @@ final class XDSStream: GRPCCallHandler {
       delivery: server.delivery, takesLoneEndpoints: server.takesLoneEndpoints(node))
     if let generation = loop.generation { session.published(generation) }
     self.session = session
+    call.clientIsKnown()
     loop.identified(self, as: proxyClass)
     if let identity { server.departures.opened(identity) }
     server.logger.debug("xDS stream opened", metadata: ["node": "\(peer?.id ?? "")", "protocol": "\(variant)"])

@@ -25,7 +25,22 @@ import Testing
     #expect(!offenders.contains(try address("10.0.0.1", 5000), at: start + .seconds(1)))
   }
 
-  /// A load balancer's health check that speaks HTTP/1, say.
+  /// Load balancers' health checks, ten a second.
+  @Test func oddThingsCountInGreatNumbersOnly() throws {
+    let offenders = Offenders()
+    let host = try address("10.0.0.1", 1)
+    for tenth in 0..<36_000 {
+      let time = start + .milliseconds(100 * Int64(tenth))
+      offenders.note(host, .odd, at: time)
+      if offenders.contains(host, at: time) { return #expect(Bool(false), "after \(tenth) tenths of a second") }
+    }
+    // Fifty a second.
+    let later = start + .hours(2)
+    for number in 0..<1000 { offenders.note(host, .odd, at: later + .milliseconds(20 * Int64(number))) }
+    #expect(offenders.contains(host, at: later + .seconds(20)))
+  }
+
+  /// Something grave now and then.
   @Test func whatHappensNowAndThenMakesNobodySuspect() throws {
     let offenders = Offenders()
     let host = try address("10.0.0.1", 1)

@@ -1,6 +1,6 @@
+import Logging
 import NIOCore
 import NIOEmbedded
-import Logging
 import Testing
 
 @testable import GRPCTransport
@@ -11,7 +11,7 @@ import Testing
     let loop = EmbeddedEventLoop()
     var configuration = GRPCServerConfiguration()
     // Half of it is for parts.
-    configuration.memory = BufferAccount(limit: 8 << 20)
+    configuration.memory = BufferAccount(limit: 64 << 20)
     let core = GRPCServerCore(
       configuration: configuration, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       accept: { _ in nil })
@@ -20,12 +20,13 @@ import Testing
         server: core, eventLoop: loop, peer: try SocketAddress(ipAddress: host, port: 1), now: { .uptimeNanoseconds(0) }
       )
     }
-    let holder = try connection("10.0.0.1")
-    #expect(holder.charge(4 << 20, makesRoom: false))
+    // One has much; the others no more than who comes.
+    #expect(try connection("10.0.0.1").charge(8 << 20, makesRoom: false))
+    for host in 2...25 { #expect(try connection("10.0.0.\(host)").charge(1 << 20, makesRoom: false)) }
     var granted = 0
-    for host in 2...20 where try connection("10.0.0.\(host)").charge(1 << 20, makesRoom: true) { granted += 1 }
-    #expect(granted == 4)
-    // It has not let go yet: with what was promised that is all there is.
-    #expect(configuration.memory.bytes == 8 << 20)
+    for host in 101...120 where try connection("10.0.0.\(host)").charge(1 << 20, makesRoom: true) { granted += 1 }
+    #expect(granted == 8)
+    // It has not let go yet.
+    #expect(configuration.memory.bytes == 40 << 20)
   }
 }

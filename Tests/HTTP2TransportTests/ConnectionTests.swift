@@ -155,6 +155,41 @@ import Testing
     #expect(user.closures.map(\.http2Code) == [.protocolError])
   }
 
+  /// What has been read and waits for its turn is counted until it is handled, or its connection has closed.
+  @Test(arguments: [false, true]) func whatWaitsInLineIsCounted(closes: Bool) throws {
+    final class Waiting {
+      var connections = 0
+      var bytes = 0
+    }
+    let channel = EmbeddedChannel()
+    var shares = LoopTurns.Shares()
+    shares.trusted = .nanoseconds(1)
+    let waiting = Waiting()
+    let turns = LoopTurns(
+      eventLoop: channel.embeddedEventLoop, shares: shares,
+      onWaiting: {
+        waiting.connections += $0
+        waiting.bytes += $1
+      })
+    let connection = try HTTP2Connection(
+      role: .server, configuration: .init(), delegate: RecordingConnection(), turns: turns)
+    try channel.pipeline.syncOperations.addHandler(connection)
+    try channel.connect(to: SocketAddress(unixDomainSocketPath: "/peer")).wait()
+    let ping: [UInt8] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
+    let bytes = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0".utf8)
+    channel.pipeline.fireChannelRead(
+      ByteBuffer(bytes: bytes + [[UInt8]](repeating: ping, count: 1000).flatMap(\.self)))
+    channel.pipeline.fireChannelReadComplete()
+    #expect(waiting.connections == 1 && waiting.bytes >= 17_000)
+    if closes { try channel.close().wait() }
+    for _ in 0..<20 where waiting.bytes > 0 { channel.embeddedEventLoop.advanceTime(by: .milliseconds(1)) }
+    #expect(waiting.connections == 0 && waiting.bytes == 0)
+    if !closes {
+      #expect(channel.isActive)
+      try channel.close().wait()
+    }
+  }
+
   @Test func aViolationIsAnsweredWithGoAwayBeforeTheClose() throws {
     let pair = try EmbeddedPair()
     let client = try open(pair)

@@ -31,6 +31,8 @@ final class ManualSleep: Sendable {
     try Task.checkCancellation()
   }
 
+  var sleeperCount: Int { state.withLock { $0.sleepers.count } }
+
   /// Wakes the next sleeper, waiting until there is one; returns for how long it meant to sleep.
   func wakeNext() async -> Duration {
     while true {
@@ -161,15 +163,47 @@ let catalog = """
     await bench.pipeline.add(proxyClass)
     #expect(bench.server.generation?.classes[proxyClass] != nil)
 
-    // Gone and back: the first grace ends without effect.
+    // Gone and back: the first sweep finds nothing.
     await bench.pipeline.remove(proxyClass)
     await bench.pipeline.add(proxyClass)
-    #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
+    #expect(await bench.clock.wakeNext() == Pipeline.sweepInterval)
     #expect(bench.server.generation?.classes[proxyClass] != nil)
 
     await bench.pipeline.remove(proxyClass)
-    #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
+    for _ in 1..<Pipeline.sweepsOfGrace {
+      #expect(await bench.clock.wakeNext() == Pipeline.sweepInterval)
+      #expect(bench.server.generation?.classes[proxyClass] != nil)
+    }
+    #expect(await bench.clock.wakeNext() == Pipeline.sweepInterval)
     while bench.server.generation?.classes[proxyClass] != nil { await Task.yield() }
+  }
+
+  /// One sleeper, whatever comes and goes, and no new generation for a class that is still there.
+  @Test func aClassThatComesAndGoesCostsNothing() async {
+    let bench = Bench()
+    let proxyClass = ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001)
+    await bench.take(catalog, isInitialScan: true)
+    await bench.pipeline.add(proxyClass)
+    let generation = bench.server.generation?.number
+    for _ in 0..<1000 {
+      await bench.pipeline.remove(proxyClass)
+      await bench.pipeline.add(proxyClass)
+    }
+    #expect(bench.server.generation?.number == generation)
+    _ = await bench.clock.wakeNext()
+    #expect(bench.clock.sleeperCount == 0)
+  }
+
+  /// Who brings one class after the other does not fill the memory with them.
+  @Test func fewClassesWithoutProxiesAreKept() async {
+    let bench = Bench()
+    await bench.take(catalog, isInitialScan: true)
+    for index in 0..<Pipeline.mostLeaving + 20 {
+      let proxyClass = ProxyClass(namespace: "shop-\(index)", listenHost: "127.0.0.1", listenPort: 15001)
+      await bench.pipeline.add(proxyClass)
+      await bench.pipeline.remove(proxyClass)
+    }
+    #expect(bench.server.generation?.classes.count == Pipeline.mostLeaving)
   }
 
   private let shop = ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001)
@@ -204,7 +238,7 @@ let catalog = """
     let bench = Bench(restoring: [], classes: [storedShop])
     bench.store.state.withLock { $0.classes = [storedShop] }
     await bench.take(catalog, isInitialScan: true)
-    #expect(await bench.clock.wakeNext() == Pipeline.classGrace)
+    for _ in 0..<Pipeline.sweepsOfGrace { #expect(await bench.clock.wakeNext() == Pipeline.sweepInterval) }
     while bench.store.state.withLock({ !$0.classes.isEmpty }) { await Task.yield() }
   }
 

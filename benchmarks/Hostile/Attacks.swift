@@ -201,6 +201,18 @@ extension Attack {
               "NAMESPACE": .string("stranger-\(index)"), "WEIR_LISTEN": .string("127.0.0.1:\(20_000 + index)"),
             ]))
     }
+    // Windows that never close, so that nothing holds up the answers.
+    let wideOpen =
+      Bytes.magic + Bytes.settings([(4, 0x7FFF_FFFF)]) + Bytes.windowUpdate(0, 0x7F00_0000) + Bytes.call(1)
+      + subscribed("acks", types: [TypeURL.cluster])
+    // Each stream is the only one of its class, and ends with its request.
+    let flapping = (0..<64).map { index in
+      let request = Bytes.request(
+        TypeURL.cluster, node: "flap", metadata: ["NAMESPACE": .string("flap-\(index + 100)")])
+      return streams(200) {
+        Bytes.call($0) + Bytes.message($0, request) + Bytes.frame(.data, flags: Bytes.endStream, stream: $0)
+      }
+    }
     // Two calls of a connection, so that each has a budget of its own.
     let inVain = Bytes.request(
       TypeURL.endpoint, node: "vain", unsubscribe: (0..<200_000).map { "n\($0)" })
@@ -213,7 +225,9 @@ extension Attack {
         ending: .again(from: everything.count)),
       Attack(
         name: "stale-nonces", scripts: [everything + repeated(100, stale)], ending: .again(from: everything.count)),
-      Attack(name: "refusals", scripts: [everything], ending: .hold, refuses: true),
+      Attack(name: "refusals", scripts: [everything], ending: .hold, answer: .refusing),
+      Attack(name: "ack-loops", scripts: [wideOpen], ending: .hold, answer: .acceptingAndAskingForMore),
+      Attack(name: "class-flapping", scripts: flapping, chunk: flapping[0].count / 200, turn: 10),
       Attack(name: "new-classes", scripts: strangers),
       Attack(
         name: "unsubscribe-in-vain",
@@ -235,6 +249,8 @@ extension Attack {
         Bytes.request(
           TypeURL.endpoint, node: nil, subscribe: (0..<100).map { "outbound|80||s\($0).shop.svc.cluster.local" }))
     return [
+      // It does nothing wrong, but that it never goes: places for connections.
+      Attack(name: "hoarding", scripts: [everything], ending: .hold),
       Attack(name: "half-open", scripts: [[]], ending: .hold),
       Attack(name: "half-open-preface", scripts: [Bytes.preface], ending: .hold),
       // Calls without a request: neither idle nor in a handshake. Each has as many fields as may be, sent once and named again.

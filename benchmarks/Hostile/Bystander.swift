@@ -30,16 +30,32 @@ final class Bystander: Sendable {
 
   private init(_ client: GRPCClient) { self.client = client }
 
-  static func connect(to address: String) async throws -> Bystander {
+  /// Some of the attackers have it too.
+  static let attackersAddress = "127.0.1.1"
+
+  /// - Parameters:
+  ///   - source: the address to come from; the system's choice if nil.
+  ///   - limit: how long it may take until it has all types.
+  static func connect(
+    to address: String, from source: String? = nil, within limit: Duration = .seconds(30)
+  ) async throws -> Bystander {
     let parts = address.split(separator: ":")
     guard parts.count == 2, let port = Int(parts[1]) else { throw HarnessError(.malformed, "no address: \(address)") }
+    var configuration = GRPCClientConfiguration()
+    configuration.localAddress = try source.map { try SocketAddress(ipAddress: $0, port: 0) }
     let client = try await GRPCClient.connect(
-      to: .tcp(host: String(parts[0]), port: port), group: MultiThreadedEventLoopGroup.singleton)
+      to: .tcp(host: String(parts[0]), port: port), group: MultiThreadedEventLoopGroup.singleton,
+      configuration: configuration)
     let bystander = Bystander(client)
     client.start(method: HostileBytes.delta) { Stream($0, bystander) }
-    try await poll("the bystander holds all types") {
-      if let end = bystander.end { throw HarnessError(.connection, "the bystander's stream ended: \(end)") }
-      return bystander.state.withLockedValue { $0.types.count == 4 }
+    do {
+      try await poll("the bystander holds all types", within: limit, every: .milliseconds(2)) {
+        if let end = bystander.end { throw HarnessError(.connection, "the bystander's stream ended: \(end)") }
+        return bystander.state.withLockedValue { $0.types.count == 4 }
+      }
+    } catch {
+      await client.close()
+      throw error
     }
     return bystander
   }

@@ -163,7 +163,7 @@ final class HostileConnection {
     let count = recv(descriptor, scratch.baseAddress, min(limit, scratch.count), 0)
     if count > 0 {
       tally.received += count
-      if attack.refuses { refuse(scratch[..<count], &tally) }
+      if let answer = attack.answer { self.answer(scratch[..<count], answer, &tally) }
       return true
     }
     guard count == 0 || errno != EAGAIN else { return true }
@@ -171,17 +171,13 @@ final class HostileConnection {
     return false
   }
 
-  /// Refuses the response that ends these bytes. Its nonce is its last field: tag, length, text.
-  private func refuse(_ bytes: Slice<UnsafeMutableRawBufferPointer>, _ tally: inout Tally) {
+  /// Answers the response that ends these bytes. Its nonce is its last field: tag, length, text.
+  private func answer(_ bytes: Slice<UnsafeMutableRawBufferPointer>, _ answer: Attack.Answer, _ tally: inout Tally) {
     guard let tag = bytes.suffix(40).lastIndex(of: 0x2A), tag + 2 < bytes.endIndex,
       tag + 2 + Int(bytes[tag + 1]) == bytes.endIndex
     else { return }
     let nonce = String(decoding: bytes[(tag + 2)...], as: UTF8.self)
-    let refusal = HostileBytes.message(
-      1,
-      HostileBytes.request(
-        TypeURL.cluster, node: nil, subscribe: ["*"], nonce: nonce, refusal: String(repeating: "no ", count: 300)))
-    let count = refusal.withUnsafeBytes {
+    let count = answer.messages(to: nonce).withUnsafeBytes {
       Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
     }
     if count > 0 { tally.sent += count }

@@ -13,6 +13,9 @@ struct Pairs {
     var report: Attacker.Report
     var serverCPU: Double
     var settled: Duration?
+    /// From an address of their own, and from one of the attackers'.
+    var newcomers: Newcomers
+    var neighbours: Newcomers
     var ratio: Double { noisy.percentile(0.99) / quiet.percentile(0.99) }
   }
 
@@ -49,13 +52,19 @@ struct Pairs {
         }
         return peak
       }
+      let (server, window) = (scene.weir.addresses.xds, Duration.seconds(options.window))
+      async let newcomers = Newcomers.come(to: server, from: nil, for: window)
+      async let neighbours = Newcomers.come(to: server, from: Bystander.attackersAddress, for: window)
       let noisy = try await scene.updates(for: options.window)
+      let came = await (newcomers, neighbours)
       let report = try await attack.finish()
       let used = scene.probe.cpu - cpu
       watch.cancel()
       memoryPeak = max(memoryPeak, await watch.value)
       let settled = await scene.settle(to: sockets)
-      let result = Hostile(quiet: quiet, noisy: noisy, report: report, serverCPU: used, settled: settled)
+      let result = Hostile(
+        quiet: quiet, noisy: noisy, report: report, serverCPU: used, settled: settled, newcomers: came.0,
+        neighbours: came.1)
       pairs.append(result)
       say(text(pair, result))
       guard await scene.isAlive else { throw HarnessError(.exited, "the server has died") }
@@ -87,6 +96,15 @@ struct Pairs {
     verdict.judge(
       "memory afterwards over memory before", "≤ 1.1",
       decimals(Double(memoryAfter.resident) / Double(memoryBefore.resident)), !options.judgesTime || returned != nil)
+    verdict.judge(
+      "the same over memory cold, before anybody came", "≤ \(decimals(Self.coldMargin, 1))",
+      decimals(Double(memoryAfter.resident) / Double(memoryCold.resident)),
+      !options.judgesTime || Double(memoryAfter.resident) <= Double(memoryCold.resident) * Self.coldMargin)
+    let newcomers = pairs.map(\.newcomers).reduce(Newcomers(), +)
+    verdict.judge(
+      "ms until a proxy that connects during the attack has its configuration, at worst",
+      "≤ \(Int(Self.newcomersTime))", decimals(newcomers.times.percentile(1), 0),
+      newcomers.failures.isEmpty && (!options.judgesTime || newcomers.times.percentile(1) <= Self.newcomersTime))
     let reordered = scene.bystander.reordered
     let updates = pairs.reduce(0) { $0 + $1.quiet.count + $1.noisy.count }
     verdict.judge("updates lost or out of order, of \(updates)", "0", "\(reordered.count)", reordered.isEmpty)
@@ -105,6 +123,11 @@ struct Pairs {
 
   /// Longer than the server remembers the kinds of proxies that have gone, which is a minute.
   private static let patience = Duration.seconds(75)
+
+  /// What the program may keep of what it has touched for the first time.
+  private static let coldMargin = 2.0
+  /// Milliseconds: a newcomer has to be accepted, and its first requests share a turn with those of others.
+  private static let newcomersTime = 1_000.0
 
   /// Nil if it is not back within 10 % in time.
   private func memoryReturns(to before: ServerProbe.Memory) async -> Duration? {
@@ -129,6 +152,8 @@ struct Pairs {
       pair \(pair): file to client
         quiet    \(line(result.quiet))
         hostile  \(line(result.noisy)); p99 ratio \(decimals(result.ratio))
+        proxies that connect meanwhile, until all is there: \(result.newcomers.text)
+        the same from an attacker's address: \(result.neighbours.text)
         \(Int(report.averageOpen)) connections open on average, \(report.mostOpen) at most; CPU: attacker \
       \(decimals(report.cpu / report.elapsed)) cores (throttled \(report.throttled) times), server \
       \(decimals(result.serverCPU / report.elapsed)) cores; gone after \

@@ -8,7 +8,7 @@ struct WeirFuzz: AsyncParsableCommand {
     abstract: "Feeds Weir's server with hostile bytes.",
     subcommands: [
       RunCommand.self, WorkCommand.self, ReplayCommand.self, KeepCommand.self, AcceptanceCommand.self,
-      CyclesCommand.self,
+      CyclesCommand.self, ServedCyclesCommand.self,
     ],
     defaultSubcommand: RunCommand.self)
 }

@@ -1,0 +1,25 @@
+internal import Synchronization
+
+/// What any thread may know of an event loop's streams without waiting for the loop.
+final class LoopPresence: Sendable {
+  /// The loop gets what time the others leave over (`GRPCCall.isServedLast`), and may take long to answer.
+  let isServedLast: Bool
+  private let streams = Atomic<Int>(0)
+  private let proxies = Atomic<Int>(0)
+  private let counted = Mutex(XDSMetrics())
+
+  init(isServedLast: Bool) { self.isServedLast = isServedLast }
+
+  var hasStreams: Bool { streams.load(ordering: .acquiring) > 0 }
+  /// Whether there is a stream whose client has said who it is. One that says so later has come later.
+  var hasProxies: Bool { proxies.load(ordering: .acquiring) > 0 }
+
+  func note(streams more: Int) { streams.add(more, ordering: .releasing) }
+  func note(proxies more: Int) { proxies.add(more, ordering: .releasing) }
+
+  /// As the loop has counted last.
+  var metrics: XDSMetrics {
+    get { counted.withLock { $0 } }
+    set { counted.withLock { $0 = newValue } }
+  }
+}
