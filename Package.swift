@@ -36,6 +36,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.19.4"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -67,7 +68,8 @@ let package = Package(
       "TransportSecurity",
       [
         "Telemetry", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"), logging,
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "X509", package: "swift-certificates"),
+        logging,
       ]),
 
     // The messages: Swift values in, bytes out, and back.
