@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help install run test unit-test random-edit-test end-to-end-test build-tests fuzz asan tsan bench hostile format lint protos clean
+.PHONY: help install run demo test unit-test random-edit-test end-to-end-test build-tests fuzz asan tsan bench hostile format lint protos clean
 
 # Our own warnings are errors where we build for ourselves; a user's newer compiler must not fail on a new one.
 STRICT := WEIR_STRICT=1
@@ -20,6 +20,11 @@ run: install ## the shop, live, with a real Envoy, until Ctrl-C; CHECK=1: a scri
 	@swift build -c release --product ShopTour
 	@echo "run: starting the shop"
 	@exec .build/release/ShopTour $(if $(filter-out 0,$(CHECK)),--check)
+
+demo: install ## a canary, a rollback and a blue-green switch on three real Envoys under load, with a table; exits 0 or 1
+	@echo "demo: building for release (the first time takes some minutes)"
+	@swift build -c release --product ReleaseDemo
+	@exec .build/release/ReleaseDemo $(if $(filter-out 0,$(QUICK)),--quick)
 
 build-tests: install
 	@echo "test: building everything for debug, warnings are errors"

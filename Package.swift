@@ -36,6 +36,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-certificates", from: "1.19.4"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -67,7 +68,8 @@ let package = Package(
       "TransportSecurity",
       [
         "Telemetry", nio("NIOCore"), nio("NIOPosix"), nio("NIOTLS"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"), logging,
+        .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "X509", package: "swift-certificates"),
+        logging,
       ]),
 
     // The messages: Swift values in, bytes out, and back.
@@ -122,7 +124,8 @@ let package = Package(
       "Weir",
       [
         "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
-        "XDSServer", "GRPCTransport", "EnvoyAPI",
+        "XDSServer",
+        "GRPCTransport", "EnvoyAPI",
         "EnvoyBootstrap", "ManifestSource", "Admission", "StateStore", "Telemetry", "AdminServer", "TransportSecurity",
         nio("NIOCore"),
         nio("NIOPosix"), logging,
@@ -146,6 +149,7 @@ let package = Package(
     // Real Envoys, backends and load, for the tests, the tour and the benchmarks; not part of a product.
     library(
       "EnvoyHarness", [nio("NIOCore"), nio("NIOConcurrencyHelpers"), nio("NIOPosix"), nio("NIOHTTP1")]),
+    program("ReleaseDemo", path: "examples/ReleaseDemo", ["EnvoyBootstrap", "EnvoyHarness", "Weir", logging]),
     program("ShopTour", path: "examples/ShopTour", ["EnvoyHarness", "Yams"]),
     program(
       "EndToEndBenchmark", path: "benchmarks/EndToEnd", ["EnvoyHarness", nio("NIOCore")], exclude: ["README.md"]),
@@ -228,7 +232,8 @@ let package = Package(
       of: "Weir",
       [
         "TrafficModel", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot", "XDSServer",
-        "GRPCTransport", "EnvoyAPI", "ManifestSource", "StateStore", "Telemetry",
+        "GRPCTransport", "EnvoyAPI", "ManifestSource",
+        "StateStore", "Telemetry",
         nio("NIOCore"), nio("NIOPosix"), logging,
       ]),
     tests(
@@ -236,6 +241,7 @@ let package = Package(
       ["Weir", "EnvoyAPI", "XDSServer", "GRPCTransport", logging, nio("NIOCore"), nio("NIOPosix")]),
     tests(of: "EnvoyHarness"),
     tests(of: "WeirBenchmarks", ["EnvoyHarness"]),
+    tests(of: "ReleaseDemo", ["EnvoyHarness"]),
     tests(of: "WireFuzzing", ["GRPCTransport", "XDSSnapshot", nio("NIOCore")]),
     .testTarget(
       name: "HTTP2ConformanceTests",

@@ -1,4 +1,4 @@
-internal import Foundation
+public import Foundation
 
 /// Somebody who signs certificates, for tests: made with the `openssl` command, P-256, in files.
 public struct CertificateAuthority: Sendable {
@@ -16,6 +16,8 @@ public struct CertificateAuthority: Sendable {
   /// When a certificate is valid.
   public enum Validity: Sendable, Hashable {
     case now, past, future
+    /// From 2020 on.
+    case until(Date)
 
     /// `YYYYMMDDHHMMSSZ`, as openssl-ca(1) takes it; around this century's first half.
     var dates: (from: String, to: String) {
@@ -23,6 +25,11 @@ public struct CertificateAuthority: Sendable {
       case .now: ("20200101000000Z", "20490101000000Z")
       case .past: ("20200101000000Z", "20200201000000Z")
       case .future: ("20480101000000Z", "20490101000000Z")
+      case .until(let end):
+        (
+          "20200101000000Z",
+          end.formatted(.iso8601).filter { $0.isNumber || $0 == "T" || $0 == "Z" }.replacing("T", with: "")
+        )
       }
     }
   }

@@ -57,7 +57,8 @@ public actor WeirProcess {
     within limit: Duration = .seconds(30)
   ) async throws -> WeirProcess {
     var arguments = ["serve", "--manifests"] + manifests
-    if let state { arguments += ["--state", state] }
+    // Never the user's own directory.
+    arguments += state.map { ["--state", $0] } ?? ["--no-state"]
     let (process, addresses) = try await launch(
       arguments + flags + listeners.arguments() + ["--admin", admin], directory: directory, within: limit)
     return WeirProcess(

@@ -1,5 +1,5 @@
 public import HTTP2Session
-internal import NIOCore
+public import NIOCore
 
 // Events to streams, and the owner's commands.
 extension HTTP2Connection {
@@ -40,6 +40,12 @@ extension HTTP2Connection {
     }
     tellStreamsToFinish()
     scheduleFlush()
+  }
+
+  /// Whoever stands before this handler may ask for a drain, without knowing what speaks behind it.
+  public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is ChannelShouldQuiesceEvent { drain() }
+    context.fireUserInboundEventTriggered(event)
   }
 
   /// The second GOAWAY of a drain: names the last stream; the connection closes when that has finished.

@@ -40,22 +40,18 @@ extension Release {
   private func overlay(weight: Weight, withCandidate: Bool = true) -> ReleaseOverlay {
     // With all or nothing on the candidate for good, there is nothing left that a rule or a cookie decides.
     let isDecided = state == .rolledBack || state == .succeeded || state == .keepingWarm
-    let withCandidate = withCandidate && hasBegun
     return ReleaseOverlay(
       port: spec.port, stable: stable, candidate: candidate, weight: weight,
-      rules: isDecided || !withCandidate || weight == .all ? [] : spec.rules,
+      rules: isDecided || !hasBegun || !withCandidate || weight == .all ? [] : spec.rules,
       mirror: withCandidate ? mirror : .none, stickiness: isDecided ? nil : spec.stickiness)
   }
-
-  /// Whether anything may lead to the candidate: before the first step nothing does.
-  private var hasBegun: Bool { step >= 0 || weight > .none }
 
   /// The host that leads to the candidate alone, while there is something to preview.
   public var previewHost: String? {
     guard hasBegun else { return nil }
-    switch state {
-    case .running, .awaitingApproval, .manual, .paused, .frozen: return spec.previewHost
-    default: return nil
+    return switch state {
+    case .running, .awaitingApproval, .manual, .paused, .frozen: spec.previewHost
+    default: nil
     }
   }
 }

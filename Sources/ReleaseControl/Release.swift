@@ -25,8 +25,8 @@ public struct Release: Sendable, Hashable {
   public internal(set) var target: Weight?
   /// Since when what it serves is live on all proxies; nil until it is.
   public internal(set) var liveAt: Date?
-  /// How many checks of a webhook's gate have failed one after another, by gate; those that have not are not in it.
-  public internal(set) var failedChecks: [String: Int] = [:]
+  /// How many checks of a gate have failed one after another, by the gate's name.
+  public var failedChecks: [String: Int] = [:]
   /// Why it is where it is, in the words of whoever moved it.
   public internal(set) var reason: String
   public let startedAt: Date
@@ -36,7 +36,7 @@ public struct Release: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - baseline: how many endpoints of the stable subset are ready.
-  ///   - holds: whether it waits before the first step: the candidate cannot carry it yet, or a gate stands before it.
+  ///   - holds: whether it waits before the first step, for the candidate cannot carry it yet.
   public init(
     id: String, spec: ReleaseSpec, service: NamespacedName, stable: DestinationRule.Subset,
     candidate: DestinationRule.Subset, baseline: Int, reason: String = "", at now: Date, holds: Bool = false
@@ -60,6 +60,9 @@ public struct Release: Sendable, Hashable {
 
   /// The step that it is at; nil before the first.
   public var currentStep: ReleaseStep? { spec.plan.indices.contains(step) ? spec.plan[step] : nil }
+
+  /// Whether the candidate may have got anything: its first step, or a weight that was set before it.
+  public var hasBegun: Bool { step >= 0 || weight > .none }
 
   /// The weight that it goes to next by itself or by an approval; nil if there is none.
   public var nextWeight: Weight? {
@@ -181,15 +184,6 @@ public struct Release: Sendable, Hashable {
         enter(next)
       }
     }
-  }
-
-  /// Counts a check of a gate. Nothing else changes: what was seen of the release is still as it is.
-  ///
-  /// - Returns: whether the count is another one now.
-  public mutating func count(failed: Bool, of gate: String) -> Bool {
-    let before = failedChecks[gate]
-    failedChecks[gate] = failed ? (before ?? 0) + 1 : nil
-    return failedChecks[gate] != before
   }
 
   private mutating func finish() {

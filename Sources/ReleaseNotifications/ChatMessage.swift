@@ -12,7 +12,7 @@ struct ChatMessage {
   /// Slack's own way.
   static let slackEscapes: [Character: String] = ["&": "&amp;", "<": "&lt;", ">": "&gt;"]
 
-  init(_ event: ReleaseTransition, escapes: [Character: String] = angleBrackets) {
+  init(_ event: ReleaseEvent, escapes: [Character: String] = angleBrackets) {
     func clean(_ text: String) -> String {
       text.prefix(Self.textLimit).map { character in
         if let escape = escapes[character] { return escape }

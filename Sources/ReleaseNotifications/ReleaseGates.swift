@@ -19,11 +19,6 @@ public struct ReleaseGates: Sendable {
   /// Whether asking this gate asks anybody.
   public func isGuarded(_ gate: Gate) -> Bool { gate.isAsked && webhooks.contains { $0.gate == gate } }
 
-  /// How long to wait before this gate is asked again: the least that one of its webhooks wishes.
-  public func interval(of gate: Gate) -> Duration {
-    .seconds(webhooks.lazy.filter { $0.gate == gate }.map(\.interval).min() ?? 10)
-  }
-
   /// Asks every webhook of this gate once, all at the same time, and waits for each no longer than its timeout.
   ///
   /// Any status of 200 to 299 is a success; anything else, and no answer, is none. What follows depends on the gate:
@@ -73,12 +68,14 @@ public struct WebhookRoster: Sendable {
 
   /// One notification for each webhook that is told of this event, to be committed together with the change.
   ///
-  /// Gates that are asked are not told; `post-rollout` is told only of a release's end.
+  /// Gates that are asked are not told; `post-rollout` is told only of a release's end. That a change is live everywhere
+  /// follows each change, and is told only to those who ask for it by name.
   ///
   /// - Parameter statement: which of the commit's statements says the same.
-  public func notifications(of event: ReleaseTransition, statement: Int? = nil) -> [OutboxDraft] {
+  public func notifications(of event: ReleaseEvent, statement: Int? = nil) -> [OutboxDraft] {
     let told = webhooks.filter { webhook in
-      guard webhook.events.isEmpty || webhook.events.contains(event.action) else { return false }
+      let isNamed = webhook.events.contains(event.action)
+      guard isNamed || webhook.events.isEmpty && event.action != LedgerStatement.liveEverywhere else { return false }
       switch webhook.gate {
       case nil, .event: return true
       case .postRollout: return event.isEnd

@@ -72,9 +72,6 @@ extension WebhookConfiguration {
     if !(1...1_000).contains(failureThreshold) {
       return ("failureThreshold", "is from 1 to 1000; it is \(failureThreshold)")
     }
-    if !(0.1...86_400).contains(interval) {
-      return ("interval", "is in seconds, from 0.1 to 86400; it is \(interval)")
-    }
     return nil
   }
 

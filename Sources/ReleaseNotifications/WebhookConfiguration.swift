@@ -16,15 +16,13 @@ public struct WebhookConfiguration: Sendable, Hashable, Codable {
   public var retries: Int
   /// How many checks of a gate that counts them may fail before the release fails.
   public var failureThreshold: Int
-  /// After how long a gate is asked again, in seconds.
-  public var interval: Double
   /// Sent along with every request of kind `generic`.
   public var metadata: [String: String]
 
   public init(
     name: String, url: String, kind: WebhookKind = .generic, secret: Secret? = nil, events: [String] = [],
     gate: Gate? = nil, timeout: Double = 10, retries: Int = 12, failureThreshold: Int = 1,
-    interval: Double = 10, metadata: [String: String] = [:]
+    metadata: [String: String] = [:]
   ) {
     self.name = name
     self.url = url
@@ -35,7 +33,6 @@ public struct WebhookConfiguration: Sendable, Hashable, Codable {
     self.timeout = timeout
     self.retries = retries
     self.failureThreshold = failureThreshold
-    self.interval = interval
     self.metadata = metadata
   }
 
@@ -56,7 +53,7 @@ public struct WebhookConfiguration: Sendable, Hashable, Codable {
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
-    case name, url, kind, secret, events, gate, timeout, retries, failureThreshold, interval, metadata
+    case name, url, kind, secret, events, gate, timeout, retries, failureThreshold, metadata
   }
 
   public init(from decoder: any Decoder) throws {
@@ -72,7 +69,6 @@ public struct WebhookConfiguration: Sendable, Hashable, Codable {
     try read(.timeout, \.timeout)
     try read(.retries, \.retries)
     try read(.failureThreshold, \.failureThreshold)
-    try read(.interval, \.interval)
     try read(.metadata, \.metadata)
   }
 }

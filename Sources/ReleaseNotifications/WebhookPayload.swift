@@ -20,7 +20,7 @@ extension WebhookConfiguration {
   ///
   /// - Parameter now: signed; of this attempt.
   func request(for item: OutboxItem, now: Timestamp) throws -> WebhookRequest {
-    let event = try ReleaseTransition(stored: item.body)
+    let event = try ReleaseEvent(stored: item.body)
     switch kind {
     case .generic:
       return signed(WebhookJSON.encode(GenericPayload(event, item, metadata)), delivery: item.sequence, now: now)
@@ -95,7 +95,7 @@ private struct GenericPayload: Encodable {
     var hash: String
   }
 
-  init(_ event: ReleaseTransition, _ item: OutboxItem, _ metadata: [String: String]) {
+  init(_ event: ReleaseEvent, _ item: OutboxItem, _ metadata: [String: String]) {
     delivery = item.sequence
     ledger = item.entry.map { Ledger(sequence: $0.sequence, hash: $0.hash.description) }
     action = event.action

@@ -11,6 +11,8 @@ struct Credentials: Sendable {
   /// When the first certificate of the chain expires, in seconds since 1970.
   let expiry: Int
   let requiresClientCertificate: Bool
+  /// Who may sign clients' certificates; empty if nobody is asked for one.
+  let authorities: [NIOSSLCertificate]
 
   /// - Parameter now: seconds since 1970.
   init(_ bytes: CredentialBytes, files: TLSFiles, now: Int) throws(CertificateError) {
@@ -26,8 +28,9 @@ struct Credentials: Sendable {
     configuration.applicationProtocols = ["h2"]
     // How long a peer may take to say goodbye in its turn.
     configuration.shutdownTimeout = .seconds(2)
+    var authorities: [NIOSSLCertificate] = []
     if let file = files.clientCA {
-      let authorities = try Self.certificates(bytes.clientCA ?? [], file)
+      authorities = try Self.certificates(bytes.clientCA ?? [], file)
       let problems = authorities.compactMap { Self.dateProblem($0, now: now) }
       if problems.count == authorities.count, let first = problems.first {
         throw CertificateError(.outOfDate, file, first)
@@ -44,6 +47,7 @@ struct Credentials: Sendable {
     }
     expiry = chain.map { Int($0.notValidAfter) }.min() ?? 0
     requiresClientCertificate = files.clientCA != nil
+    self.authorities = authorities
   }
 
   /// Why a certificate is not valid at a time; nil if it is.

@@ -11,6 +11,8 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
 
   private let tls: NIOSSLServerHandler
   private let requiresClientCertificate: Bool
+  private let sessions: ClientSessions
+  private let trust: Int
   private let limit: TimeAmount
   private let metrics: TLSMetrics
   private let now: @Sendable () -> Int
@@ -18,12 +20,16 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
   private var timer: Scheduled<Void>?
   private var isDecided = false
 
+  /// - Parameter trust: the revision of `sessions` that this handshake goes by.
   init(
-    tls: NIOSSLServerHandler, requiresClientCertificate: Bool, limit: TimeAmount, metrics: TLSMetrics,
+    tls: NIOSSLServerHandler, requiresClientCertificate: Bool, sessions: ClientSessions, trust: Int, limit: TimeAmount,
+    metrics: TLSMetrics,
     now: @escaping @Sendable () -> Int, logger: Logger
   ) {
     self.tls = tls
     self.requiresClientCertificate = requiresClientCertificate
+    self.sessions = sessions
+    self.trust = trust
     self.limit = limit
     self.metrics = metrics
     self.now = now
@@ -86,8 +92,10 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
     }
     isDecided = true
     metrics.handshakes.increment()
+    let (channel, certificate) = (context.channel, requiresClientCertificate ? tls.peerCertificate : nil)
     context.fireChannelActive()
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    if let certificate { sessions.add(channel, certificate, since: trust) }
   }
 
   private func refuse(_ context: ChannelHandlerContext, _ failure: HandshakeFailure, _ reason: String) {

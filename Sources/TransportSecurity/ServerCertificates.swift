@@ -7,8 +7,9 @@ internal import Synchronization
 
 /// The certificates of a TLS server: read from files, checked, and read again when the files change.
 ///
-/// A connection keeps the credentials that it was accepted with for all its life; a change concerns those that are
-/// accepted after it. A change that does not make sense leaves what is in use (see ``Rotation``).
+/// A connection keeps the credentials that it was accepted with; a change concerns those that are accepted after it. Only
+/// a client that would not be let in any longer is drained: when its certificate expires, and when the authority that signed
+/// it is taken out of the client CA's file. A change that does not make sense leaves what is in use (see ``Rotation``).
 ///
 /// ```swift
 /// let certificates = try ServerCertificates(files: files, metrics: metrics, logger: logger)
@@ -42,6 +43,7 @@ public final class ServerCertificates: Sendable {
   private let logger: Logger
   private let unixTime: @Sendable () -> Int
   private let state: Mutex<State>
+  private let sessions: ClientSessions
 
   /// Reads and checks the files; blocks for as long.
   /// - Parameter unixTime: seconds since 1970, which certificates' dates are held against.
@@ -57,6 +59,7 @@ public final class ServerCertificates: Sendable {
     self.metrics = metrics
     self.logger = logger
     self.unixTime = unixTime
+    sessions = ClientSessions(metrics: metrics, now: unixTime, logger: logger)
     state = Mutex(State(credentials: credentials, rotation: Rotation(inUse: bytes, patience: timing.patience)))
     metrics.expiry(of: files.certificate) { [weak self] in Double(self?.expiry ?? 0) }
     logger.info("certificates read", metadata: describe(credentials))
@@ -68,13 +71,18 @@ public final class ServerCertificates: Sendable {
   /// When the first certificate of the chain in use expires, in seconds since 1970.
   public var expiry: Int { state.withLock { $0.credentials.expiry } }
 
+  /// Open connections whose client has shown a certificate.
+  var clientCount: Int { sessions.count }
+
   /// Puts TLS before whatever handlers are added next. On the channel's event loop, before the channel is active.
   public func secure(_ channel: any Channel) throws {
+    // Before the credentials are read: who shakes hands while these change is looked at again.
+    let trust = sessions.revision
     let credentials = state.withLock { $0.credentials }
     let tls = NIOSSLServerHandler(context: credentials.context)
     let gate = HandshakeGate(
-      tls: tls, requiresClientCertificate: credentials.requiresClientCertificate, limit: timing.handshakeLimit,
-      metrics: metrics, now: unixTime, logger: logger)
+      tls: tls, requiresClientCertificate: credentials.requiresClientCertificate, sessions: sessions, trust: trust,
+      limit: timing.handshakeLimit, metrics: metrics, now: unixTime, logger: logger)
     try channel.pipeline.syncOperations.addHandlers(tls, gate)
   }
 
@@ -101,12 +109,13 @@ public final class ServerCertificates: Sendable {
         }
       }
     guard let sighting else { return false }
-    let outcome = state.withLock { state -> Rotation.Outcome in
+    let (former, outcome) = state.withLock { state -> ([NIOSSLCertificate], Rotation.Outcome) in
+      let former = state.credentials.authorities
       let outcome = state.rotation.look(sighting, now: now) { bytes throws(CertificateError) in
         try Credentials(bytes, files: files, now: time)
       }
       if case .taken(let credentials) = outcome { state.credentials = credentials }
-      return outcome
+      return (former, outcome)
     }
     switch outcome {
     case .unchanged: return false
@@ -114,6 +123,7 @@ public final class ServerCertificates: Sendable {
     case .taken(let credentials):
       metrics.reloads.increment()
       logger.notice("certificates changed", metadata: describe(credentials))
+      if !Set(former).isSubset(of: credentials.authorities) { await sessions.review(by: credentials.authorities) }
     case .refused(let error):
       metrics.failedReloads.increment()
       logger.error("certificates are broken; the former ones stay in use", metadata: ["problem": "\(error)"])

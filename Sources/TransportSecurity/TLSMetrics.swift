@@ -6,6 +6,7 @@ public struct TLSMetrics: Sendable {
   private let failures: [String: Counter]
   let reloads: Counter
   let failedReloads: Counter
+  private let lost: [LostTrust: Counter]
   private let registry: MetricsRegistry
 
   public init(_ registry: MetricsRegistry) {
@@ -27,7 +28,26 @@ public struct TLSMetrics: Sendable {
     }
     self.reloads = reloads("ok")
     failedReloads = reloads("failed")
+    lost = Dictionary(
+      uniqueKeysWithValues: LostTrust.allCases.map { reason in
+        (
+          reason,
+          registry.counter(
+            "weir_tls_clients_drained_total", help: "Connections whose client is not to be trusted any longer.",
+            labels: ["reason": reason.rawValue])
+        )
+      })
   }
+
+  /// Why a client that was let in would not be let in any longer.
+  enum LostTrust: String, CaseIterable {
+    /// Its certificate has expired.
+    case expired
+    /// None of the authorities that are left has signed its certificate.
+    case untrusted
+  }
+
+  func drained(_ reason: LostTrust) { lost[reason]?.increment() }
 
   func failed(_ failure: HandshakeFailure) { failures[failure.rawValue]?.increment() }
 

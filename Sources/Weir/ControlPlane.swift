@@ -35,6 +35,8 @@ public final class ControlPlane: Sendable {
   let xds: XDSServer
   let pipeline: Pipeline
   let controller: ReleaseController
+  private let webhooks: WebhookService?
+  private let releaseFile: SQLiteReleaseStore?
   private let admin: AdminHTTPServer?
   private let tasks: [Task<Void, any Error>]
   private let isReady: ReadyFlag
@@ -42,8 +44,9 @@ public final class ControlPlane: Sendable {
   private init(
     listeners: [XDSListener.Bound], adminAddress: String?, loops: EventLoops, grpc: GRPCServer,
     xds: XDSServer,
-    pipeline: Pipeline, controller: ReleaseController, admin: AdminHTTPServer?, tasks: [Task<Void, any Error>],
-    isReady: ReadyFlag
+    pipeline: Pipeline, controller: ReleaseController, webhooks: WebhookService?,
+    releaseFile: SQLiteReleaseStore?, admin: AdminHTTPServer?,
+    tasks: [Task<Void, any Error>], isReady: ReadyFlag
   ) {
     self.listeners = listeners
     self.adminAddress = adminAddress
@@ -52,6 +55,8 @@ public final class ControlPlane: Sendable {
     self.xds = xds
     self.pipeline = pipeline
     self.controller = controller
+    self.webhooks = webhooks
+    self.releaseFile = releaseFile
     self.admin = admin
     self.tasks = tasks
     self.isReady = isReady
@@ -108,12 +113,16 @@ public final class ControlPlane: Sendable {
         return proxyClass
       },
       onNewClass: { classChanges.note($0, isHere: true) }, onClassGone: { classChanges.note($0, isHere: false) })
-    let releaseStore: any ReleaseStore =
-      try configuration.state.map { try SQLiteReleaseStore(directory: $0) } ?? MemoryReleaseStore()
+    let releaseFile = try (configuration.releaseState ?? configuration.state).map {
+      try SQLiteReleaseStore(directory: $0)
+    }
+    let releaseStore: any ReleaseStore = releaseFile ?? MemoryReleaseStore()
+    let webhooks =
+      configuration.webhooks.webhooks.isEmpty
+      ? nil : WebhookService.start(configuration.webhooks, store: releaseStore, registry: registry, logger: logger)
+    if let webhooks { cleanup.add { await webhooks.stop() } }
     let kept = try await ReleaseController.load(from: releaseStore)
     stored.problems += kept.problems
-    let webhooks = try WebhookDelivery(configuration.webhooks, store: releaseStore, registry: registry, logger: logger)
-    cleanup.add { await webhooks.close() }
     let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
@@ -121,7 +130,7 @@ public final class ControlPlane: Sendable {
       metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
     let controller = ReleaseController(
       pipeline: pipeline, store: releaseStore, kept: kept, server: xds, clock: .system,
-      clusterDomain: configuration.clusterDomain, webhooks: webhooks.releases, logger: logger)
+      clusterDomain: configuration.clusterDomain, logger: logger, webhooks: webhooks?.webhooks)
     let isReady = ReadyFlag()
     let view = AdminView(xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics)
 
@@ -168,7 +177,6 @@ public final class ControlPlane: Sendable {
     let guarding = Task<Void, any Error> {
       for await notice in notices { await controller.take(notice) }
     }
-    let telling = Task<Void, any Error> { await webhooks.run() }
     HeapReturn.keepLargeBlocksApart()
     let trimming = Task<Void, any Error> {
       var heap = HeapReturn()
@@ -188,10 +196,8 @@ public final class ControlPlane: Sendable {
       classes.cancel()
       for task in watching { task.cancel() }
       guarding.cancel()
-      telling.cancel()
       trimming.cancel()
       _ = await reading.result
-      _ = await telling.result
     }
     for try await _ in synced {}
     try Task.checkCancellation()
@@ -199,8 +205,8 @@ public final class ControlPlane: Sendable {
     await controller.run()
     return ControlPlane(
       listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
-      controller: controller, admin: admin, tasks: [reading, classes, trimming, guarding, telling] + watching,
-      isReady: isReady)
+      controller: controller, webhooks: webhooks, releaseFile: releaseFile, admin: admin,
+      tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.
@@ -215,11 +221,14 @@ public final class ControlPlane: Sendable {
   public func drain(within time: Duration) async {
     isReady.set(false)
     await controller.stop()
+    await webhooks?.stop()
     await grpc.shutdown(gracePeriod: TimeAmount(time))
     for task in tasks { task.cancel() }
     for task in tasks { _ = await task.result }
     await admin?.shutdown()
     await loops.shutDown()
+    // Whoever starts the next one may do so while somebody still holds a release of this one.
+    await releaseFile?.close()
   }
 
   /// The releases: canaries, blue-green switches, and whatever else moves a service from one version to another.

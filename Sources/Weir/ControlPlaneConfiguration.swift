@@ -1,8 +1,6 @@
 public import NIOCore
-public import ReleaseNotifications
+internal import ReleaseStores
 public import TransportSecurity
-
-public typealias WebhookConfiguration = ReleaseNotifications.WebhookConfiguration
 
 /// How a control plane is set up.
 public struct ControlPlaneConfiguration: Sendable {
@@ -12,8 +10,12 @@ public struct ControlPlaneConfiguration: Sendable {
   public var listeners: [XDSListener]
   /// Where the admin HTTP server listens; nil for none.
   public var admin: (host: String, port: Int)?
-  /// The directory that keeps the admitted set across restarts; nil keeps nothing.
+  /// The directory that keeps the admitted set, and releases, across restarts; nil keeps nothing.
   public var state: String?
+  /// The directory that keeps releases and their ledger; nil for `state`. The user's own is ``stateOfUser``.
+  public var releaseState: String?
+  /// Who is told of releases and who is asked; nobody by default.
+  public var webhooks = WebhooksConfiguration()
   /// The suffix of services' names.
   public var clusterDomain: String
   /// Threads that proxies' connections are spread over; by default one a core.
@@ -22,8 +24,6 @@ public struct ControlPlaneConfiguration: Sendable {
   public var certificateTiming = ServerCertificates.Timing()
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
-  /// Who is told of releases, or asked before they go on. See ``WebhookConfiguration/read(file:)``.
-  public var webhooks: [WebhookConfiguration] = []
   /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.
   public var changes = 100
   /// Which proxies get virtual hosts one by one.
@@ -48,6 +48,9 @@ public struct ControlPlaneConfiguration: Sendable {
     /// For a proxy that starts while there are so many hosts, or more; one that comes back keeps the form that it has.
     case automatic(threshold: Int = 200)
   }
+
+  /// `$XDG_STATE_HOME/weir`, or `~/.local/state/weir`; nil if there is no home directory. It is not made by this.
+  public static var stateOfUser: String? { StateDirectory.ofUser() }
 
   public init(
     manifests: [String], listeners: [XDSListener] = [.tcp(host: "127.0.0.1", port: 15010)],

@@ -5,7 +5,7 @@ public struct ControlPlaneError: Error, CustomStringConvertible {
     case cannotListen
     /// A certificate, a key or a client CA is missing, broken or out of date; the cause is a `CertificateError`.
     case unusableCertificate
-    /// The list of webhooks cannot be read, or is wrong; the cause is a `WebhookConfigurationError`, if it is that.
+    /// The file of webhooks cannot be read, or something in it is wrong.
     case unusableWebhooks
   }
 

@@ -11,8 +11,9 @@ enum Composition {
     var configuration = ControlPlaneConfiguration(
       manifests: options.manifests, listeners: listeners(options.listen),
       admin: (options.admin.host, Int(options.admin.port)), state: options.state, limits: options.limits)
-    configuration.changes = options.changes
+    configuration.releaseState = options.releaseState
     configuration.webhooks = options.webhooks
+    configuration.changes = options.changes
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
     configuration.fetchesClusters = options.fetchesClusters

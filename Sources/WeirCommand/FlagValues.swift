@@ -1,12 +1,6 @@
 import ArgumentParser
 import EnvoyBootstrap
 import Foundation
-import Weir
-
-/// What `--webhooks` named.
-struct WebhookFile: Sendable, Hashable {
-  var webhooks: [WebhookConfiguration]
-}
 
 struct Label: Sendable, Hashable {
   var key: String
@@ -52,15 +46,6 @@ enum FlagValue {
     if rest.hasSuffix("/") { rest.removeLast() }
     guard !rest.contains("/") else { throw ValidationError("only http://HOST:PORT, without a path") }
     return try peerAddress(String(rest))
-  }
-
-  /// A file of webhooks.
-  @Sendable static func webhooks(_ text: String) throws -> WebhookFile {
-    do {
-      return WebhookFile(webhooks: try WebhookConfiguration.read(file: text))
-    } catch let error as ControlPlaneError {
-      throw ValidationError(error.message)
-    }
   }
 
   /// `k=v`; the value may be empty and may hold further `=`.

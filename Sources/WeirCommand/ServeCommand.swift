@@ -3,6 +3,7 @@ import EnvoyBootstrap
 import Foundation
 import Logging
 import UnixSignals
+import Weir
 
 /// `weir serve`: the control plane itself.
 struct ServeCommand: AsyncParsableCommand {
@@ -30,19 +31,11 @@ struct ServeCommand: AsyncParsableCommand {
     transform: FlagValue.address)
   var admin = HostPort(host: "127.0.0.1", port: 15014)
 
-  @Option(
-    help: ArgumentHelp(
-      "Keeps what was last admitted of each object, so that a restart serves it while a manifest is broken.",
-      valueName: "dir"),
-    completion: .directory, transform: FlagValue.nonEmpty)
-  var state: String?
+  @OptionGroup(title: "State")
+  var state: StateOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "A JSON file of webhooks that are told of releases, or asked before they go on. Read at the start.",
-      valueName: "file"),
-    completion: .file(extensions: ["json"]), transform: FlagValue.webhooks)
-  var webhooks: WebhookFile?
+  @OptionGroup(title: "Webhooks")
+  var webhooks: WebhookOptions
 
   @Option(
     help: ArgumentHelp(
@@ -67,17 +60,17 @@ struct ServeCommand: AsyncParsableCommand {
   func validate() throws {
     guard !manifests.isEmpty else { throw ValidationError("--manifests: name at least one directory") }
     try requireDirectories(manifests, named: "--manifests")
-    if let state, FileManager.default.fileExists(atPath: state) {
-      try requireDirectories([state], named: "--state")
-    }
   }
 
-  func options(descriptors: Int) -> ServeOptions {
+  func options(
+    descriptors: Int, stateOfUser: String? = ControlPlaneConfiguration.stateOfUser
+  ) throws -> ServeOptions {
     ServeOptions(
-      manifests: manifests, listen: listen.addresses, admin: admin, state: state, logLevel: logLevel,
+      manifests: manifests, listen: listen.addresses, admin: admin, state: state.state,
+      releaseState: try state.releases(ofUser: stateOfUser), webhooks: try webhooks.configuration(), logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
-      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand,
-      webhooks: webhooks?.webhooks ?? [], changes: changes, drainTime: drainTime)
+      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
+      drainTime: drainTime)
   }
 
   func run() async throws {
@@ -86,7 +79,7 @@ struct ServeCommand: AsyncParsableCommand {
     LoggingSystem.bootstrap { [logLevel] label in LogfmtHandler(label: label, logLevel: logLevel) }
     let logger = Logger(label: "weir")
     let descriptors = DescriptorLimit.raise(logger)
-    let options = options(descriptors: descriptors)
+    let options = try options(descriptors: descriptors)
     if options.limits.connections > LimitOptions.connections(descriptors: descriptors) {
       logger.warning(
         "More connections are allowed than there are file descriptors for",

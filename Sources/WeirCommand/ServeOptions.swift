@@ -10,6 +10,9 @@ struct ServeOptions: Sendable, Hashable {
   var admin: HostPort
   /// Where admitted objects outlive a restart; nil keeps them in memory only.
   var state: String?
+  /// Where releases and their ledger do; nil keeps them in memory only.
+  var releaseState: String?
+  var webhooks = WebhooksConfiguration()
   var logLevel: Logger.Level
   /// What clients may ask for.
   var limits = Limits()
@@ -19,8 +22,6 @@ struct ServeOptions: Sendable, Hashable {
   var loneEndpointsFrom = 0
   /// Whether proxies get their clusters when they need them.
   var fetchesClusters = false
-  /// Who is told of releases, or asked before they go on.
-  var webhooks: [WebhookConfiguration] = []
   /// How many of the last changes are kept for `weir why`.
   var changes = 100
   /// How long streams and requests under way may take after SIGTERM.

@@ -30,6 +30,28 @@ import Testing
     await first.kill()
   }
 
+  /// Without `--state` releases are kept in the user's directory, and nothing else is.
+  @Test func releasesAreKeptInTheUsersDirectory() async throws {
+    let place = try Place()
+    defer { place.directory.remove() }
+    func start() async throws -> ChildProcess {
+      let process = try await ChildProcess.spawn(
+        try WeirProcess.binary(),
+        ["serve", "--manifests", place.manifests.path, "--xds", "127.0.0.1:0", "--admin", "127.0.0.1:0"],
+        environment: ["XDG_STATE_HOME": place.state], logPath: place.directory.path + "/weir.log", readsLines: true)
+      for await line in process.lines {
+        if try JSON(parsing: line)["ready"].bool == true { return process }
+      }
+      throw HarnessError(.exited, process.logTail())
+    }
+    let first = try await start()
+    let files = try FileManager.default.contentsOfDirectory(atPath: place.state + "/weir").sorted()
+    #expect(files == ["releases.lock", "releases.sqlite", "releases.sqlite-shm", "releases.sqlite-wal"])
+    let error = await #expect(throws: HarnessError.self) { _ = try await start() }
+    #expect("\(error as Any)".contains("\(place.state)/weir is in use by another process"))
+    await first.kill()
+  }
+
   @Test func aDirectoryThatCannotBeMadeIsRefusedByName() async throws {
     let place = try Place()
     defer { place.directory.remove() }

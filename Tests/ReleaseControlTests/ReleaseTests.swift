@@ -188,21 +188,4 @@ import TrafficModel
     let begun = try waiting.after(.live, .advance)
     #expect(begun.overlay?.rules == [rule] && begun.previewHost == "next.shop")
   }
-
-  @Test func checksAreCountedInARowAndKept() throws {
-    var canary = release()
-    let revision = canary.revision
-    let counted = [
-      canary.count(failed: true, of: "rollout"), canary.count(failed: true, of: "rollout"),
-      canary.count(failed: true, of: "pre-rollout"),
-    ]
-    #expect(counted == [true, true, true])
-    #expect(canary.failedChecks == ["rollout": 2, "pre-rollout": 1])
-    #expect(canary.revision == revision, "whoever has seen it knows it still")
-    let kept = try ReleaseJSON.decode(Release.self, from: ReleaseJSON.encode(canary))
-    #expect(kept == canary)
-    let forgotten = [canary.count(failed: false, of: "rollout"), canary.count(failed: false, of: "rollout")]
-    #expect(forgotten == [true, false], "and then there is nothing left to forget")
-    #expect(canary.failedChecks == ["pre-rollout": 1])
-  }
 }

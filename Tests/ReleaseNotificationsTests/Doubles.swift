@@ -97,8 +97,8 @@ enum Samples {
   static func event(
     _ action: String = "set-weight", reason: String = "looks good", isEnd: Bool = false, from: UInt32? = 500,
     to: UInt32? = 2_500
-  ) -> ReleaseTransition {
-    ReleaseTransition(
+  ) -> ReleaseEvent {
+    ReleaseEvent(
       action: action, actor: "ci", reason: reason, outcome: "accepted", fromBasisPoints: from, toBasisPoints: to,
       at: Timestamp(millisecondsSince1970: 1_795_860_300_123), release: release, isEnd: isEnd)
   }

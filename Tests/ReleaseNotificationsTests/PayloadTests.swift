@@ -10,7 +10,7 @@ import Testing
 
   private func request(
     _ kind: WebhookKind, secret: String?, url: String = "https://example.com/hook?key=k",
-    _ event: ReleaseTransition = Samples.event()
+    _ event: ReleaseEvent = Samples.event()
   ) throws -> WebhookRequest {
     let webhook = WebhookConfiguration(
       name: "w", url: url, kind: kind, secret: secret.map { .init($0) }, metadata: ["team": "shop"])

@@ -84,7 +84,7 @@ import Testing
       webhook("all", nil), webhook("gate", .rollout), webhook("end", .postRollout), webhook("event", .event),
       WebhookConfiguration(name: "some", url: "http://some", events: ["rollback"]),
     ])
-    func told(_ event: ReleaseTransition) -> [String] { roster.notifications(of: event, statement: 0).map(\.webhook) }
+    func told(_ event: ReleaseEvent) -> [String] { roster.notifications(of: event, statement: 0).map(\.webhook) }
     #expect(told(Samples.event()) == ["all", "event"])
     #expect(told(Samples.event("promote", isEnd: true)) == ["all", "end", "event"])
     #expect(told(Samples.event("rollback", isEnd: true)) == ["all", "end", "event", "some"])

@@ -147,21 +147,39 @@ import Testing
       try folder.replace(last, clientCA: them.clients.certificate, version: 5)
       try await expectServed(last, to: them.client)
 
-      // The client CA: those who are in stay in; the old certificate does not come in any more.
-      try folder.replace(last, clientCA: them.strangers.certificate, version: 6)
+      // Another client CA beside the first: nobody notices, and its clients come in.
+      let both = folder.directory.path + "/both.pem"
+      let bundle = try [them.clients, them.strangers].map { try Data(contentsOf: URL(fileURLWithPath: $0.certificate)) }
+      try bundle.reduce(Data(), +).write(to: URL(fileURLWithPath: both))
+      try folder.replace(last, clientCA: both, version: 6)
       let newcomer = try await them.strangers.issue("client")
       try await poll("the new client CA is in use") {
         let outcome = try await TLSClient.talk(
           to: server.port, tls: try TLSClient.context(newcomer, trusting: them.servers), until: { !$0.isEmpty })
         return !outcome.bytes.isEmpty
       }
+      let trusted = try await server.connect(as: newcomer, trusting: them.servers)
+      let survivor = Tally(1)
+      trusted.start(method: "/test/Echo") { Player($0, survivor, 0) }
+      try await survivor.progress(20, "a client of the new CA")
+      try await tally.progress(20, "a new client CA")
+      #expect(tally.closed.withLock { $0 } == [])
+
+      // Without the first: its clients are told to come again, and do not come in; the others notice nothing.
+      try folder.replace(last, clientCA: them.strangers.certificate, version: 7)
+      try await poll("every stream of the former CA's clients ends") {
+        tally.closed.withLock { $0.count } == Self.connections * Self.streams
+      }
+      #expect(tally.closed.withLock { $0.allSatisfy { $0.contains("unavailable") } })
+      #expect(server.metrics.sum("weir_tls_clients_drained_total", ["reason": "untrusted"]) == Double(Self.connections))
       let old = try await TLSClient.talk(
         to: server.port, tls: try TLSClient.context(them.client, trusting: them.servers))
       #expect(old.bytes == [])
-      try await tally.progress(20, "a new client CA")
+      try await survivor.progress(20, "the former CA has gone")
+      #expect(survivor.closed.withLock { $0 } == [])
+      await trusted.close()
 
-      #expect(tally.closed.withLock { $0 } == [])
-      #expect(server.metrics.sum("weir_tls_reloads_total", ["result": "ok"]) == 5)
+      #expect(server.metrics.sum("weir_tls_reloads_total", ["result": "ok"]) == 6)
       #expect(server.metrics.sum("weir_tls_reloads_total", ["result": "failed"]) == 1)
       for client in clients { await client.close() }
     }

@@ -25,10 +25,19 @@ import Weir
   @Test func serveHasDefaults() throws {
     let command = try parse(ServeCommand.self, ["serve", "--manifests", folder])
     #expect(
-      command.options(descriptors: 1_000_000)
+      try command.options(descriptors: 1_000_000, stateOfUser: "/home/user/state")
         == ServeOptions(
           manifests: [folder], listen: ListenAddresses(plain: HostPort(host: "127.0.0.1", port: 15010)),
-          admin: HostPort(host: "127.0.0.1", port: 15014), state: nil, logLevel: .info, drainTime: .seconds(10)))
+          admin: HostPort(host: "127.0.0.1", port: 15014), state: nil, releaseState: "/home/user/state",
+          logLevel: .info, drainTime: .seconds(10)))
+    #expect(throws: CommandFailure.self) { try command.options(descriptors: 1_000_000, stateOfUser: nil) }
+  }
+
+  @Test func serveMayKeepNothing() throws {
+    let command = try parse(ServeCommand.self, ["serve", "--manifests", folder, "--no-state"])
+    let options = try command.options(descriptors: 1_000_000, stateOfUser: "/home/user/state")
+    #expect(options.state == nil && options.releaseState == nil)
+    #expect(complaint(["serve", "--manifests", folder, "--no-state", "--state", "/new"]).contains("--no-state"))
   }
 
   @Test func serveTakesEveryFlag() throws {
@@ -41,7 +50,7 @@ import Weir
         "0660", "--log-level", "debug", "--drain-time", "0.5", "--manifests", "/tmp",
       ])
     #expect(
-      command.options(descriptors: 1_000_000)
+      try command.options(descriptors: 1_000_000)
         == ServeOptions(
           manifests: [folder, "/", "/tmp"],
           listen: ListenAddresses(
@@ -49,7 +58,7 @@ import Weir
             tls: .init(address: HostPort(host: "0.0.0.0", port: 1), certificate: "c", key: "k", clientCA: "a"),
             unix: .init(path: "/s", mode: 0o660)),
           admin: HostPort(host: "localhost", port: 1),
-          state: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
+          state: "/new/state", releaseState: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
   }
 
   @Test func serveSaysWhatComesInPortions() throws {
@@ -66,22 +75,6 @@ import Weir
     #expect(try parse(BootstrapCommand.self, bootstrap).bootstrap.onDemand == nil)
     #expect(
       complaint(bootstrap + ["--on-demand", "--protocol", "sotw"]).contains("--on-demand is for --protocol delta"))
-  }
-
-  @Test func serveNamesWhatIsWrongWithWebhooks() throws {
-    let file = FileManager.default.temporaryDirectory.appending(path: "webhooks-\(UUID().uuidString).json").path
-    defer { try? FileManager.default.removeItem(atPath: file) }
-    let arguments = ["serve", "--manifests", folder, "--webhooks", file]
-    #expect(complaint(arguments).contains("\(file) cannot be read"))
-    func write(_ json: String) throws { try Data(json.utf8).write(to: URL(filePath: file)) }
-    try write(
-      #"{"webhooks": [{"name": "a", "url": "http://h/", "events": ["rollback"]}, {"name": "b", "url": "ftp://h"}]}"#)
-    #expect(complaint(arguments).contains("\(file): webhooks[1].url: is neither http nor https, but ftp"))
-    try write(#"{"webhooks": [{"name": "a", "url": "http://h/", "events": ["rolback"]}]}"#)
-    #expect(complaint(arguments).contains("webhooks[0].events: there is no rolback; there are abort, advance,"))
-    try write(#"{"webhooks": [{"name": "a", "url": "http://h/", "gate": "rollout", "interval": 2.5}]}"#)
-    let webhooks = try parse(ServeCommand.self, arguments).options(descriptors: 1_000_000).webhooks
-    #expect(webhooks == [WebhookConfiguration(name: "a", url: "http://h/", gate: .rollout, interval: 2.5)])
   }
 
   @Test func serveSaysWhoGetsVirtualHostsOneByOne() throws {

@@ -47,6 +47,7 @@ import Testing
     process.arguments = [
       "-c", "ulimit -n 80 && exec \"$@\"", "sh", executable.path, "serve", "--manifests", folder.path, "--xds",
       "127.0.0.1:0", "--admin", "127.0.0.1:0", "--max-connections", "1000", "--log-level", "error",
+      "--no-state",
     ]
     let output = Pipe()
     process.standardOutput = output

@@ -27,7 +27,7 @@ struct ReleaseBench {
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
-    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks = .none
+    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -45,8 +45,8 @@ struct ReleaseBench {
       logger: logger)
     let controller = ReleaseController(
       pipeline: pipeline, store: store, kept: kept, server: server,
-      clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local",
-      webhooks: webhooks, logger: logger)
+      clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local", logger: logger,
+      webhooks: webhooks, remembered: remembered)
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
     await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
@@ -224,10 +224,9 @@ let reviewsSubsets = """
 
 extension ReleaseSpec {
   static func reviewsCanary(
-    _ steps: [ReleaseStep], pause: ReleasePause = .untilApproved, rules: [RequestRule] = [],
-    guardRails: GuardRails = GuardRails()
+    _ steps: [ReleaseStep], pause: ReleasePause = .untilApproved, guardRails: GuardRails = GuardRails()
   ) -> ReleaseSpec {
-    .canary(of: "reviews.shop", from: "v1", to: "v2", steps: steps, pause: pause, rules: rules, guardRails: guardRails)
+    .canary(of: "reviews.shop", from: "v1", to: "v2", steps: steps, pause: pause, guardRails: guardRails)
   }
 }
 

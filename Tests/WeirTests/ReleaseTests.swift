@@ -156,29 +156,6 @@ import TrafficModel
     await bench.stop()
   }
 
-  @Test func formerReleasesAreForgottenAndTheirHistoryIsNot() async throws {
-    let store = MemoryReleaseStore()
-    let first = try await ReleaseBench(store: store)
-    for number in 1...25 {
-      let release = try await first.releases.start(.reviewsCanary([5, 100]))
-      #expect(release.id == "reviews.shop-\(number)")
-      try await release.abort()
-      first.time.advance(1)
-    }
-    let kept = try await first.releases.list().map(\.id)
-    // The one that was under way when the last one started had no other behind it that was dropped.
-    #expect(kept == (5...25).map { "reviews.shop-\($0)" })
-    #expect(try await first.releases["reviews.shop-1"].history().map(\.action).contains("abort"))
-    #expect(try await refusal { _ = try await first.releases["reviews.shop-1"].status() }.code == .unknownRelease)
-    #expect(try await refusal { _ = try await first.releases["reviews.shop-99"].history() }.code == .unknownRelease)
-    await first.stop()
-    let second = try await ReleaseBench(store: store)
-    #expect(try await second.releases.list().map(\.id) == kept)
-    #expect(try await second.releases.start(.reviewsCanary([5])).id == "reviews.shop-26", "no id means two releases")
-    #expect(try await second.releases.verify().finding == nil)
-    await second.stop()
-  }
-
   @Test func nothingIsMadeThatCannotBeKept() async throws {
     let store = FailingStore()
     let bench = try await ReleaseBench(store: store)

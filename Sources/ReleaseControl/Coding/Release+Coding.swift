@@ -39,8 +39,8 @@ extension Release: Codable {
     mirror = try container.decode(Weight.self, forKey: .mirror)
     target = try container.decodeIfPresent(Weight.self, forKey: .target)
     liveAt = try container.decodeIfPresent(Date.self, forKey: .liveAt)
-    changedAt = try container.decode(Date.self, forKey: .changedAt)
     failedChecks = try container.decodeIfPresent([String: Int].self, forKey: .failedChecks) ?? [:]
+    changedAt = try container.decode(Date.self, forKey: .changedAt)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -60,8 +60,8 @@ extension Release: Codable {
     try container.encodeIfPresent(target, forKey: .target)
     try container.encodeIfPresent(liveAt, forKey: .liveAt)
     try container.encode(reason, forKey: .reason)
+    if !failedChecks.isEmpty { try container.encode(failedChecks, forKey: .failedChecks) }
     try container.encode(startedAt, forKey: .startedAt)
     try container.encode(changedAt, forKey: .changedAt)
-    if !failedChecks.isEmpty { try container.encode(failedChecks, forKey: .failedChecks) }
   }
 }

@@ -18,8 +18,8 @@ extension ReleaseController: ReleaseBackend {
   }
 
   func history(of id: String) async throws -> [LedgerLine] {
+    // The ledger knows also releases that are forgotten.
     let lines = try await ledger(after: 0, limit: .max, of: id)
-    // The ledger remembers more releases than are kept.
     if lines.isEmpty { _ = try find(id) }
     return lines
   }

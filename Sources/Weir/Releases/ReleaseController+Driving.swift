@@ -14,25 +14,24 @@ extension ReleaseController {
 
   /// Lets all releases go on from where they are.
   func run() {
-    for id in order {
-      drive(id)
-      watchOver(id)
-    }
+    for id in order { drive(id) }
   }
 
   /// Nothing moves by itself any longer, and nobody waits for a proxy.
   func stop() async {
     isRunning = false
-    let ending = Array(drivers.values) + keepers.values.flatMap(\.values)
-    for task in ending { task.cancel() }
+    let ending = Array(drivers.values) + gateWatches.values
+    for driver in ending { driver.cancel() }
     drivers = [:]
-    for task in ending { await task.value }
+    gateWatches = [:]
+    for driver in ending { await driver.value }
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
   }
 
   /// Waits for whatever comes next for a release, in place of what was waited for.
   func drive(_ id: String) {
+    watchGates(id)
     drivers.removeValue(forKey: id)?.cancel()
     guard isRunning, let release = releases[id], release.liveAt == nil || release.dueAt != nil else { return }
     drivers[id] = Task {
@@ -61,24 +60,46 @@ extension ReleaseController {
     guard let due = release.dueAt else { return }
     let left = due.timeIntervalSince(clock.now())
     if left >= 0.001 { try await clock.sleep(.milliseconds(Int64((left * 1000).rounded()))) }
-    try await advance(id, revision)
+    while let pause = try await advance(id, revision) { try await clock.sleep(pause) }
   }
 
-  private func advance(_ id: String, _ revision: UInt64) async throws {
-    guard var outcome = releases[id], outcome.revision == revision else { return }
+  /// Takes the next step, if endpoints and gates let it.
+  ///
+  /// - Returns: how long until it is to be tried again; nil if that is not known, or not needed.
+  private func advance(_ id: String, _ revision: UInt64) async throws -> Duration? {
+    guard var outcome = releases[id], outcome.revision == revision else { return nil }
     let release = outcome
-    guard (try? outcome.take(.advance, at: now)) == true else { return }
-    guard try await passesGates(release, to: outcome) else { return }
+    guard (try? outcome.take(.advance, at: now)) == true else { return nil }
+    var gates = webhooks?.gates(from: release, to: outcome) ?? []
     while true {
       let seen = notices[release.service, default: 0]
       let shortfall = release.shortfall(for: outcome.weight, await pipeline.capacity(of: release))
-      guard let shortfall, outcome.weight > .none else { return try await note(.advance, id, revision, "") }
-      // Endpoints that changed while they were counted are counted again; the next notice comes back here.
-      guard notices[release.service, default: 0] == seen else { continue }
-      guard releases[id]?.revision == revision else { return }
-      waits[id] = "\(shortfall)"
-      return await tell(release)
+      if let shortfall, outcome.weight > .none {
+        // Endpoints that changed while they were counted are counted again; the next notice comes back here.
+        guard notices[release.service, default: 0] == seen else { continue }
+        guard releases[id]?.revision == revision else { return nil }
+        short.insert(id)
+        await wait(for: "\(shortfall)", release)
+        return nil
+      }
+      guard !gates.isEmpty else {
+        try await note(.advance, id, revision, "")
+        return nil
+      }
+      if let obstacle = try await obstacle(gates, id) {
+        guard releases[id]?.revision == revision else { return nil }
+        await wait(for: obstacle, release)
+        return webhooks?.interval
+      }
+      // Answers take their time: endpoints are counted again.
+      gates = []
     }
+  }
+
+  private func wait(for what: String, _ release: Release) async {
+    guard waits[release.id] != what else { return }
+    waits[release.id] = what
+    await tell(release)
   }
 
   /// An event of a release's own, unless somebody has moved it meanwhile.
@@ -105,8 +126,9 @@ extension ReleaseController {
       guard let release = releases[id] else { continue }
       await keep(event, id, release.revision, reason)
     }
-    for id in order where waits[id] != nil && releases[id]?.service == notice.service {
+    for id in order where short.contains(id) && releases[id]?.service == notice.service {
       waits[id] = nil
+      short.remove(id)
       drive(id)
     }
   }

@@ -46,14 +46,16 @@ extension ReleaseController {
   /// - Parameter changed: with the weight that each release had before; the last is the one that was asked for.
   func keep(
     _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
-    answer: ReleaseStatus?, forgetting former: [Release] = []
+    answer: ReleaseStatus?
   ) async throws {
     guard let asked = changed.last?.release else { return }
     let time = Timestamp(clock.now())
     var writes: [ReleaseWrite] = []
     var statements: [LedgerStatement] = []
-    var notifications: [OutboxDraft] = []
     var places: [(id: String, index: Int)] = []
+    var notifications: [OutboxDraft] = []
+    let forgotten = outlived(besides: Set(changed.map(\.release.id)))
+    for id in forgotten { if let revision = revisions[id] { writes.append(.delete(id: id, revision: revision)) } }
     for (release, weight) in changed {
       let body = Array(try ReleaseJSON.encode(release))
       writes.append(
@@ -67,14 +69,9 @@ extension ReleaseController {
         if release.liveAt == nil { places.append((release.id, statements.count)) }
         statements.append(statement(release, from: weight, asked, action, request, at: time))
       }
-      let index = statements.count - 1
-      notifications += webhooks.roster.notifications(
-        of: release.transition(statements[index], host: host(of: release)), statement: index)
-    }
-    for release in former {
-      guard let revision = revisions[release.id] else { continue }
-      writes.append(.delete(id: release.id, revision: revision))
-      if let unsaid = unsaid[release.id] { statements.append(served(unsaid, at: time)) }
+      if let told = statements.last {
+        notifications += self.notifications(of: told, release, from: weight, statement: statements.count - 1)
+      }
     }
     let kept = try request.idempotencyKey.map { _ in
       KeptAnswer(request: idempotent(request, fingerprint), result: Array(try ReleaseJSON.encode(answer)), at: time)
@@ -89,8 +86,8 @@ extension ReleaseController {
       throw ReleaseError(.notDurable, "the change could not be kept, and is not made: \(error)", release: asked.id)
     }
     guard case .committed(let receipt) = outcome else { return }
-    if !notifications.isEmpty { webhooks.ring() }
-    for release in former { (revisions[release.id], unsaid[release.id]) = (nil, nil) }
+    forget(forgotten)
+    if !notifications.isEmpty { webhooks?.ring() }
     for (release, _) in changed {
       revisions[release.id] = receipt.revision
       unsaid[release.id] = nil
@@ -133,6 +130,42 @@ extension ReleaseController {
       release: release.id, host: host(of: release), actor: ReleaseController.itself,
       action: LedgerStatement.liveEverywhere, toWeight: release.weight.basisPoints, at: time, liveEverywhereAt: time,
       outcome: "live")
+  }
+
+  /// Releases that shape nothing any longer and are too many, the oldest. What was done to them stays in the ledger.
+  private func outlived(besides changed: Set<String>) -> [String] {
+    let last = Dictionary(order.compactMap { id in releases[id].map { ($0.service, id) } }) { $1 }
+    let over = order.filter { id in
+      guard let release = releases[id], !release.state.isInForce, !changed.contains(id) else { return false }
+      return last[release.service] != id
+    }
+    return Array(over.dropLast(remembered))
+  }
+
+  private func forget(_ ids: [String]) {
+    guard !ids.isEmpty else { return }
+    for id in ids {
+      releases[id] = nil
+      revisions[id] = nil
+      unsaid[id] = nil
+      drivers.removeValue(forKey: id)?.cancel()
+      for watcher in (watchers.removeValue(forKey: id) ?? [:]).values { watcher.finish() }
+    }
+    order.removeAll { releases[$0] == nil }
+  }
+
+  /// Keeps how many checks of a gate have failed: a restart does not begin to count anew.
+  func keep(failedChecks count: Int, of gate: String, _ id: String) async throws {
+    try await alone(on: try find(id).service) { controller in
+      guard var release = controller.releases[id], let revision = controller.revisions[id] else { return }
+      release.failedChecks[gate] = count == 0 ? nil : count
+      let body = Array(try ReleaseJSON.encode(release))
+      let outcome = try await controller.store.commit(
+        ReleaseCommit(writes: [.update(id: id, revision: revision, body: body)]))
+      guard case .committed(let receipt) = outcome else { return }
+      controller.revisions[id] = receipt.revision
+      controller.releases[id] = release
+    }
   }
 
   // MARK: Repeated requests

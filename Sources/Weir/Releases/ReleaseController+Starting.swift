@@ -32,23 +32,8 @@ extension ReleaseController {
       changed.append((old, weight))
     }
     changed.append((release, .none))
-    try await commit(changed, action: Self.starting, request, fingerprint, forgetting: former(of: service))
+    try await commit(changed, action: "start", request, fingerprint)
     return await status(of: release)
-  }
-
-  /// How many releases of a service are kept that no longer shape its routes. The ledger keeps what was done to all of them.
-  private static let formerReleases = 20
-
-  /// Those that are kept no longer. The newest ones stay, so the next one's number was never used before.
-  private func former(of service: NamespacedName) -> [Release] {
-    let former = order.compactMap { releases[$0] }.filter { $0.service == service && !$0.state.isInForce }
-    return Array(former.dropLast(Self.formerReleases))
-  }
-
-  private func nextNumber(of service: NamespacedName) -> Int {
-    releases.values.lazy.filter { $0.service == service }.compactMap { Int($0.id.split(separator: "-").last ?? "") }
-      .max()
-      .map { $0 + 1 } ?? 1
   }
 
   /// - Returns: with the new release those that are over and give way to it.
@@ -71,7 +56,10 @@ extension ReleaseController {
         && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
     }.sorted { $0.id < $1.id }
     for other in others { try checkSuccession(spec, after: other) }
-    let id = "\(service.name).\(service.namespace)-\(nextNumber(of: service))"
+    let stem = "\(service.name).\(service.namespace)-"
+    // The last one of a service is never forgotten, so no number comes again.
+    let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()
+    let id = stem + "\((last ?? 0) + 1)"
     func release(holds: Bool) -> Release {
       Release(
         id: id, spec: spec, service: service, stable: ground.stable, candidate: ground.candidate,
@@ -94,8 +82,7 @@ extension ReleaseController {
     if ground.capacity.stable == 0 {
       throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
-    let waiting = release(holds: true)
-    return (webhooks.guarded(waiting.gates(before: started)).isEmpty ? started : waiting, others)
+    return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
   }
 
   /// A release takes the place of one that is over, if it starts where that one has left the service.

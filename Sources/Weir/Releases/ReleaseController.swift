@@ -1,7 +1,6 @@
 internal import Foundation
 internal import Logging
 internal import ReleaseControl
-internal import ReleaseNotifications
 internal import ReleaseStores
 internal import Synchronization
 internal import TrafficModel
@@ -18,8 +17,11 @@ actor ReleaseController {
   let server: XDSServer
   let clock: ReleaseClock
   let clusterDomain: String
-  let webhooks: ReleaseWebhooks
   let logger: Logger
+  /// Nil if there are none.
+  let webhooks: ReleaseWebhooks?
+  /// How many releases are remembered that shape nothing any longer; of each service the last one is, besides.
+  let remembered: Int
 
   var releases: [String: Release] = [:]
   /// By the time when they were started.
@@ -29,11 +31,13 @@ actor ReleaseController {
   var unsaid: [String: Unsaid] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
+  /// Those of these that wait for endpoints.
+  var short: Set<String> = []
   /// How many notices about each service have come.
   var notices: [NamespacedName: Int] = [:]
   var drivers: [String: Task<Void, Never>] = [:]
-  /// Who asks the gates that are asked again and again.
-  var keepers: [String: [Gate: Task<Void, Never>]] = [:]
+  /// What is asked again and again of releases that are under way.
+  var gateWatches: [String: Task<Void, Never>] = [:]
   var watchers: [String: [UUID: AsyncThrowingStream<ReleaseStatus, any Error>.Continuation]] = [:]
   private var busy: Set<NamespacedName> = []
   private var queues: [NamespacedName: [CheckedContinuation<Void, Never>]] = [:]
@@ -41,15 +45,16 @@ actor ReleaseController {
 
   init(
     pipeline: Pipeline, store: any ReleaseStore, kept: Kept, server: XDSServer, clock: ReleaseClock,
-    clusterDomain: String, webhooks: ReleaseWebhooks = .none, logger: Logger
+    clusterDomain: String, logger: Logger, webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
   ) {
     self.pipeline = pipeline
     self.store = store
     self.server = server
     self.clock = clock
     self.clusterDomain = clusterDomain
-    self.webhooks = webhooks
     self.logger = logger
+    self.webhooks = webhooks
+    self.remembered = remembered
     revisions = kept.revisions
     for release in kept.releases.sorted(by: { ($0.startedAt, $0.id) < ($1.startedAt, $1.id) }) {
       self.releases[release.id] = release
@@ -86,11 +91,13 @@ actor ReleaseController {
   // MARK: Moving a release
 
   func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
-    try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
+    // Before it is alone with the service: the way back does not wait for an answer.
+    try await askGates(of: event, on: id, request)
+    return try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
   }
 
   private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
-    let fingerprint = "\(id) \(event)"
+    let fingerprint = fingerprint(event, on: id)
     if let answer = try await replay(request, fingerprint) { return answer }
     var release = try find(id)
     try checkRevision(request, release)
@@ -103,37 +110,28 @@ actor ReleaseController {
     return await status(of: release)
   }
 
+  func fingerprint(_ event: ReleaseEvent, on id: String) -> String { "\(id) \(event)" }
+
   /// Keeps releases as they are now, has them served, and lets them go on from there.
   ///
-  /// - Parameters:
-  ///   - changed: with the weight that each had before; the last is the one that was asked for.
-  ///   - former: what is kept no longer.
+  /// - Parameter changed: with the weight that each had before; the last is the one that was asked for.
   func commit(
-    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
-    forgetting former: [Release] = []
+    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
   ) async throws {
     var answer: ReleaseStatus?
     if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
-    try await keep(changed, action: action, request, fingerprint, answer: answer, forgetting: former)
-    for release in former { forget(release.id) }
+    try await keep(changed, action: action, request, fingerprint, answer: answer)
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
       waits[release.id] = nil
+      short.remove(release.id)
     }
     let generation = await pipeline.serve(changed.map(\.release))
     for (release, _) in changed {
       unsaid[release.id]?.generation = generation
       await tell(release)
       drive(release.id)
-      watchOver(release.id)
     }
-  }
-
-  private func forget(_ id: String) {
-    releases[id] = nil
-    order.removeAll { $0 == id }
-    drivers.removeValue(forKey: id)?.cancel()
-    for watcher in (watchers.removeValue(forKey: id) ?? [:]).values { watcher.finish() }
   }
 
   private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {
@@ -145,7 +143,7 @@ actor ReleaseController {
       allowedNow: release.state.allowedActions)
   }
 
-  /// Whether the weight that an event leads to has to wait, until the subsets can carry it or a gate lets it pass.
+  /// Whether the weight that an event leads to has to wait until the subsets can carry it.
   ///
   /// - Throws: `notEnoughCapacity` where it is not to wait but to be refused.
   private func holds(_ event: ReleaseEvent, _ release: Release) async throws -> Bool {
@@ -161,12 +159,7 @@ actor ReleaseController {
         .notEnoughCapacity, "\(release.stable.name) has no ready endpoint, and \(release.candidate.name) has",
         release: release.id, allowedNow: release.state.allowedActions)
     }
-    guard let shortfall = release.shortfall(for: outcome.weight, capacity) else {
-      switch event.kind {
-      case .approve, .resume: return !webhooks.guarded(release.gates(before: outcome)).isEmpty
-      default: return false
-      }
-    }
+    guard let shortfall = release.shortfall(for: outcome.weight, capacity) else { return false }
     if release.spec.guardRails.onShortfall == .hold { return true }
     throw ReleaseError(
       .notEnoughCapacity, "\(shortfall)", release: release.id, allowedNow: release.state.allowedActions)

@@ -1,58 +1,80 @@
-internal import NIOCore
+internal import Foundation
+internal import Logging
+internal import NIOPosix
 internal import ReleaseControl
 internal import ReleaseNotifications
 internal import ReleaseStores
+internal import Telemetry
 
-/// Whom releases tell of what happens to them, and whom they ask before they go on.
+/// Who is told of releases and asked about them, as the controller sees it.
 struct ReleaseWebhooks: Sendable {
-  var roster = WebhookRoster([])
-  var gates: ReleaseGates?
-  /// Called after a commit with notifications.
+  var roster: WebhookRoster
+  var gates: ReleaseGates
+  /// After a commit with notifications.
   var ring: @Sendable () -> Void = {}
+  /// How long until a gate that has not passed is asked again, and one that is asked again and again.
+  var interval = Duration.seconds(10)
 
-  static let none = ReleaseWebhooks()
+  /// What can be told of.
+  static let actions: Set<String> = Set(
+    ["start", LedgerStatement.liveEverywhere]
+      + ReleaseControl.ReleaseEvent.Kind.allCases.filter { $0 != .live }.map(\.rawValue))
 
-  /// The actions that webhooks may be told of.
-  static let actions: Set<String> = Set(ReleaseEvent.Kind.allCases.map(\.rawValue))
-    .subtracting([ReleaseEvent.Kind.live.rawValue])
-    .union([ReleaseController.starting, ReleaseController.checkFailed, LedgerStatement.liveEverywhere])
+  /// Whether a release waits at its beginning until somebody says so.
+  var holdsStarts: Bool { gates.isGuarded(.confirmRollout) || gates.isGuarded(.preRollout) }
 
-  func isGuarded(_ gate: Gate) -> Bool { gates?.isGuarded(gate) ?? false }
+  /// Whether something is asked again and again while a release is under way.
+  var checksOnTheWay: Bool { gates.isGuarded(.rollout) || gates.isGuarded(.rollback) }
 
-  /// Those of `gates` that somebody stands at.
-  func guarded(_ candidates: [Gate]) -> [Gate] { candidates.filter(isGuarded) }
+  /// What has to be asked before a release goes from one place to another, in this order. Only the way forward is guarded.
+  func gates(from release: Release, to outcome: Release) -> [Gate] {
+    guard outcome.state.isInForce, outcome.state != .rolledBack else { return [] }
+    var asked: [Gate] = []
+    if !release.hasBegun, outcome.hasBegun { asked += [.confirmRollout, .preRollout] }
+    if outcome.weight > release.weight {
+      if release.weight > .none { asked.append(.rollout) }
+      asked.append(.confirmTrafficIncrease)
+      if outcome.weight == .all { asked.append(.confirmPromotion) }
+    }
+    return asked.filter { gates.isGuarded($0) }
+  }
 }
 
-extension Release {
-  /// The points that lie between this and what it would become by itself. What somebody has set by hand passes none: whoever
-  /// does that stands in the ledger.
-  func gates(before outcome: Release) -> [Gate] {
-    guard state == .running || state == .awaitingApproval || outcome.state == .running else { return [] }
-    var gates: [Gate] = step < 0 && weight == .none ? [.confirmRollout, .preRollout] : []
-    guard outcome.weight > weight else { return gates }
-    if dividesTraffic { gates.append(.rollout) }
-    gates.append(.confirmTrafficIncrease)
-    if outcome.weight == .all { gates.append(.confirmPromotion) }
-    return gates
+/// The webhooks of a running control plane: what delivers notifications, and what it delivers them with.
+struct WebhookService: Sendable {
+  let webhooks: ReleaseWebhooks
+  private let transport: HTTPWebhookTransport
+  private let delivering: Task<Void, Never>
+
+  static func start(
+    _ configuration: WebhooksConfiguration, store: any ReleaseStore, registry: MetricsRegistry, logger: Logger
+  ) -> WebhookService {
+    // Threads of their own: no webhook may take time from proxies.
+    let transport = HTTPWebhookTransport(group: MultiThreadedEventLoopGroup.singleton)
+    let dispatcher = WebhookDispatcher(
+      webhooks: configuration.webhooks, store: store, transport: transport, logger: logger)
+    for webhook in configuration.webhooks where !(webhook.gate?.isAsked ?? false) {
+      func count(_ name: String, _ help: String, _ value: @escaping @Sendable (WebhookDispatcher.Status) -> Int) {
+        registry.counter(name, help: help, labels: ["webhook": webhook.name]) {
+          Double(dispatcher.status[webhook.name].map(value) ?? 0)
+        }
+      }
+      count("weir_webhook_delivered_total", "Notifications that a webhook took.", \.delivered)
+      count("weir_webhook_failures_total", "Attempts to notify a webhook that failed.", \.failed)
+      count("weir_webhook_abandoned_total", "Notifications that were given up.", \.abandoned)
+    }
+    return WebhookService(
+      webhooks: ReleaseWebhooks(
+        roster: WebhookRoster(configuration.webhooks),
+        gates: ReleaseGates(webhooks: configuration.webhooks, transport: transport), ring: { dispatcher.ring() },
+        interval: configuration.gateInterval),
+      transport: transport, delivering: Task { await dispatcher.run() })
   }
 
-  /// Whether the candidate has a part of the traffic, or copies of it.
-  var dividesTraffic: Bool { (weight > .none && weight < .all) || mirror > .none }
-
-  /// As webhooks are told of it.
-  func snapshot(host: String, generation: UInt64?) -> ReleaseSnapshot {
-    ReleaseSnapshot(
-      id: id, name: service.name, namespace: service.namespace, host: host, strategy: spec.strategy.rawValue,
-      phase: state.rawValue, stable: stable.name, candidate: candidate.name, weightBasisPoints: weight.basisPoints,
-      step: step >= 0 ? step : nil, steps: spec.plan.count, generation: generation)
-  }
-
-  /// A statement of the ledger, as an event.
-  func transition(_ statement: LedgerStatement, host: String) -> ReleaseTransition {
-    ReleaseTransition(
-      action: statement.action, actor: statement.actor, reason: statement.reason, outcome: statement.outcome,
-      fromBasisPoints: statement.fromWeight, toBasisPoints: statement.toWeight, at: statement.at,
-      release: snapshot(host: host, generation: statement.generation == 0 ? nil : statement.generation),
-      isEnd: state.isFinished && state != .retired && statement.action != LedgerStatement.liveEverywhere)
+  /// What is not delivered yet is delivered after the next start.
+  func stop() async {
+    delivering.cancel()
+    await delivering.value
+    try? await transport.close()
   }
 }

@@ -42,7 +42,7 @@ public struct ReleaseSnapshot: Sendable, Hashable, Codable {
 }
 
 /// A transition of a release.
-public struct ReleaseTransition: Sendable, Hashable, Codable {
+public struct ReleaseEvent: Sendable, Hashable, Codable {
   /// As in the ledger: `set-weight`, `rollback`.
   public var action: String
   public var actor: String
@@ -72,7 +72,7 @@ public struct ReleaseTransition: Sendable, Hashable, Codable {
   }
 }
 
-extension ReleaseTransition {
+extension ReleaseEvent {
   /// As it waits in the outbox.
   var stored: [UInt8] { WebhookJSON.encode(self) }
 

@@ -1,0 +1,194 @@
+import Foundation
+import ReleaseControl
+import ReleaseNotifications
+import ReleaseStores
+import Synchronization
+import Testing
+import TrafficModel
+
+@testable import Weir
+
+/// Webhooks that hold a release, and those that must not.
+@Suite(.timeLimit(.minutes(1))) struct ReleaseGateTests {
+  /// Answers each URL with the status that is set for it, 200 if none is; nobody answers at 0.
+  final class Receivers: WebhookTransport {
+    private struct NoAnswer: Error {}
+    private let statuses = Mutex<[String: Int]>([:])
+    let asked: AsyncStream<String>
+    private let continuation: AsyncStream<String>.Continuation
+
+    init() { (asked, continuation) = AsyncStream.makeStream() }
+
+    func set(_ gate: Gate, _ status: Int) { statuses.withLock { $0["http://receiver/\(gate)"] = status } }
+
+    func send(_ request: WebhookRequest, timeout: Duration) async throws -> WebhookResponse {
+      let status = statuses.withLock { $0[request.url] ?? 200 }
+      continuation.yield(String(request.url.dropFirst("http://receiver/".count)))
+      guard status > 0 else { throw NoAnswer() }
+      return WebhookResponse(status: status)
+    }
+
+    func webhooks(_ gates: [Gate], failureThreshold: Int = 1) -> ReleaseWebhooks {
+      let webhooks = gates.map {
+        WebhookConfiguration(
+          name: "\($0)", url: "http://receiver/\($0)", gate: $0, failureThreshold: failureThreshold)
+      }
+      return ReleaseWebhooks(
+        roster: WebhookRoster(webhooks), gates: ReleaseGates(webhooks: webhooks, transport: self),
+        interval: .seconds(10))
+    }
+  }
+
+  private static let rules = [RequestRule(headers: ["x-preview": .present])]
+
+  @Test(arguments: [Gate.confirmRollout, .preRollout])
+  func aReleaseDoesNothingBeforeItIsConfirmed(_ gate: Gate) async throws {
+    let receivers = Receivers()
+    receivers.set(gate, 403)
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([gate], failureThreshold: 5))
+    let release = try await bench.releases.start(
+      .canary(of: "reviews.shop", from: "v1", to: "v2", steps: [5, 100], rules: Self.rules))
+    let waiting = try await bench.status(release) { $0.waitsFor != nil }
+    #expect(waiting.waitsFor == "\(gate): \(gate): 403")
+    #expect((waiting.step, waiting.weight) == (-1, 0))
+    #expect(try bench.served() == ["v1": 10_000])
+    let refused = try await refusal { try await release.setWeight(1) }
+    #expect(refused.code == .notAllowed && refused.message.contains("\(gate): 403"))
+    receivers.set(gate, 200)
+    #expect(await bench.clock.pass(bench.time) == .seconds(10))
+    try await bench.status(release) { $0.weight == 5 && $0.step == 0 }
+    #expect(try bench.served() == ["v1": 9500, "v2": 500])
+    await bench.stop()
+  }
+
+  @Test func aPromotionIsRefusedAndTheWayBackIsNot() async throws {
+    let receivers = Receivers()
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([.confirmPromotion, .confirmTrafficIncrease]))
+    let release = try await bench.releases.start(.reviewsCanary([5, 50, 100]))
+    receivers.set(.confirmPromotion, 0)
+    try await release.approve()
+    for move in [
+      { try await release.approve() }, { try await release.promote() }, { try await release.setWeight(100) },
+    ] {
+      let error = try await refusal { _ = try await move() }
+      #expect(error.code == .notAllowed && error.message.contains("confirm-promotion: confirm-promotion: no answer"))
+      #expect(error.allowedNow.contains(.rollback))
+    }
+    #expect(try bench.served() == ["v1": 5000, "v2": 5000])
+    receivers.set(.confirmTrafficIncrease, 500)
+    #expect(try await refusal { try await release.setWeight(51) }.message.contains("confirm-traffic-increase"))
+    try await release.setWeight(49)
+    try await release.rollback()
+    #expect(try bench.served() == ["v1": 10_000])
+    await bench.stop()
+  }
+
+  @Test func aStepOfItsOwnWaitsForItsGate() async throws {
+    let receivers = Receivers()
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([.confirmTrafficIncrease]))
+    receivers.set(.confirmTrafficIncrease, 403)
+    let release = try await bench.releases.start(.reviewsCanary([5, 50, 100], pause: .for(.seconds(60))))
+    #expect(await bench.clock.pass(bench.time) == .seconds(60))
+    try await bench.status(release) { $0.waitsFor?.hasPrefix("confirm-traffic-increase") == true && $0.weight == 5 }
+    receivers.set(.confirmTrafficIncrease, 204)
+    #expect(await bench.clock.pass(bench.time) == .seconds(10))
+    try await bench.status(release) { $0.weight == 50 && $0.waitsFor == nil }
+    await bench.stop()
+  }
+
+  @Test func failedChecksAreCountedAcrossRestartsAndThenRollBack() async throws {
+    let receivers = Receivers()
+    receivers.set(.rollout, 500)
+    let store = MemoryReleaseStore()
+    let webhooks = receivers.webhooks([.rollout], failureThreshold: 3)
+    var bench = try await ReleaseBench(store: store, webhooks: webhooks)
+    let id = try await bench.releases.start(.reviewsCanary([5, 100])).id
+    // The first check is made at once, and so it is after a restart.
+    let first = bench
+    try await until {
+      let liveAt = try await first.releases[id].status().liveAt
+      return try failures(in: store) == 1 && liveAt != nil
+    }
+    await bench.stop()
+    bench = try await ReleaseBench(store: store, webhooks: webhooks)
+    try await until { try failures(in: store) == 2 }
+    #expect(try bench.served() == ["v1": 9500, "v2": 500])
+    // A success in between begins anew.
+    receivers.set(.rollout, 200)
+    #expect(await bench.clock.pass(bench.time) == .seconds(10))
+    try await until { try failures(in: store) == nil }
+    receivers.set(.rollout, 500)
+    for _ in 1...3 { #expect(await bench.clock.pass(bench.time) == .seconds(10)) }
+    let status = try await bench.status(bench.releases[id]) { $0.state == .rolledBack }
+    #expect(status.reason == "rollout has failed: rollout: 500")
+    #expect(try bench.served() == ["v1": 10_000])
+    #expect(try await bench.releases[id].history().contains { $0.action == "trip" && $0.actor == "weir" })
+    await bench.stop()
+  }
+
+  @Test func theGateRollbackRollsBackWhenItSucceeds() async throws {
+    let receivers = Receivers()
+    receivers.set(.rollback, 404)
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([.rollback]))
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]))
+    try await release.setWeight(40)
+    receivers.set(.rollback, 200)
+    #expect(await bench.clock.pass(bench.time) == .seconds(10))
+    let status = try await bench.status(release) { $0.state == .rolledBack }
+    #expect(status.reason == "the gate rollback asks for it")
+    await bench.stop()
+  }
+
+  @Test func everyTransitionIsToldAndNobodyWhoIsToldHoldsAnything() async throws {
+    let receivers = Receivers()
+    for gate in [Gate.event, .postRollout] { receivers.set(gate, 0) }
+    let store = MemoryReleaseStore()
+    var webhooks = receivers.webhooks([.event, .postRollout])
+    let named = WebhookConfiguration(name: "live", url: "http://receiver/live", events: ["live-everywhere"])
+    webhooks.roster = WebhookRoster(
+      [named]
+        + [Gate.event, .postRollout].map { (gate: Gate) in
+          WebhookConfiguration(name: gate.rawValue, url: "http://receiver/", gate: gate)
+        })
+    let rings = Atomic(0)
+    webhooks.ring = { rings.add(1, ordering: .relaxed) }
+    let bench = try await ReleaseBench(store: store, webhooks: webhooks)
+    let release = try await bench.releases.start(.reviewsCanary([5, 100]), ReleaseRequest(actor: "ann"))
+    try await bench.status(release) { $0.liveAt != nil }
+    try await release.promote()
+    try await bench.status(release) { $0.state == .succeeded }
+    try await release.rollback()
+    try await bench.status(release) { $0.liveAt != nil }
+    func told(_ webhook: String) throws -> [(action: String, phase: String, end: Bool, mark: LedgerMark?)] {
+      try store.outbox(of: webhook, limit: 100).map { item in
+        let event = try #require(try JSONSerialization.jsonObject(with: Data(item.body)) as? [String: Any])
+        let phase = (event["release"] as? [String: Any])?["phase"] as? String
+        return (event["action"] as? String ?? "", phase ?? "", event["is_end"] as? Bool ?? false, item.entry)
+      }
+    }
+    let events = try told("event")
+    #expect(events.map(\.action) == ["start", "promote", "advance", "rollback"])
+    #expect(events.map(\.phase) == ["awaitingApproval", "running", "succeeded", "rolledBack"])
+    #expect(try told("post-rollout").map(\.action) == ["advance", "rollback"])
+    #expect(try told("live").count == 3)
+    // Each carries the mark of the ledger's entry that says the same.
+    let history = try await release.history()
+    for event in events {
+      let mark = try #require(event.mark)
+      let line = try #require(history.first { $0.sequence == mark.sequence })
+      #expect(line.action == event.action && line.hash == "\(mark.hash)")
+    }
+    #expect(rings.load(ordering: .relaxed) >= 7)
+    await bench.stop()
+  }
+
+  private func failures(in store: MemoryReleaseStore) throws -> Int? {
+    let record = try #require(store.load().records.first)
+    return try ReleaseJSON.decode(Release.self, from: Data(record.body)).failedChecks["rollout"]
+  }
+
+  /// For what tells nobody: the store's content.
+  private func until(_ holds: () async throws -> Bool) async throws {
+    while try await !holds() { await Task.yield() }
+  }
+}
