@@ -104,7 +104,11 @@ struct DemoRun {
     for load in loads { try await load.pass(requests: 20) }
     var before: [[String: Int]] = []
     for load in loads { before.append(try await load.report().versions[DemoMesh.host] ?? [:]) }
-    for load in loads { try await load.pass(requests: requestsPerStep) }
+    // Side by side: in turn, each would wait for its own.
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for load in loads { group.addTask { [requestsPerStep] in try await load.pass(requests: requestsPerStep) } }
+      try await group.waitForAll()
+    }
     for (load, before) in zip(loads, before) {
       let report = try await load.report()
       let counts = (report.versions[DemoMesh.host] ?? [:]).merging(before) { $0 - $1 }

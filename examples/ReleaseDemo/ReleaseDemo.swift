@@ -16,7 +16,7 @@ struct ReleaseDemo {
       let mesh = try await DemoMesh.open()
       do {
         // Long enough for a bound of a few percent; --quick for a test of the demo itself.
-        let outcome = try await DemoRun(mesh: mesh, requestsPerStep: arguments.isEmpty ? 800 : 150).run()
+        let outcome = try await DemoRun(mesh: mesh, requestsPerStep: arguments.isEmpty ? 1000 : 150).run()
         await mesh.close()
         say("\n" + outcome.table)
         guard outcome.complaints.isEmpty else {
