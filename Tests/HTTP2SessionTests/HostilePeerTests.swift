@@ -57,6 +57,7 @@ import Testing
     _ = try pair.client.openStream(
       [
         HTTP2Header(":method", "POST"), HTTP2Header(":scheme", "http"), HTTP2Header(":path", "/a"),
+        HTTP2Header(":authority", "weir"),
         HTTP2Header("content-type", String(marks.unicodeScalars.suffix(1000))), HTTP2Header("x", "caf\u{E9}!"),
       ], endStream: false)
     try pair.pump()

@@ -128,7 +128,7 @@ struct ProtobufGenerator {
   /// What takes long to compare: runs of combining marks in an order that is not theirs, marks that are two, and characters
   /// of many scalars. Mostly with no more of them in a row than are allowed.
   private mutating func marks() -> [UInt8] {
-    let limit = random.oneIn(3) ? 4000 : 32
+    let limit = random.oneIn(20) ? 4000 : 32
     var text = random.oneIn(2) ? "e" : ""
     for _ in 0..<1 + random.below(4) {
       for mark in random.pick(
