@@ -201,6 +201,19 @@ extension Attack {
               "NAMESPACE": .string("stranger-\(index)"), "WEIR_LISTEN": .string("127.0.0.1:\(20_000 + index)"),
             ]))
     }
+    let run = Bytes.combiningMarks(60_000)
+    let marks = [
+      Bytes.request(TypeURL.cluster, node: "marks", metadata: [run: .string("x"), run + "x": .string("y")]),
+      Bytes.request("type.googleapis.com/" + run, node: "marks"),
+      Bytes.request(TypeURL.cluster, node: "marks", nonce: run),
+      Bytes.request(TypeURL.endpoint, node: "marks", subscribe: (0..<20).map { Bytes.combiningMarks(4_000) + "\($0)" }),
+    ]
+    // Names of one hash, and several names of one version.
+    let collision = Dictionary(uniqueKeysWithValues: Bytes.collidingNames.map { ($0, "1") })
+    let gone = (0..<64).map { ["gone-\($0)": "1", "gone-too-\($0)": "1"] }
+    let claims = [TypeURL.cluster, TypeURL.listener, TypeURL.endpoint].flatMap { type in
+      ([collision] + gone).map { Bytes.claiming(type, $0) }
+    }
     // Windows that never close, so that nothing holds up the answers.
     let wideOpen =
       Bytes.magic + Bytes.settings([(4, 0x7FFF_FFFF)]) + Bytes.windowUpdate(0, 0x7F00_0000) + Bytes.call(1)
@@ -226,6 +239,8 @@ extension Attack {
       Attack(
         name: "stale-nonces", scripts: [everything + repeated(100, stale)], ending: .again(from: everything.count)),
       Attack(name: "refusals", scripts: [everything], ending: .hold, answer: .refusing),
+      Attack(name: "combining-marks", scripts: marks.map { calls(4, $0) }, chunk: 65_536),
+      Attack(name: "colliding-claims", scripts: claims.map { Bytes.preface + Bytes.call(1) + Bytes.message(1, $0) }),
       Attack(name: "ack-loops", scripts: [wideOpen], ending: .hold, answer: .acceptingAndAskingForMore),
       Attack(name: "class-flapping", scripts: flapping, chunk: flapping[0].count / 200, turn: 10),
       Attack(name: "new-classes", scripts: strangers),

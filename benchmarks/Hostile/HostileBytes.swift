@@ -101,6 +101,30 @@ enum HostileBytes {
     return request.encoded()
   }
 
+  /// Text whose normalisation sorts marks, in the square of their number (Unicode, UAX #15): half of them acute, half dot below.
+  static func combiningMarks(_ byteCount: Int) -> String {
+    String(repeating: "\u{301}", count: byteCount / 4) + String(repeating: "\u{323}", count: byteCount / 4)
+  }
+
+  /// Two names of one content hash (XXH3, 128 bits, without a secret).
+  static let collidingNames: [String] = {
+    func name(_ a: Character, _ b: Character) -> String {
+      "eszycidpyopumzgdpamntyya\(a)oix1<'Hkaaauramvgnxaqhyoprhlhvhyojanrudfuxjdxkxwqnqvgjjspqmsbphxzmnvflrwyvxlcovqdyfqmlpxapbj"
+        + "wtssmuffqhaygrrhmqlsloivrtxamzxqzeq\(b)rgnJp2vrgqnplnlarrtztkotazhufrsfczrzibvccaoayyihidztfljcffiqfviuwjowkppdajmknzgidix"
+        + "qgtnahamebxfowqvnrhu"
+    }
+    return [name("v", "y"), name("w", "x")]
+  }()
+
+  /// A first request that claims to hold some resources.
+  static func claiming(_ type: String, _ versions: [String: String]) -> [UInt8] {
+    var request = DeltaDiscoveryRequest()
+    request.node = NodeIdentity(id: "claims")
+    request.typeURL = type
+    request.initialResourceVersions = versions
+    return request.encoded()
+  }
+
   /// A request for a million assignments, each with a name of so many bytes.
   static func millionNames(of length: Int) -> [UInt8] {
     var request = request(TypeURL.endpoint, node: "million")
