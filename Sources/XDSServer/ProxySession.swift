@@ -293,10 +293,13 @@ struct ProxySession: Sendable {
   mutating func accept(_ flight: TypeSession.InFlight, _ type: ResourceType) {
     self[type].counts.acks += 1
     self[type].acked = flight.table
-    if type.namesClusters {
+    // What is gone is told by its name where names are subscribed to; where everything is, only if the client is known to hold it.
+    let holdsUnnamed = variant == .delta && self[type].subscription.isWildcard
+    if type.namesClusters || holdsUnnamed {
       // Dropped and asked for again while this was on its way: the client may use it until it is answered anew.
       for resource in flight.plan.resources
-      where flight.table[resource.name] == nil && self[type].subscription.names.contains(resource.name)
+      where flight.table[resource.name] == nil
+        && (holdsUnnamed || self[type].subscription.names.contains(resource.name))
         && !flight.plan.stubs.contains(resource.name)
       {
         self[type].acked.set(resource)

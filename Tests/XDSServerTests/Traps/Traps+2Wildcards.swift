@@ -210,5 +210,23 @@ extension Traps {
         try await stream.expectNothingMore()
       }
     }
+
+    @Test(
+      "2.13 unsubscribe from * and subscribe again while a response is on its way, of which a part is gone since: removed (CDS, LDS; ADS, own service; delta)",
+      arguments: Flow.fullState.filter { $0.variant == .delta })
+    func goneBeforeItIsAsked(_ flow: Flow) async throws {
+      try await RunningServer.serving(.of(flow.type, "a", "b")) { server, world in
+        let stream = try await server.open(flow)
+        stream.subscribe(flow.type)
+        let first = try await stream.expect(flow.type, ["a", "b"], of: world)
+        stream.unsubscribe(flow.type, ["*"])
+        stream.subscribe(flow.type, ["*"])
+        world.remove(flow.type, "b")
+        try await server.publish(&world, after: stream)
+        stream.ack(first)
+        stream.ack(try await stream.expect(flow.type, ["a"], removed: ["b"], of: world))
+        try await stream.expectNothingMore()
+      }
+    }
   }
 }
