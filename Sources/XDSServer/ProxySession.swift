@@ -79,6 +79,9 @@ struct ProxySession: Sendable {
   var arrivedNames = NameSet.empty
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable() { didSet { attention.formUnion(Self.clustersAndEndpoints) } }
+  /// Clusters that the client has, and whose endpoints it had asked for and gave up before they came: they are not warm until it
+  /// has asked for them again, or has done without the cluster.
+  var givenUp: Set<String> = []
   /// What was found to stay of what is gone, where that is much (`ProxySession+Targets`).
   var kept: [ResourceType: (grounds: ContentHash, target: SharedResponses.Target)] = [:]
   /// Nothing has happened since `pump` had nothing to say and left everything as it was.
@@ -259,6 +262,10 @@ struct ProxySession: Sendable {
     }
     if change.dropsUnnamed { warm = warm.restricted(to: self[.cluster].subscription.names) }
     for name in change.dropped { warm.remove(name) }
+    if !givenUp.isEmpty {
+      givenUp.subtract(change.dropped)
+      if change.dropsUnnamed { givenUp.formIntersection(self[.cluster].subscription.names.names) }
+    }
   }
 
   /// The answer to a response before the last, if that is the one that suspects were withdrawn from.
@@ -495,6 +502,7 @@ struct ProxySession: Sendable {
       for name in plan.withdrawn {
         warm.remove(name)
         arrived.remove(name)
+        if !givenUp.isEmpty { givenUp.remove(name) }
       }
     }
     if type == .route { oweVirtualHosts(plan, generation) }
