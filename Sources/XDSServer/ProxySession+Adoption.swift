@@ -114,15 +114,13 @@ extension ProxySession {
       if subscription.isWildcard {
         let known = version == table.contentHash ? table : version.flatMap { shared.sentTable(version: $0) }
         if let known {
-          self[type].acked = known
-          self[type].owed = .nothing
+          take(known, type)
           return
         }
       } else {
         let whole = plan(type, from: ResourceTable(), to: table, owed: .everything, clusters: ResourceTable())
         if whole.version == versionInfo {
-          self[type].acked = table
-          self[type].owed = .nothing
+          take(table, type)
           return
         }
       }
@@ -140,6 +138,13 @@ extension ProxySession {
     case .endpoint: self[type].holdsUntold = true
     case .virtualHost, .loneEndpoint: break
     }
+  }
+
+  /// Takes a table for what the client holds: it has accepted it, and no other since.
+  private mutating func take(_ table: ResourceTable, _ type: ResourceType) {
+    self[type].acked = table
+    self[type].holdsUntold = true
+    self[type].owed = shared.hasNotedRefusal(after: table.contentHash) ? .everything : .nothing
   }
 }
 

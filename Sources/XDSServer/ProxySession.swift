@@ -125,10 +125,15 @@ struct ProxySession: Sendable {
 
   /// The client holds all of a type in a generation, but for what is held back.
   private mutating func confirm(_ type: ResourceType, _ generation: UInt64, isComplete: Bool) {
-    if isComplete { convergedGenerations[type.rawValue] = generation }
     answeredGenerations[type.rawValue] = generation
     let session = types[type.rawValue]
-    if session.holdsUntold { self[type].holdsUntold = false }
+    if isComplete {
+      convergedGenerations[type.rawValue] = generation
+    } else if session.asksForMore {
+      // What it had confirmed was all of what it had asked for then; and of what it has dropped since, it has less.
+      convergedGenerations[type.rawValue] = 0
+    }
+    if session.holdsUntold && session.quarantine == nil { self[type].holdsUntold = false }
     if session.asksForMore && session.owed.isNothing { self[type].asksForMore = false }
     if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
   }
@@ -336,6 +341,7 @@ struct ProxySession: Sendable {
 
   mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
     self[type].counts.nacks += 1
+    if variant == .stateOfTheWorld && type.isFullState { shared.noteRefusal(after: self[type].acked.contentHash) }
     let reason = RefusalText(error.message)
     var suspects: [String] = []
     if flight.plan.news.isEmpty {
