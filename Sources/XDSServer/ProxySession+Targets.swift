@@ -135,6 +135,18 @@ extension ProxySession {
       && (clusters.acked[name] != nil || clusters.inFlight?.table[name] != nil)
   }
 
+  /// Whether a cluster of a response that the client has refused can be removed. If the client came without it and has refused it
+  /// by name whenever it was sent, nothing that names the cluster has ever been able to use it.
+  func mayTakeBack(_ cluster: String, _ generation: Generation, isHeldBack: Bool = false) -> Bool {
+    let clusters = types[ResourceType.cluster.rawValue]
+    if clusters.quarantine?.untaken.contains(cluster) ?? false, !clusters.holdsUnknown, !arrivedUnknown,
+      clusters.acked[cluster] == nil, arrived[cluster] == nil
+    {
+      return true
+    }
+    return mayWithdraw(cluster, generation, isHeldBack: isHeldBack)
+  }
+
   // MARK: What is new
 
   /// The table with its predecessors in place of the virtual hosts and listeners that name a cluster which is not warm.

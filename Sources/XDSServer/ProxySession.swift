@@ -430,7 +430,7 @@ struct ProxySession: Sendable {
         for name in self[type].quarantine!.doubtful.subtracting(suspended)
         where self[type].subscription.covers(name) {
           // The client may have taken a cluster from a response that it refused, and its routes may name it.
-          if type == .cluster && scope == .aggregated && table[name] == nil && !mayWithdraw(name, generation) {
+          if type == .cluster && scope == .aggregated && table[name] == nil && !mayTakeBack(name, generation) {
             kept.append(name)
           } else {
             told.append(name)
@@ -478,7 +478,7 @@ struct ProxySession: Sendable {
     return quarantine.blocked.keys.filter { name in
       guard quarantine.doubtful.contains(name), clusters.subscription.covers(name) else { return false }
       if let old = clusters.acked[name] { return !old.isClaim && table[name]?.contentHash == old.contentHash }
-      return table[name] == nil && mayWithdraw(name, generation, isHeldBack: true)
+      return table[name] == nil && mayTakeBack(name, generation, isHeldBack: true)
     }.sorted()
   }
 
