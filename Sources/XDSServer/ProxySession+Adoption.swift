@@ -96,6 +96,7 @@ extension ProxySession {
         sent.name == name
       {
         held.set(sent)
+        noteUnbacked(sent)
       } else {
         held.set(.claim(name: name, version: version))
         if hasContent { claimed.insert(name) }
@@ -132,12 +133,22 @@ extension ProxySession {
           ?? shared.sentResource(version: version), known.name == name
       {
         self[type].acked.set(known)
+        noteUnbacked(known)
       } else {
         self[type].holdsUnknown = true
       }
     case .endpoint: self[type].holdsUntold = true
     case .virtualHost, .loneEndpoint: break
     }
+  }
+
+  /// The client came with something that may name clusters which it does not have. O(references).
+  private mutating func noteUnbacked(_ resource: Resource) {
+    func note(_ clusters: [String]) {
+      for name in clusters where types[ResourceType.cluster.rawValue].acked[name] == nil { unbacked.insert(name) }
+    }
+    note(resource.references)
+    for part in resource.fragments ?? [] { part.tree.forEach { note($0.references) } }
   }
 
   /// Takes a table for what the client holds: it has accepted it, and no other since.

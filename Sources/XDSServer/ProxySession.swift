@@ -82,6 +82,10 @@ struct ProxySession: Sendable {
   /// Clusters that the client has, and whose endpoints it had asked for and gave up before they came: they are not warm until it
   /// has asked for them again, or has done without the cluster.
   var givenUp: Set<String> = []
+  /// Clusters that a route or listener of the client's may name though they are not there: refused ones for which it did not wait,
+  /// because the one before is known to the client alone, and those that a client came without. While something names one
+  /// that is not warm, nothing is live there.
+  var unbacked: Set<String> = []
   /// What was found to stay of what is gone, where that is much (`ProxySession+Targets`).
   var kept: [ResourceType: (grounds: ContentHash, target: SharedResponses.Target)] = [:]
   /// Nothing has happened since `pump` had nothing to say and left everything as it was.
@@ -315,6 +319,11 @@ struct ProxySession: Sendable {
       }
     }
     self[type].holdsUnknown = false
+    if !unbacked.isEmpty {
+      unbacked = unbacked.filter { name in
+        warm[name] == nil && ResourceType.naming.contains { types[$0.rawValue].mayReference(name, in: nil) }
+      }
+    }
     if flight.isComplete || flight.lacksHeldOnly {
       confirm(type, flight.generation, isComplete: flight.isComplete)
     }

@@ -111,7 +111,12 @@ struct TypeSession: Sendable {
   /// listeners. O(1) for a wildcard, otherwise O(names), or O(resources) where these are fewer.
   func mayReference(_ cluster: String, in current: ResourceTable?) -> Bool {
     if holdsUnknown || !claimed.isEmpty { return true }
-    return references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
+    return mayKnowinglyReference(cluster, in: current)
+  }
+
+  /// The same without what only the client knows.
+  func mayKnowinglyReference(_ cluster: String, in current: ResourceTable?) -> Bool {
+    references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
       || inFlight.map { references(cluster, in: $0.table) || $0.plan.resources.contains { $0.references(cluster) } }
         ?? false
       || quarantine.map { references(cluster, in: $0.refused) } ?? false
