@@ -96,6 +96,7 @@ extension ProxySession {
         let sent = shared.sentResource(type, name, version: hash)
       {
         held.set(sent)
+        noteUnbacked(sent)
       } else {
         held.set(.claim(name: name, version: version))
         if hasContent { claimed.insert(name) }
@@ -114,15 +115,13 @@ extension ProxySession {
       if subscription.isWildcard {
         let known = version == table.contentHash ? table : version.flatMap { shared.sentTable(version: $0) }
         if let known {
-          self[type].acked = known
-          self[type].owed = .nothing
+          take(known, type)
           return
         }
       } else {
         let whole = plan(type, from: ResourceTable(), to: table, owed: .everything, clusters: ResourceTable())
         if whole.version == versionInfo {
-          self[type].acked = table
-          self[type].owed = .nothing
+          take(table, type)
           return
         }
       }
@@ -134,12 +133,29 @@ extension ProxySession {
           ?? shared.sentResource(type, name, version: version)
       {
         self[type].acked.set(known)
+        noteUnbacked(known)
       } else {
         self[type].holdsUnknown = true
       }
     case .endpoint: self[type].holdsUntold = true
     case .virtualHost, .loneEndpoint: break
     }
+  }
+
+  /// The client came with something that may name clusters which it does not have. O(references).
+  private mutating func noteUnbacked(_ resource: Resource) {
+    func note(_ clusters: [String]) {
+      for name in clusters where types[ResourceType.cluster.rawValue].acked[name] == nil { unbacked.insert(name) }
+    }
+    note(resource.references)
+    for part in resource.fragments ?? [] { part.tree.forEach { note($0.references) } }
+  }
+
+  /// Takes a table for what the client holds: it has accepted it, and no other since.
+  private mutating func take(_ table: ResourceTable, _ type: ResourceType) {
+    self[type].acked = table
+    self[type].holdsUntold = true
+    self[type].owed = shared.hasNotedRefusal(after: table.contentHash) ? .everything : .nothing
   }
 }
 

@@ -69,7 +69,15 @@ extension ProxySession {
   /// name. Without a goal, any.
   private func coldCluster(_ goal: LiveGoal?) -> String? {
     let clusters = types[ResourceType.cluster.rawValue]
-    guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash else { return nil }
+    guard clusters.isRequested else { return nil }
+    for name in unbacked where warm[name] == nil && clusters.subscription.covers(name) && goal?.concerns?(name) ?? true
+    {
+      for type in ResourceType.naming {
+        let session = types[type.rawValue]
+        if session.isRequested && session.references(name, in: session.acked) { return name }
+      }
+    }
+    guard warm.contentHash != clusters.acked.contentHash else { return nil }
     for entry in shared.change(from: warm, to: clusters.acked).entries where entry.old == nil {
       guard clusters.subscription.covers(entry.name) else { continue }
       guard let goal else { return entry.name }
@@ -124,6 +132,8 @@ extension ProxySession {
     }
     // What the client refuses counts as held there.
     if session.holdsUnknown || hasDoubtful(session, goal) { return true }
+    // It has come back with the version that it accepted last, and may have taken parts of what it refused since then.
+    if session.holdsUntold && type.isFullState { return true }
     if session.acked.contentHash == now.contentHash { return false }
     let isAnswered = answered(session.type) >= goal.generation && !session.asksForMore
     if !isAnswered && goal.concerns == nil { return true }

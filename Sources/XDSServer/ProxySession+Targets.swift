@@ -27,6 +27,7 @@ extension ProxySession {
     case .listener, .route, .virtualHost:
       let target = waiting(type, now, generation)
       self[type].held = target.held
+      if self[type].holdsUnknown || !self[type].claimed.isEmpty { unbacked.formUnion(refusedClusters(generation)) }
       // What the client holds now is not known here, so none of it could be put in the place of what must wait.
       return self[type].holdsUnknown && !target.held.isEmpty ? nil : target.table
     }
@@ -133,6 +134,26 @@ extension ProxySession {
     let clusters = types[ResourceType.cluster.rawValue]
     return clusters.subscription.covers(name)
       && (clusters.acked[name] != nil || clusters.inFlight?.table[name] != nil)
+  }
+
+  /// Whether a cluster of a response that the client has refused can be removed. If the client came without it and has refused it
+  /// by name whenever it was sent, nothing that names the cluster has ever been able to use it.
+  ///
+  /// - Parameter isSilent: the client waits for one that it cannot build. If it came without the cluster, what it came with
+  ///   did without, too, and is not worse off.
+  func mayTakeBack(
+    _ cluster: String, _ generation: Generation, isHeldBack: Bool = false, isSilent: Bool = false
+  ) -> Bool {
+    let clusters = types[ResourceType.cluster.rawValue]
+    if !clusters.holdsUnknown, !arrivedUnknown, clusters.acked[cluster] == nil, arrived[cluster] == nil {
+      if clusters.quarantine?.untaken.contains(cluster) ?? false { return true }
+      if isSilent,
+        ResourceType.naming.allSatisfy({ !types[$0.rawValue].mayKnowinglyReference(cluster, in: nil) })
+      {
+        return true
+      }
+    }
+    return mayWithdraw(cluster, generation, isHeldBack: isHeldBack)
   }
 
   // MARK: What is new

@@ -2,7 +2,8 @@ internal import XDSSnapshot
 
 // When is a cluster warm on a proxy? When its CDS was accepted and its endpoints, sent after the cluster, were too. A
 // client that accepts a cluster without having asked for its endpoints (Envoy asks before it accepts; gRPC may ask later)
-// needs none: the cluster counts as warm, so that nothing waits for a request that may never come. A warm cluster
+// needs none: the cluster counts as warm, so that nothing waits for a request that may never come. (If it has asked for
+// them and given them up before they came, it does not.) A warm cluster
 // stays warm until it is withdrawn: an Envoy that warms its next version goes on using the one before.
 extension ProxySession {
   /// Adds what has become warm. O(1) when nothing is on its way, else O(clusters that are not warm yet).
@@ -19,7 +20,7 @@ extension ProxySession {
     let hasCollections = takesLoneEndpoints && generation?.loneEndpoints?.endpoints.count ?? 0 > 0
     let isQuiet =
       !isComing && !hasCollections && clusters.inFlight == nil && endpoints.claims == nil && endpoints.quarantine == nil
-      && clusters.quarantine == nil
+      && clusters.quarantine == nil && givenUp.isEmpty
       && endpointsAsOf.contentHash == sent.contentHash
       && (variant == .delta || clusters.acked.contentHash == generation?.clusters.contentHash)
       && generation.map { shared.change(from: endpoints.acked, to: $0.endpoints).additions == 0 } ?? true
@@ -40,11 +41,18 @@ extension ProxySession {
     }
   }
 
-  /// The client gives up endpoints, and waits for them no longer. O(names), and not more while others are on their way, which a
-  /// client could leave so and go on asking.
+  /// The client gives up endpoints, or takes up some that it had given up. O(names), and not more while others are on their
+  /// way, which a client could leave so and go on asking.
   mutating func warmUp(dropping names: [String]) {
     let clusters = types[ResourceType.cluster.rawValue]
     let endpoints = types[ResourceType.endpoint.rawValue]
+    for name in names {
+      if endpoints.subscription.covers(name) {
+        if !givenUp.isEmpty { givenUp.remove(name) }
+      } else if warm[name] == nil, clusters.acked[name] != nil || clusters.inFlight?.table[name] != nil {
+        givenUp.insert(name)
+      }
+    }
     guard endpoints.inFlight != nil || !endpoints.owed.isNothing else { return warmUp(after: .endpoint) }
     guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash, !endpoints.awaitsSubscription else {
       return
@@ -73,8 +81,9 @@ extension ProxySession {
   /// Whether the cluster's endpoints are still to be sent, or to be accepted.
   private func isAwaited(_ name: String, _ endpoints: TypeSession, _ sent: ResourceTable) -> Bool {
     guard endpoints.subscription.covers(name) else {
-      // Whether the client wants them is known when it accepts its clusters.
-      return types[ResourceType.cluster.rawValue].inFlight != nil
+      // Whether the client wants them is known when it accepts its clusters. One that had asked for them, and gave them up
+      // before they came, has a cluster without endpoints, and may take them up again with its next word.
+      return types[ResourceType.cluster.rawValue].inFlight != nil || givenUp.contains(name)
     }
     if endpoints.acked[name] == nil, let generation {
       // They are there now, and about to be sent.

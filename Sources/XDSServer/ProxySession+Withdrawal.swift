@@ -51,7 +51,7 @@ extension ProxySession {
     guard variant == .delta, let quarantine = clusters.quarantine else { return [] }
     return quarantine.doubtful.filter { name in
       clusters.subscription.covers(name) && clusters.acked[name] == nil && flight.table[name] == nil
-        && !flight.plan.names.contains(name) && mayWithdraw(name, generation)
+        && !flight.plan.names.contains(name) && mayTakeBack(name, generation, isSilent: true)
     }.sorted()
   }
 

@@ -79,6 +79,13 @@ struct ProxySession: Sendable {
   var arrivedNames = NameSet.empty
   /// The clusters that are warm: accepted, and their endpoints too. A route may name these.
   var warm = ResourceTable() { didSet { attention.formUnion(Self.clustersAndEndpoints) } }
+  /// Clusters that the client has, and whose endpoints it had asked for and gave up before they came: they are not warm until it
+  /// has asked for them again, or has done without the cluster.
+  var givenUp: Set<String> = []
+  /// Clusters that a route or listener of the client's may name though they are not there: refused ones for which it did not wait,
+  /// because the one before is known to the client alone, and those that a client came without. While something names one
+  /// that is not warm, nothing is live there.
+  var unbacked: Set<String> = []
   /// What was found to stay of what is gone, where that is much (`ProxySession+Targets`).
   var kept: [ResourceType: (grounds: ContentHash, target: SharedResponses.Target)] = [:]
   /// Nothing has happened since `pump` had nothing to say and left everything as it was.
@@ -122,10 +129,15 @@ struct ProxySession: Sendable {
 
   /// The client holds all of a type in a generation, but for what is held back.
   private mutating func confirm(_ type: ResourceType, _ generation: UInt64, isComplete: Bool) {
-    if isComplete { convergedGenerations[type.rawValue] = generation }
     answeredGenerations[type.rawValue] = generation
     let session = types[type.rawValue]
-    if session.holdsUntold { self[type].holdsUntold = false }
+    if isComplete {
+      convergedGenerations[type.rawValue] = generation
+    } else if session.asksForMore {
+      // What it had confirmed was all of what it had asked for then; and of what it has dropped since, it has less.
+      convergedGenerations[type.rawValue] = 0
+    }
+    if session.holdsUntold && session.quarantine == nil { self[type].holdsUntold = false }
     if session.asksForMore && session.owed.isNothing { self[type].asksForMore = false }
     if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
   }
@@ -259,6 +271,10 @@ struct ProxySession: Sendable {
     }
     if change.dropsUnnamed { warm = warm.restricted(to: self[.cluster].subscription.names) }
     for name in change.dropped { warm.remove(name) }
+    if !givenUp.isEmpty {
+      givenUp.subtract(change.dropped)
+      if change.dropsUnnamed { givenUp.formIntersection(self[.cluster].subscription.names.names) }
+    }
   }
 
   /// The answer to a response before the last, if that is the one that suspects were withdrawn from.
@@ -306,6 +322,11 @@ struct ProxySession: Sendable {
       }
     }
     self[type].holdsUnknown = false
+    if !unbacked.isEmpty {
+      unbacked = unbacked.filter { name in
+        warm[name] == nil && ResourceType.naming.contains { types[$0.rawValue].mayReference(name, in: nil) }
+      }
+    }
     if flight.isComplete || flight.lacksHeldOnly {
       confirm(type, flight.generation, isComplete: flight.isComplete)
     }
@@ -332,6 +353,7 @@ struct ProxySession: Sendable {
 
   mutating func refuse(_ flight: TypeSession.InFlight, _ error: ErrorDetail, _ type: ResourceType) {
     self[type].counts.nacks += 1
+    if variant == .stateOfTheWorld && type.isFullState { shared.noteRefusal(after: self[type].acked.contentHash) }
     let reason = RefusalText(error.message)
     var suspects: [String] = []
     if flight.plan.news.isEmpty {
@@ -420,7 +442,7 @@ struct ProxySession: Sendable {
         for name in self[type].quarantine!.doubtful.subtracting(suspended)
         where self[type].subscription.covers(name) {
           // The client may have taken a cluster from a response that it refused, and its routes may name it.
-          if type == .cluster && scope == .aggregated && table[name] == nil && !mayWithdraw(name, generation) {
+          if type == .cluster && scope == .aggregated && table[name] == nil && !mayTakeBack(name, generation) {
             kept.append(name)
           } else {
             told.append(name)
@@ -468,7 +490,7 @@ struct ProxySession: Sendable {
     return quarantine.blocked.keys.filter { name in
       guard quarantine.doubtful.contains(name), clusters.subscription.covers(name) else { return false }
       if let old = clusters.acked[name] { return !old.isClaim && table[name]?.contentHash == old.contentHash }
-      return table[name] == nil && mayWithdraw(name, generation, isHeldBack: true)
+      return table[name] == nil && mayTakeBack(name, generation, isHeldBack: true)
     }.sorted()
   }
 
@@ -498,6 +520,7 @@ struct ProxySession: Sendable {
       for name in plan.withdrawn {
         warm.remove(name)
         arrived.remove(name)
+        if !givenUp.isEmpty { givenUp.remove(name) }
       }
     }
     if type == .route { oweVirtualHosts(plan, generation) }

@@ -26,6 +26,8 @@ struct Quarantine: Sendable {
   /// Of the doubtful, what the client was told to drop by a response that it refused: it may not have it any more, in no
   /// version. Of the others that it had it has at least the version before.
   private(set) var dropped: Set<String> = []
+  /// Of the doubtful, what the client has blamed each time that it was sent, so that it cannot have taken it.
+  private(set) var untaken: Set<String> = []
   /// The table refused last: the client may hold parts of it.
   private(set) var refused: ResourceTable
   private var refusals = 0
@@ -41,10 +43,14 @@ struct Quarantine: Sendable {
     refused = table
     refusals += 1
     if !groups.isEmpty { groups.removeFirst() }
-    doubtful.formUnion(plan.names)
-    dropped.formUnion(plan.withdrawn)
     let news = plan.news
     let named = news.filter { reason.names($0.name) }
+    let blamed = news.count == 1 ? news : named
+    let stillUntaken = blamed.map(\.name).filter { !doubtful.contains($0) || untaken.contains($0) }
+    untaken.subtract(plan.names)
+    untaken.formUnion(stillUntaken)
+    doubtful.formUnion(plan.names)
+    dropped.formUnion(plan.withdrawn)
     let bad: [Resource]
     if plan.type == .virtualHost, news.count == 1, !groups.isEmpty, refusals < Self.limit,
       suspected.updateValue(Content(hash: news[0].contentHash, isStub: false), forKey: news[0].name)?.hash
@@ -78,6 +84,7 @@ struct Quarantine: Sendable {
   mutating func leave(_ plan: ResponsePlan, table: ResourceTable, isTrial: Bool) {
     refused = table
     if isTrial && !groups.isEmpty { groups.removeFirst() }
+    untaken.subtract(plan.names)
     doubtful.formUnion(plan.names)
     dropped.formUnion(plan.withdrawn)
   }
@@ -92,6 +99,7 @@ struct Quarantine: Sendable {
     let bad = named.isEmpty ? plan.news : named
     blocked.merge(Self.group(bad[...], plan)) { $1 }
     doubtful = Set(blocked.keys)
+    untaken = []
     // Nor is that known of what had been refused and is new.
     dropped = doubtful
     return bad.map(\.name)
@@ -137,12 +145,14 @@ struct Quarantine: Sendable {
       isFullState
       ? [] : doubtful.filter { (isSuspended($0) || plan.type == .cluster) && !plan.names.contains($0) }
     dropped.formIntersection(doubtful)
+    untaken.formIntersection(doubtful)
   }
 
   /// The client was told these once more (nil for all), beside what is tried.
   mutating func told(_ names: Set<String>?) {
     if let names { doubtful.subtract(names) } else { doubtful = [] }
     dropped.formIntersection(doubtful)
+    untaken.formIntersection(doubtful)
   }
 
   /// A response without any content was refused: telling it again would not help.
@@ -154,6 +164,7 @@ struct Quarantine: Sendable {
     suspected = suspected.filter { !isGone($0.key) }
     doubtful = doubtful.filter { !isGone($0) }
     dropped.formIntersection(doubtful)
+    untaken.formIntersection(doubtful)
     // A group stands for a trial, so it stays, even without content.
     for index in groups.indices { groups[index] = groups[index].filter { !isGone($0.key) } }
   }
@@ -165,6 +176,7 @@ struct Quarantine: Sendable {
       suspected[name] = nil
       doubtful.remove(name)
       dropped.remove(name)
+      untaken.remove(name)
       for index in groups.indices { groups[index][name] = nil }
     }
   }

@@ -31,6 +31,7 @@ final class SharedResponses: Sendable {
     /// What clients were sent and may claim to hold when they come back.
     var sentRoutes = History<Resource>(limit: 512)
     var sentTables = History<ResourceTable>(limit: 128)
+    var refusedAfter = History<Bool>(limit: 128)
     var rememberedResources = History<Resource>(limit: 8192)
     var rememberedTables = History<ResourceTable>(limit: 1024)
     var encodings: UInt64 = 0
@@ -158,6 +159,13 @@ final class SharedResponses: Sendable {
   func sentTable(version: ContentHash) -> ResourceTable? {
     state.withLock { $0.sentTables[version] ?? $0.rememberedTables[version] }
   }
+
+  /// A client of the state of the world refused listeners or clusters; the table is what it had accepted before. It may have taken
+  /// others from what it refused, and will come back with the version of this one.
+  func noteRefusal(after table: ContentHash) { state.withLock { $0.refusedAfter.add(true, of: table) } }
+
+  /// Whether a client that accepted the table last may have refused another since.
+  func hasNotedRefusal(after table: ContentHash) -> Bool { state.withLock { $0.refusedAfter[table] ?? false } }
 
   /// A generation was published, or time has passed: what belongs to before the last such time may go.
   func age() {

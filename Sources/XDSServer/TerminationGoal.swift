@@ -81,7 +81,7 @@ final class TerminationGoal: ProxyGoal {
       for type in ResourceType.naming where session.mayFollowUntold(type) { return .unknown }
       for type in ResourceType.naming where session.types[type.rawValue].isRequested {
         let held = session.types[type.rawValue]
-        if held.claims != nil || held.holdsUnknown || !held.claimed.isEmpty { return .unknown }
+        if held.claims != nil || held.holdsUnknown || held.holdsUntold || !held.claimed.isEmpty { return .unknown }
         // A table that it has dropped and asked for again: it may use what it had until that is answered.
         if type == .route && held.subscription.names.names.contains(where: { held.acked[$0] == nil }) {
           return .unknown

@@ -50,7 +50,9 @@ struct TypeSession: Sendable {
   var awaitsSubscription = false
   /// State of the world: the client holds something from an earlier stream that this process cannot tell.
   var holdsUnknown = false
-  /// State of the world: the client came with endpoints, and no version says which; until it has confirmed others.
+  /// State of the world: the client came with endpoints, and no version says which; or with clusters or listeners of the version
+  /// that it accepted last, of which it may have taken others with a response that it refused. Until it has confirmed others, or
+  /// what it came with is what it is to have.
   var holdsUntold = false
   // With a thousand streams each look is into cold memory: what a push needs lies together, and what is rare elsewhere.
   @Rare var claims: Claims?
@@ -109,7 +111,12 @@ struct TypeSession: Sendable {
   /// listeners. O(1) for a wildcard, otherwise O(names), or O(resources) where these are fewer.
   func mayReference(_ cluster: String, in current: ResourceTable?) -> Bool {
     if holdsUnknown || !claimed.isEmpty { return true }
-    return references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
+    return mayKnowinglyReference(cluster, in: current)
+  }
+
+  /// The same without what only the client knows.
+  func mayKnowinglyReference(_ cluster: String, in current: ResourceTable?) -> Bool {
+    references(cluster, in: acked) || current.map { references(cluster, in: $0) } ?? false
       || inFlight.map { references(cluster, in: $0.table) || $0.plan.resources.contains { $0.references(cluster) } }
         ?? false
       || quarantine.map { references(cluster, in: $0.refused) } ?? false

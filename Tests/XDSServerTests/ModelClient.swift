@@ -86,6 +86,8 @@ final class ModelClient {
   private var resubscribed: [ResourceType: Set<String>] = [:]
   /// It uses no routes that came before this.
   private var hasDroppedRoutes = false
+  /// The hosts of the route table that it has dropped, while a response can come that was sent before the server knew.
+  private var droppedHosts: [String: [String]] = [:]
   private var routeNames: [String]
   private var routeName: String { habits.takesHostByHost ? World.hostlessName : World.routeName }
 
@@ -146,6 +148,7 @@ final class ModelClient {
       endpointNames.insert(name)
     case .route:
       hasDroppedRoutes = true
+      if let route = held[.route]?[World.routeName] { droppedHosts = World.hosts(in: route) }
       routeNames = []
       request(type, removing: [name])
       routeNames = [routeName]
@@ -160,6 +163,22 @@ final class ModelClient {
   func forget(_ type: ResourceType, _ name: String) {
     guard variant == .delta, type != .cluster, held[type]?.removeValue(forKey: name) != nil else { return }
     if type == .endpoint { warm.remove(name) }
+  }
+
+  /// The responses that were on their way when the server read that the client takes its routes up again.
+  private var sentBeforeDropping: Set<String> = []
+
+  /// The server has read a request for routes.
+  func routesAreRequested() { sentBeforeDropping = Set(inbox.filter { $0.type == .route }.map(\.nonce)) }
+
+  private func wasSentBeforeDropping(_ sent: Sent) -> Bool {
+    sentBeforeDropping.contains(sent.nonce)
+      || outbox.contains {
+        switch $0 {
+        case .delta(let request, .route): !request.resourceNamesSubscribe.isEmpty
+        default: false
+        }
+      }
   }
 
   // MARK: Requests
@@ -274,7 +293,7 @@ final class ModelClient {
         if !isRequested.contains(.virtualHost) { request(.virtualHost) }
       }
       if let route = resources[World.routeName] {
-        let old = held[type]?[route.name].map(World.hosts) ?? [:]
+        let old = held[type]?[route.name].map(World.hosts) ?? (wasSentBeforeDropping(sent) ? droppedHosts : [:])
         for (host, clusters) in World.hosts(in: route) where old[host] != clusters {
           for cluster in clusters { checkWarm(cluster, "host \(host)", type) }
         }

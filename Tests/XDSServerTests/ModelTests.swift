@@ -53,9 +53,33 @@ import XDSSnapshot
       (false, 8_876_387_165_956_479_109),
       // What kept the client silent was a cluster of a response that it had refused before, which nobody took back.
       (true, 7_091_951_865_717_170_496),
+      // The same, under hosts of which the server knew the version only: the client came without the cluster, and refused it.
+      (true, 4_056_470_674_222_804_151),
+      // The same, of a refusal that named no cluster.
+      (false, 8_148_187_791_656_245_095),
+      // A route table that the client had dropped came once more, sent before the server knew: the model is to blame.
+      (false, 4_050_206_375_526_241_847),
+      // A cluster counted as warm for the moment in which the client had given up its endpoints and not taken them up again.
+      (true, 4_094_733_213_359_577_267),
     ] as [(Bool, UInt64)])
   func whatFailedOnceInSilence(_ isHostByHost: Bool, _ seed: UInt64) {
     _ = Self.run(.delta, seed: seed, isHostByHost: isHostByHost, isAlone: false)
+  }
+
+  /// A generation was said to be live and was not.
+  @Test(
+    arguments: [
+      // The client had taken a cluster from a response that it refused, and came back with the version of the one before.
+      (XDSProtocol.stateOfTheWorld, 7_416_469_212_001_534_402), (.stateOfTheWorld, 5_897_190_476_515_284_658),
+      // The client dropped its route table, and was proven to hold all of what it then asked for: nothing. When it took the table up
+      // again some hosts had to wait, and the proof stayed.
+      (.stateOfTheWorld, 147_310_869_963_387_472), (.delta, 84_628_708_049_716_928),
+      (.delta, 4_146_006_490_100_018_694), (.delta, 2_351_748_965_244_373_435),
+      // A route that had not waited for a cluster which the client refused named it still when it was gone.
+      (.stateOfTheWorld, 6_971_889_069_604_165_529), (.delta, 4_529_555_423_078_339_996),
+    ] as [(XDSProtocol, UInt64)])
+  func whatWasSaidToBeLiveOnce(_ variant: XDSProtocol, _ seed: UInt64) {
+    _ = Self.run(variant, seed: seed, isAlone: false)
   }
 
   private typealias Answers = (live: Int, notLive: Int, safe: Int, unsafe: Int)
@@ -136,6 +160,8 @@ private struct ModelRun {
     for type in ResourceType.allCases {
       let session = session[type]
       lines.append("\(type) accepted \(names(session.acked)), owed \(session.owed), unknown \(session.holdsUnknown)")
+      let (converged, answered) = (self.session.converged(type), self.session.answered(type))
+      lines.append("  converged \(converged), answered \(answered) but for \(session.unproven)")
       if let table = session.inFlight?.table { lines.append("  in flight \(names(table))") }
       if let quarantine = session.quarantine {
         lines.append("  blocked \(quarantine.blocked.keys.sorted()), doubtful \(quarantine.doubtful.sorted())")
@@ -312,6 +338,7 @@ private struct ModelRun {
     switch client.outbox.removeFirst() {
     case .delta(let request, let type):
       receipt = session.received(request, for: type)
+      if type == .route && !request.resourceNamesSubscribe.isEmpty { client.routesAreRequested() }
       log.append(
         "> \(type) \(receipt) +\(request.resourceNamesSubscribe) -\(request.resourceNamesUnsubscribe)"
           + " irv \(request.initialResourceVersions.keys.sorted()) nonce \(request.responseNonce)")
