@@ -55,6 +55,8 @@ import XDSSnapshot
       (true, 7_091_951_865_717_170_496),
       // The same, under hosts of which the server knew the version only: the client came without the cluster, and refused it.
       (true, 4_056_470_674_222_804_151),
+      // The same, of a cluster that the client held in the version before.
+      (true, 3_121_459_491_461_347_895),
       // The same, of a refusal that named no cluster.
       (false, 8_148_187_791_656_245_095),
       // A route table that the client had dropped came once more, sent before the server knew: the model is to blame.
