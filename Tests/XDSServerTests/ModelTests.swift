@@ -73,6 +73,8 @@ import XDSSnapshot
     arguments: [
       // The client had taken a cluster from a response that it refused, and came back with the version of the one before.
       (XDSProtocol.stateOfTheWorld, 7_416_469_212_001_534_402), (.stateOfTheWorld, 5_897_190_476_515_284_658),
+      // The client came back with endpoints of a cluster that was gone, and is there again.
+      (.stateOfTheWorld, 4_467_517_274_903_357_408),
       // The client dropped its route table, and was proven to hold all of what it then asked for: nothing. When it took the table up
       // again some hosts had to wait, and the proof stayed.
       (.stateOfTheWorld, 147_310_869_963_387_472), (.delta, 84_628_708_049_716_928),
@@ -82,6 +84,11 @@ import XDSSnapshot
     ] as [(XDSProtocol, UInt64)])
   func whatWasSaidToBeLiveOnce(_ variant: XDSProtocol, _ seed: UInt64) {
     _ = Self.run(variant, seed: seed, isAlone: false)
+  }
+
+  /// A returning client's version has a cluster that it has dropped since, with a response that it refused: routes named it.
+  @Test func whatWasNotThereOnce() {
+    _ = Self.run(.stateOfTheWorld, seed: 4_087_290_158_662_256_196, isAlone: false)
   }
 
   private typealias Answers = (live: Int, notLive: Int, safe: Int, unsafe: Int)
