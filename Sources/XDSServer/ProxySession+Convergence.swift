@@ -132,8 +132,9 @@ extension ProxySession {
     }
     // What the client refuses counts as held there.
     if session.holdsUnknown || hasDoubtful(session, goal) { return true }
-    // It has come back with the version that it accepted last, and may have taken parts of what it refused since then.
-    if session.holdsUntold && type.isFullState { return true }
+    // It has come back with the version that it accepted last, and may have taken parts of what it refused since then; or with
+    // endpoints of which no version tells.
+    if session.holdsUntold { return true }
     if session.acked.contentHash == now.contentHash { return false }
     let isAnswered = answered(session.type) >= goal.generation && !session.asksForMore
     if !isAnswered && goal.concerns == nil { return true }

@@ -69,6 +69,8 @@ extension ProxySession {
   ) -> Bool {
     // Being withdrawn now, or by a response that was refused: the client may have dropped it all the same.
     if sent[name] == nil { return true }
+    // It has come back with a version that has the cluster, and does not ask for its endpoints: it may have dropped it since.
+    if clusters.holdsUntold && arrived[name] != nil && !endpoints.subscription.covers(name) { return true }
     if clusters.quarantine?.dropped.contains(name) ?? false {
       // A client that came with clusters unknown here asks for the endpoints of those that it has.
       guard clusters.holdsUnknown, endpoints.subscription.covers(name), endpoints.acked[name] != nil else {

@@ -44,14 +44,16 @@ extension ProxySession {
   }
 
   /// Clusters of a response that the client refused, which have gone since and could not be taken back because something might
-  /// have named them. Now nothing does; and one of them may be what keeps the client silent.
+  /// have named them. Now nothing does; and one of them may be what keeps the client silent. And clusters that the client holds in
+  /// the version before the one that it refused: these it is given once more.
   private func traces(beside flight: TypeSession.InFlight, _ generation: Generation) -> [String] {
     let clusters = types[ResourceType.cluster.rawValue]
     // In the state of the world they are gone for the client, too, when a response does without them.
     guard variant == .delta, let quarantine = clusters.quarantine else { return [] }
     return quarantine.doubtful.filter { name in
-      clusters.subscription.covers(name) && clusters.acked[name] == nil && flight.table[name] == nil
-        && !flight.plan.names.contains(name) && mayTakeBack(name, generation, isSilent: true)
+      guard clusters.subscription.covers(name), !flight.plan.names.contains(name) else { return false }
+      if let old = clusters.acked[name] { return !old.isClaim && flight.table[name]?.contentHash == old.contentHash }
+      return flight.table[name] == nil && mayTakeBack(name, generation, isSilent: true)
     }.sorted()
   }
 
@@ -126,6 +128,8 @@ extension ProxySession {
       withdrawal = Withdrawal(of: flight, groups: watch.groups)
       let plan = plan(
         .cluster, from: flight.table, to: flight.table, owed: .names(Set(watch.traces)), clusters: ResourceTable())
+      // What is given once more warms again.
+      for cluster in plan.resources { endpointsAsOf.remove(cluster.name) }
       var response = send(plan, flight.table, generation, isComplete: false)
       self[.cluster].inFlight?.isWithdrawal = true
       response.suspects = watch.traces

@@ -55,6 +55,8 @@ import XDSSnapshot
       (true, 7_091_951_865_717_170_496),
       // The same, under hosts of which the server knew the version only: the client came without the cluster, and refused it.
       (true, 4_056_470_674_222_804_151),
+      // The same, of a cluster that the client held in the version before.
+      (true, 3_121_459_491_461_347_895),
       // The same, of a refusal that named no cluster.
       (false, 8_148_187_791_656_245_095),
       // A route table that the client had dropped came once more, sent before the server knew: the model is to blame.
@@ -71,6 +73,8 @@ import XDSSnapshot
     arguments: [
       // The client had taken a cluster from a response that it refused, and came back with the version of the one before.
       (XDSProtocol.stateOfTheWorld, 7_416_469_212_001_534_402), (.stateOfTheWorld, 5_897_190_476_515_284_658),
+      // The client came back with endpoints of a cluster that was gone, and is there again.
+      (.stateOfTheWorld, 4_467_517_274_903_357_408),
       // The client dropped its route table, and was proven to hold all of what it then asked for: nothing. When it took the table up
       // again some hosts had to wait, and the proof stayed.
       (.stateOfTheWorld, 147_310_869_963_387_472), (.delta, 84_628_708_049_716_928),
@@ -80,6 +84,11 @@ import XDSSnapshot
     ] as [(XDSProtocol, UInt64)])
   func whatWasSaidToBeLiveOnce(_ variant: XDSProtocol, _ seed: UInt64) {
     _ = Self.run(variant, seed: seed, isAlone: false)
+  }
+
+  /// A returning client's version has a cluster that it has dropped since, with a response that it refused: routes named it.
+  @Test func whatWasNotThereOnce() {
+    _ = Self.run(.stateOfTheWorld, seed: 4_087_290_158_662_256_196, isAlone: false)
   }
 
   private typealias Answers = (live: Int, notLive: Int, safe: Int, unsafe: Int)
