@@ -4,7 +4,8 @@ internal import NIOSSL
 internal import Synchronization
 internal import X509
 
-/// The connections of clients that have shown a certificate, for as long as they are open. A stream may last for months, and
+/// The connections of clients that have shown a certificate, for as long as they are open, where these may lose their trust. A
+/// stream may last for months, and
 /// what has let its client in does not: a certificate expires, and an authority is taken out of the client CA's file.
 ///
 /// Whoever would not be let in any longer is drained, and has to come again. Nobody else is: of a change of the server's own

@@ -11,7 +11,7 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
 
   private let tls: NIOSSLServerHandler
   private let requiresClientCertificate: Bool
-  private let sessions: ClientSessions
+  private let sessions: ClientSessions?
   private let trust: Int
   private let limit: TimeAmount
   private let metrics: TLSMetrics
@@ -22,7 +22,7 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
 
   /// - Parameter trust: the revision of `sessions` that this handshake goes by.
   init(
-    tls: NIOSSLServerHandler, requiresClientCertificate: Bool, sessions: ClientSessions, trust: Int, limit: TimeAmount,
+    tls: NIOSSLServerHandler, requiresClientCertificate: Bool, sessions: ClientSessions?, trust: Int, limit: TimeAmount,
     metrics: TLSMetrics,
     now: @escaping @Sendable () -> Int, logger: Logger
   ) {
@@ -95,7 +95,7 @@ final class HandshakeGate: ChannelInboundHandler, RemovableChannelHandler {
     let (channel, certificate) = (context.channel, requiresClientCertificate ? tls.peerCertificate : nil)
     context.fireChannelActive()
     context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
-    if let certificate { sessions.add(channel, certificate, since: trust) }
+    if let sessions, let certificate { sessions.add(channel, certificate, since: trust) }
   }
 
   private func refuse(_ context: ChannelHandlerContext, _ failure: HandshakeFailure, _ reason: String) {

@@ -7,9 +7,10 @@ internal import Synchronization
 
 /// The certificates of a TLS server: read from files, checked, and read again when the files change.
 ///
-/// A connection keeps the credentials that it was accepted with; a change concerns those that are accepted after it. Only
-/// a client that would not be let in any longer is drained: when its certificate expires, and when the authority that signed
-/// it is taken out of the client CA's file. A change that does not make sense leaves what is in use (see ``Rotation``).
+/// A connection keeps the credentials that it was accepted with for all its life; a change concerns those that are accepted
+/// after it. If so asked, a client that would not be let in any longer is drained: when its certificate expires, and when the
+/// authority that signed it is taken out of the client CA's file. A change that does not make sense leaves what is in use (see
+/// ``Rotation``).
 ///
 /// ```swift
 /// let certificates = try ServerCertificates(files: files, metrics: metrics, logger: logger)
@@ -43,13 +44,16 @@ public final class ServerCertificates: Sendable {
   private let logger: Logger
   private let unixTime: @Sendable () -> Int
   private let state: Mutex<State>
-  private let sessions: ClientSessions
+  /// Nil where a client that was let in stays.
+  private let sessions: ClientSessions?
 
   /// Reads and checks the files; blocks for as long.
-  /// - Parameter unixTime: seconds since 1970, which certificates' dates are held against.
+  /// - Parameters:
+  ///   - drainsUntrusted: whether clients that would not be let in any longer have to leave.
+  ///   - unixTime: seconds since 1970, which certificates' dates are held against.
   /// - Throws: ``CertificateError``, naming the file and what is wrong with it.
   public init(
-    files: TLSFiles, timing: Timing = .init(), metrics: TLSMetrics, logger: Logger,
+    files: TLSFiles, timing: Timing = .init(), drainsUntrusted: Bool = false, metrics: TLSMetrics, logger: Logger,
     unixTime: @escaping @Sendable () -> Int = ServerCertificates.systemTime
   ) throws(CertificateError) {
     let bytes = try CredentialBytes(reading: files)
@@ -59,7 +63,7 @@ public final class ServerCertificates: Sendable {
     self.metrics = metrics
     self.logger = logger
     self.unixTime = unixTime
-    sessions = ClientSessions(metrics: metrics, now: unixTime, logger: logger)
+    sessions = drainsUntrusted ? ClientSessions(metrics: metrics, now: unixTime, logger: logger) : nil
     state = Mutex(State(credentials: credentials, rotation: Rotation(inUse: bytes, patience: timing.patience)))
     metrics.expiry(of: files.certificate) { [weak self] in Double(self?.expiry ?? 0) }
     logger.info("certificates read", metadata: describe(credentials))
@@ -72,12 +76,12 @@ public final class ServerCertificates: Sendable {
   public var expiry: Int { state.withLock { $0.credentials.expiry } }
 
   /// Open connections whose client has shown a certificate.
-  var clientCount: Int { sessions.count }
+  var clientCount: Int { sessions?.count ?? 0 }
 
   /// Puts TLS before whatever handlers are added next. On the channel's event loop, before the channel is active.
   public func secure(_ channel: any Channel) throws {
     // Before the credentials are read: who shakes hands while these change is looked at again.
-    let trust = sessions.revision
+    let trust = sessions?.revision ?? 0
     let credentials = state.withLock { $0.credentials }
     let tls = NIOSSLServerHandler(context: credentials.context)
     let gate = HandshakeGate(
@@ -123,7 +127,9 @@ public final class ServerCertificates: Sendable {
     case .taken(let credentials):
       metrics.reloads.increment()
       logger.notice("certificates changed", metadata: describe(credentials))
-      if !Set(former).isSubset(of: credentials.authorities) { await sessions.review(by: credentials.authorities) }
+      if let sessions, !Set(former).isSubset(of: credentials.authorities) {
+        await sessions.review(by: credentials.authorities)
+      }
     case .refused(let error):
       metrics.failedReloads.increment()
       logger.error("certificates are broken; the former ones stay in use", metadata: ["problem": "\(error)"])

@@ -147,7 +147,8 @@ public final class ControlPlane: Sendable {
     // One limit, whatever the handshake is made of.
     timing.handshakeLimit = TimeAmount(limits.handshakeTime)
     let listeners = try await Listeners.bind(
-      configuration.listeners, to: grpc, timing: timing, registry: registry, logger: logger)
+      configuration.listeners, to: grpc, timing: timing,
+      drainsUntrusted: configuration.drainsUntrustedClients, registry: registry, logger: logger)
     var admin: AdminHTTPServer?
     if let address = configuration.admin {
       let server = try await AdminHTTPServer.start(

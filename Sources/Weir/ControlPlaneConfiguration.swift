@@ -24,6 +24,9 @@ public struct ControlPlaneConfiguration: Sendable {
   public var eventLoops: Int
   /// How TLS handshakes and changes of certificate files are timed.
   public var certificateTiming = ServerCertificates.Timing()
+  /// Whether a client has to leave when its certificate expires, or when the authority that signed it is taken out of the client
+  /// CA's file. Otherwise it is let in no longer, and stays if it is there.
+  public var drainsUntrustedClients = false
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
   /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.

@@ -13,15 +13,15 @@ struct Listeners {
 
   /// All or an error; what is bound by then closes with the server. Certificates are read before anything is bound.
   static func bind(
-    _ listeners: [XDSListener], to server: GRPCServer, timing: ServerCertificates.Timing, registry: MetricsRegistry,
-    logger: Logger
+    _ listeners: [XDSListener], to server: GRPCServer, timing: ServerCertificates.Timing, drainsUntrusted: Bool,
+    registry: MetricsRegistry, logger: Logger
   ) async throws(ControlPlaneError) -> Listeners {
     var result = Listeners()
     var secured: [TLSFiles: ServerCertificates] = [:]
     for case .tls(_, _, let files) in listeners where secured[files] == nil {
       do {
         let certificates = try ServerCertificates(
-          files: files, timing: timing, metrics: TLSMetrics(registry), logger: logger)
+          files: files, timing: timing, drainsUntrusted: drainsUntrusted, metrics: TLSMetrics(registry), logger: logger)
         secured[files] = certificates
         result.certificates.append(certificates)
       } catch {

@@ -15,6 +15,7 @@ enum Composition {
     configuration.releaseState = options.releaseState
     configuration.webhooks = options.webhooks
     configuration.changes = options.changes
+    configuration.drainsUntrustedClients = options.listen.tls?.drainsUntrusted ?? false
     configuration.virtualHosts = options.virtualHosts
     configuration.loneEndpointsFrom = options.loneEndpointsFrom
     configuration.fetchesClusters = options.fetchesClusters

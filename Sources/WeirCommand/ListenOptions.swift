@@ -37,6 +37,12 @@ struct ListenOptions: ParsableArguments {
     completion: .file(), transform: FlagValue.nonEmpty)
   var clientCA: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "End the streams of a client when its certificate expires, or when whoever signed it is taken out of --client-ca. "
+        + "Without it such a client is let in no longer, but stays if it is there."))
+  var drainUntrusted = false
+
   @Option(
     help: ArgumentHelp("Where xDS is served on a Unix domain socket.", valueName: "path"),
     completion: .file(), transform: FlagValue.socketPath)
@@ -57,6 +63,9 @@ struct ListenOptions: ParsableArguments {
       guard cert != nil else { throw ValidationError("--xds-tls: --cert is missing") }
       guard key != nil else { throw ValidationError("--xds-tls: --key is missing") }
     }
+    if drainUntrusted, clientCA == nil {
+      throw ValidationError("--drain-untrusted is for --client-ca, which is missing")
+    }
     if xdsUnixMode != nil, xdsUnix == nil {
       throw ValidationError("--xds-unix-mode is for --xds-unix, which is missing")
     }
@@ -66,7 +75,8 @@ struct ListenOptions: ParsableArguments {
   var addresses: ListenAddresses {
     var addresses = ListenAddresses(plain: xds)
     if let xdsTLS, let cert, let key {
-      addresses.tls = .init(address: xdsTLS, certificate: cert, key: key, clientCA: clientCA)
+      addresses.tls = .init(
+        address: xdsTLS, certificate: cert, key: key, clientCA: clientCA, drainsUntrusted: drainUntrusted)
     }
     if let xdsUnix { addresses.unix = .init(path: xdsUnix, mode: xdsUnixMode ?? 0o600) }
     if addresses == ListenAddresses() { addresses.plain = HostPort(host: "127.0.0.1", port: 15010) }
@@ -81,6 +91,7 @@ struct ListenAddresses: Sendable, Hashable {
     var certificate: String
     var key: String
     var clientCA: String?
+    var drainsUntrusted = false
   }
 
   struct Unix: Sendable, Hashable {

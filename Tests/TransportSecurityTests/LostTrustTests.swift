@@ -30,7 +30,7 @@ import Testing
     let time: @Sendable () -> Int = { end - 1 + Int((ContinuousClock.now - start) / .seconds(1)) }
     let files = TLSFiles(
       certificate: them.server.certificate, key: them.server.key, clientCA: them.clients.certificate)
-    try await SecureServer.with(files, unixTime: time) { server in
+    try await SecureServer.with(files, drainsUntrusted: true, unixTime: time) { server in
       let client = try await server.connect(as: guest, trusting: them.servers)
       let (happened, continuation) = AsyncStream.makeStream(of: String.self)
       client.start(method: "/test/Echo") { _ in Watcher(continuation) }
@@ -50,7 +50,7 @@ import Testing
     let them = try await Identities.get()
     let files = TLSFiles(
       certificate: them.server.certificate, key: them.server.key, clientCA: them.clients.certificate)
-    try await SecureServer.with(files) { server in
+    try await SecureServer.with(files, drainsUntrusted: true) { server in
       for _ in 0..<3 {
         let client = try await server.connect(as: them.client, trusting: them.servers)
         try await poll("the client is known") { server.certificates.clientCount == 1 }

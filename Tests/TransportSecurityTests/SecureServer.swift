@@ -42,12 +42,13 @@ final class SecureServer: Sendable {
   let port: Int
 
   private init(
-    files: TLSFiles, timing: ServerCertificates.Timing, grpc: GRPCServerConfiguration,
+    files: TLSFiles, timing: ServerCertificates.Timing, drainsUntrusted: Bool, grpc: GRPCServerConfiguration,
     unixTime: @escaping @Sendable () -> Int
   ) async throws {
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     certificates = try ServerCertificates(
-      files: files, timing: timing, metrics: TLSMetrics(registry), logger: logger, unixTime: unixTime)
+      files: files, timing: timing, drainsUntrusted: drainsUntrusted, metrics: TLSMetrics(registry), logger: logger,
+      unixTime: unixTime)
     server = GRPCServer(group: group, configuration: grpc, logger: logger) { call in
       call.send(ByteBuffer(string: Self.configuration))
       return Echo(call)
@@ -59,10 +60,12 @@ final class SecureServer: Sendable {
 
   /// Runs `body` with a server, and stops it whatever happens.
   static func with(
-    _ files: TLSFiles, timing: ServerCertificates.Timing = .init(), grpc: GRPCServerConfiguration = .init(),
+    _ files: TLSFiles, timing: ServerCertificates.Timing = .init(), drainsUntrusted: Bool = false,
+    grpc: GRPCServerConfiguration = .init(),
     unixTime: @escaping @Sendable () -> Int = ServerCertificates.systemTime, _ body: (SecureServer) async throws -> Void
   ) async throws {
-    let server = try await SecureServer(files: files, timing: timing, grpc: grpc, unixTime: unixTime)
+    let server = try await SecureServer(
+      files: files, timing: timing, drainsUntrusted: drainsUntrusted, grpc: grpc, unixTime: unixTime)
     let result: Result<Void, any Error>
     do { result = .success(try await body(server)) } catch { result = .failure(error) }
     await server.server.shutdown(gracePeriod: .zero)
