@@ -55,23 +55,26 @@ extension ProxyScope: LosslessStringConvertible {
       self = .all
       return
     }
-    guard let colon = text.firstIndex(of: ":") else { return nil }
-    let value = String(text[text.index(after: colon)...])
+    // By scalars: a mark behind a colon or a slash would make one character of both.
+    let scalars = text.unicodeScalars
+    guard let colon = scalars.firstIndex(of: ":") else { return nil }
+    let value = String(scalars[scalars.index(after: colon)...])
     guard !value.isEmpty else { return nil }
-    switch text[..<colon] {
+    switch String(scalars[..<colon]) {
     case "node": self = .node(value)
     case "nodes": self = .nodes(matching: value)
     case "namespace": self = .namespace(value)
     case "class":
-      let parts = value.split(separator: "/", omittingEmptySubsequences: false)
-      guard parts.count == 3, let kind = ProxyClass.Kind(rawValue: String(parts[0])), !parts[1].isEmpty,
-        let colon = parts[2].lastIndex(of: ":"), let port = UInt16(parts[2][parts[2].index(after: colon)...])
+      let parts = value.unicodeScalars.split(separator: "/", omittingEmptySubsequences: false).map { String($0) }
+      guard parts.count == 3, let kind = ProxyClass.Kind(rawValue: parts[0]), !parts[1].isEmpty,
+        let colon = parts[2].unicodeScalars.lastIndex(of: ":"),
+        let port = UInt16(String(parts[2][colon...].unicodeScalars.dropFirst()))
       else { return nil }
-      var host = parts[2][..<colon]
+      var host = Substring(parts[2].unicodeScalars[..<colon])
       if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
       guard !host.isEmpty else { return nil }
       self = .proxyClass(
-        ProxyClass(kind: kind, namespace: String(parts[1]), listenHost: String(host), listenPort: port))
+        ProxyClass(kind: kind, namespace: parts[1], listenHost: String(host), listenPort: port))
     default: return nil
     }
   }

@@ -21,7 +21,10 @@ import XDSSnapshot
   }
 
   @Test func aScopeReadsAsItIsWritten() {
-    for text in ["all", "node:a:b", "nodes:web-*", "namespace:shop", "class:sidecar/shop/[::1]:15001"] {
+    for text in [
+      "all", "node:a:b", "nodes:web-*", "namespace:shop", "class:sidecar/shop/[::1]:15001", "node:\u{1F3FB}b",
+      "class:sidecar/\u{301}shop/a:1",
+    ] {
       #expect(ProxyScope(text)?.description == text)
     }
     for text in ["", "any", "node:", "class:shop", "class:gateway/shop/127.0.0.1:1", "class:sidecar/shop/127.0.0.1"] {
