@@ -169,7 +169,7 @@ import Testing
       try folder.replace(last, clientCA: them.strangers.certificate, version: 7)
       try await poll("the former client CA has gone") {
         try await TLSClient.talk(
-          to: server.port, tls: try TLSClient.context(them.client, trusting: them.servers)
+          to: server.port, tls: try TLSClient.context(them.client, trusting: them.servers), until: { !$0.isEmpty }
         ).bytes.isEmpty
       }
       if drainsUntrusted {
@@ -181,9 +181,9 @@ import Testing
         try await tally.progress(20, "the former CA has gone")
         #expect(tally.closed.withLock { $0 } == [])
       }
-      #expect(
-        server.metrics.sum("weir_tls_clients_drained_total", ["reason": "untrusted"])
-          == (drainsUntrusted ? Double(Self.connections) : 0))
+      // Those who asked whether they still come in may have been told to go, too.
+      let drained = server.metrics.sum("weir_tls_clients_drained_total", ["reason": "untrusted"])
+      #expect(drainsUntrusted ? drained >= Double(Self.connections) : drained == 0)
       try await survivor.progress(20, "the former CA has gone")
       #expect(survivor.closed.withLock { $0 } == [])
       await trusted.close()
