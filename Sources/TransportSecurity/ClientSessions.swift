@@ -5,8 +5,8 @@ internal import Synchronization
 internal import X509
 
 /// The connections of clients that have shown a certificate, for as long as they are open, where these may lose their trust. A
-/// stream may last for months, and
-/// what has let its client in does not: a certificate expires, and an authority is taken out of the client CA's file.
+/// stream may last for months, and what has let its client in does not: a certificate expires, and an authority is taken out of
+/// the client CA's file.
 ///
 /// Whoever would not be let in any longer is drained, and has to come again. Nobody else is: of a change of the server's own
 /// certificate, or of an authority that is added, connections notice nothing.
@@ -14,6 +14,8 @@ final class ClientSessions: Sendable {
   private struct Session {
     var channel: any Channel
     var certificate: NIOSSLCertificate
+    /// When its certificate's date is looked at next.
+    var timer: Scheduled<Void>?
   }
 
   private struct State {
@@ -54,7 +56,7 @@ final class ClientSessions: Sendable {
       return state.revision != revision
     }
     channel.closeFuture.whenComplete { [weak self] _ in
-      _ = self?.state.withLock { $0.sessions.removeValue(forKey: key) }
+      self?.state.withLock { $0.sessions.removeValue(forKey: key) }?.timer?.cancel()
     }
     // The authorities have changed while it shook hands.
     if isLate { Self.drain(channel, .untrusted, metrics) }
@@ -96,7 +98,7 @@ final class ClientSessions: Sendable {
         self.watchExpiry(of: certificate, channel)
       }
     }
-    channel.closeFuture.whenComplete { _ in timer.cancel() }
+    state.withLock { $0.sessions[ObjectIdentifier(channel)]?.timer = timer }
   }
 
   private static func drain(_ channel: any Channel, _ reason: TLSMetrics.LostTrust, _ metrics: TLSMetrics) {

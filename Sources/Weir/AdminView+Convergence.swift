@@ -8,12 +8,7 @@ internal import XDSSnapshot
 // Where is it live, and can it be terminated: the answers of the server, in words.
 extension AdminView {
   func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
-    guard let scope = ProxyScope(request.scope) else {
-      throw AdminError(
-        .badRequest,
-        "scope: \"\(request.scope)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and "
-          + "class:KIND/NAMESPACE/HOST:PORT")
-    }
+    let scope = try ProxyScope(asked: request.scope)
     var query = ConvergenceQuery(
       generation: request.generation ?? xds.generation?.number ?? 0, scope: scope, atLeast: request.atLeast)
     if let service = request.service {
@@ -80,5 +75,17 @@ extension EndpointSearch {
     var host = text[..<colon]
     if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
     self.init(address: String(host), port: port)
+  }
+}
+
+extension ProxyScope {
+  /// - Throws: `AdminError`, if it is not written as one.
+  init(asked text: String) throws(AdminError) {
+    guard let scope = ProxyScope(text) else {
+      throw AdminError(
+        .badRequest,
+        "scope: \"\(text)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and class:KIND/NAMESPACE/HOST:PORT")
+    }
+    self = scope
   }
 }

@@ -74,30 +74,25 @@ extension XDSStream {
     }
   }
 
+  /// The type that a request is about. Nil if there is nothing to do for it, or it has ended the stream.
+  func type(of decoded: Decoded) -> ResourceType? {
+    switch decoded {
+    case .tooManyNames: refuseNames()
+    case .unreadable(let reason): refuseUnreadable(reason)
+    case .stateOfTheWorld(let request): return identify(request.node) ? type(of: request.typeURL) : nil
+    case .delta(let request): return identify(request.node) ? type(of: request.typeURL) : nil
+    }
+    return nil
+  }
+
   private func apply(_ decoded: Decoded, of byteCount: Int, on thread: any EventLoop) {
     guard !isOver else { return comeBack() }
-    let type: ResourceType?
-    switch decoded {
-    case .tooManyNames:
-      refuseNames()
-      return comeBack()
-    case .unreadable(let reason):
-      refuseUnreadable(reason)
-      return comeBack()
-    case .stateOfTheWorld(let request): type = identify(request.node) ? self.type(of: request.typeURL) : nil
-    case .delta(let request): type = identify(request.node) ? self.type(of: request.typeURL) : nil
-    }
-    guard let type, let session else { return comeBack(byteCount: byteCount) }
+    guard let type = type(of: decoded), let session else { return comeBack(byteCount: byteCount) }
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
     thread.execute {
       var session = session
-      let heard =
-        switch decoded {
-        case .stateOfTheWorld(let request): session.heard(request, for: type)
-        case .delta(let request): session.heard(request, for: type)
-        case .tooManyNames, .unreadable: HeardRequest()
-        }
+      let heard = session.heard(decoded, for: type)
       let responses = canSend ? session.pump(at: now) : []
       let outcome = Outcome(
         session: session, heard: heard,
@@ -121,5 +116,16 @@ extension XDSStream {
     call.releaseLargeMessages()
     guard !isOver else { return }
     resumeReading(after: request, byteCount: byteCount)
+  }
+}
+
+extension ProxySession {
+  /// Takes a request that was decoded, and says what it was.
+  mutating func heard(_ decoded: XDSStream.Decoded, for type: ResourceType) -> HeardRequest {
+    switch decoded {
+    case .stateOfTheWorld(let request): heard(request, for: type)
+    case .delta(let request): heard(request, for: type)
+    case .tooManyNames, .unreadable: HeardRequest()
+    }
   }
 }

@@ -67,21 +67,16 @@ final class XDSStream: GRPCCallHandler {
   // MARK: GRPCCallHandler
 
   func received(message: ByteBuffer) {
-    var request = HeardRequest()
-    do {
-      request = try heard(message)
-      // Handled elsewhere: what is left is done when it is back.
-      if isAway { return }
-      charge(request, byteCount: message.readableBytes)
-    } catch {
-      refuseUnreadable("\(error)")
-    }
+    let request = heard(message)
+    // Handled elsewhere: what is left is done when it is back.
+    if isAway { return }
+    charge(request, byteCount: message.readableBytes)
     pump(publishedAt: nil)
     if !request.isAnswer { loop.asked(self) }
   }
 
   /// Reads a request into the session.
-  private func heard(_ message: ByteBuffer) throws -> HeardRequest {
+  private func heard(_ message: ByteBuffer) -> HeardRequest {
     switch message.withUnsafeReadableBytes({ scan($0) }) {
     case .request(let request): return request
     case .nothing:
@@ -92,33 +87,12 @@ final class XDSStream: GRPCCallHandler {
     case .tooLong:
       refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes")
       return HeardRequest()
-    case .lean(let rest): return try heard(ByteBuffer(bytes: rest))
+    case .lean(let rest): return heard(ByteBuffer(bytes: rest))
     }
-    let limit = server.limits.maximumSubscription
-    let namesTooMany = message.withUnsafeReadableBytes { bytes in
-      switch variant {
-      case .stateOfTheWorld: DiscoveryRequest.names(in: bytes, exceed: limit)
-      case .delta: DeltaDiscoveryRequest.names(in: bytes, exceed: limit)
-      }
-    }
-    guard !namesTooMany else {
-      refuseNames()
-      return HeardRequest()
-    }
-    switch variant {
-    case .stateOfTheWorld:
-      let request = try message.withUnsafeReadableBytes { try DiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL) else { return HeardRequest() }
-      guard let heard = session?.heard(request, for: type) else { return HeardRequest() }
-      settle(heard, type)
-      return heard
-    case .delta:
-      let request = try message.withUnsafeReadableBytes { try DeltaDiscoveryRequest(decoding: $0) }
-      guard identify(request.node), let type = type(of: request.typeURL) else { return HeardRequest() }
-      guard let heard = session?.heard(request, for: type) else { return HeardRequest() }
-      settle(heard, type)
-      return heard
-    }
+    let decoded = Self.decode(message, variant, maximumNames: server.limits.maximumSubscription)
+    guard let type = type(of: decoded), let heard = session?.heard(decoded, for: type) else { return HeardRequest() }
+    settle(heard, type)
+    return heard
   }
 
   /// Counts what was heard, and holds the stream to what it may subscribe to.

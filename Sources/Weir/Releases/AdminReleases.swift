@@ -34,12 +34,7 @@ struct AdminReleases: ReleaseDataSource {
   }
 
   func live(_ request: ReleaseLiveRequest, of id: String) async throws -> LiveReport {
-    guard let scope = ProxyScope(request.scope) else {
-      throw AdminError(
-        .badRequest,
-        "scope: \"\(request.scope)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and "
-          + "class:KIND/NAMESPACE/HOST:PORT")
-    }
+    let scope = try ProxyScope(asked: request.scope)
     var generation = request.generation
     if generation == nil { generation = try await controller.status(of: id).generation }
     return try await controller.live(generation ?? 0, of: id, on: scope, within: request.wait)

@@ -85,10 +85,5 @@ public struct ConnectionCycles: Sendable {
     return report
   }
 
-  /// `VmRSS` of proc(5), in bytes.
-  private static func residentBytes() -> Int {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-    return (line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) } ?? 0) * 1024
-  }
+  private static func residentBytes() -> Int { ProcessMemory.bytes("VmRSS", of: "self") ?? 0 }
 }

@@ -78,13 +78,8 @@ public struct ServedCycles: Sendable {
     return least
   }
 
-  /// `RssAnon` of proc(5), in bytes.
   private static func anonymousBytes(_ process: Int32) throws -> Int {
-    let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
-    guard
-      let kilobytes = line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({ Int($0) })
-    else { throw FuzzFailure("the server has gone") }
-    return kilobytes * 1024
+    guard let bytes = ProcessMemory.bytes("RssAnon", of: "\(process)") else { throw FuzzFailure("the server has gone") }
+    return bytes
   }
 }
