@@ -71,33 +71,6 @@ extension OpenAPIDocument {
           }
         }
       },
-      "/v1/releases/{id}/set-weight": {
-        "parameters": [{"$ref": "#/components/parameters/id"}],
-        "post": {
-          "operationId": "setReleaseWeight",
-          "summary": "Gives the candidate this share; the release then moves only when it is told to.",
-          "security": [{"token": []}, {}],
-          "parameters": [{"$ref": "#/components/parameters/ifMatch"}, {"$ref": "#/components/parameters/idempotencyKey"}],
-          "requestBody": {
-            "required": true,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/WeightChange"}}}
-          },
-          "responses": {
-            "200": {
-              "description": "As the change has left it.",
-              "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "401": {"$ref": "#/components/responses/unauthorized"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
-            "409": {"$ref": "#/components/responses/conflict"}, "412": {"$ref": "#/components/responses/stale"},
-            "413": {"$ref": "#/components/responses/tooLarge"}, "415": {"$ref": "#/components/responses/notJSON"},
-            "422": {"$ref": "#/components/responses/invalid"}, "503": {"$ref": "#/components/responses/unavailable"},
-            "507": {"$ref": "#/components/responses/notDurable"}
-          }
-        }
-      },
       "/v1/releases/{id}/live": {
         "parameters": [{"$ref": "#/components/parameters/id"}],
         "get": {
@@ -204,15 +177,31 @@ extension OpenAPIDocument {
     }
     """#
 
+  private static func required(_ schema: String) -> String { body(schema, isRequired: true) }
+  private static func optional(_ schema: String) -> String { body(schema, isRequired: false) }
+
+  private static func body(_ schema: String, isRequired: Bool) -> String {
+    ##"{"required": \##(isRequired), "content": {"application/json": {"schema": {"$ref": "#/components/schemas/\##(schema)"}}}}"##
+  }
+
   /// Each is as the template says.
-  static let moves: [(path: String, summary: String)] = [
-    ("promote", "Gives the candidate everything, without the steps between."),
-    ("pause", "Stops at the weight that it has."),
-    ("resume", "Goes on from where it was stopped, or from a weight that was set."),
-    ("approve", "Goes on after a step that waits for it."),
-    ("rollback", "Gives the stable version everything."),
-    ("abort", "Takes a running release away: routes are as the manifests say."),
-    ("retire", "Takes a release away that is over: routes are as the manifests say."),
+  static let moves: [(path: String, operation: String, summary: String, body: String)] = [
+    (
+      "set-weight", "setReleaseWeight",
+      "Gives the candidate this share; the release then moves only when it is told to.", required("WeightChange")
+    ),
+    ("promote", "promoteRelease", "Gives the candidate everything, without the steps between.", optional("Intent")),
+    ("pause", "pauseRelease", "Stops at the weight that it has.", optional("Intent")),
+    (
+      "resume", "resumeRelease", "Goes on from where it was stopped, or from a weight that was set.", optional("Intent")
+    ),
+    ("approve", "approveRelease", "Goes on after a step that waits for it.", optional("Intent")),
+    ("rollback", "rollbackRelease", "Gives the stable version everything.", optional("Intent")),
+    ("abort", "abortRelease", "Takes a running release away: routes are as the manifests say.", optional("Intent")),
+    (
+      "retire", "retireRelease", "Takes a release away that is over: routes are as the manifests say.",
+      optional("Intent")
+    ),
   ]
 
   static let moveTemplate = #"""
@@ -221,7 +210,7 @@ extension OpenAPIDocument {
       "post": {
         "operationId": "OPERATION", "summary": "SUMMARY", "security": [{"token": []}, {}],
         "parameters": [{"$ref": "#/components/parameters/ifMatch"}, {"$ref": "#/components/parameters/idempotencyKey"}],
-        "requestBody": {"required": false, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Intent"}}}},
+        "requestBody": BODY,
         "responses": {
           "200": {
             "description": "As the change has left it.",

@@ -12,8 +12,8 @@ enum OpenAPIDocument {
     var paths: [String: JSONValue] = [:]
     for part in [releasePaths, readingPaths] { paths.merge(members(of: part)) { _, last in last } }
     for move in moves {
-      let text = moveTemplate.replacingOccurrences(of: "OPERATION", with: "\(move.path)Release")
-        .replacingOccurrences(of: "SUMMARY", with: move.summary)
+      let text = moveTemplate.replacingOccurrences(of: "OPERATION", with: move.operation)
+        .replacingOccurrences(of: "SUMMARY", with: move.summary).replacingOccurrences(of: "BODY", with: move.body)
       paths["/v1/releases/{id}/\(move.path)"] = .object(members(of: text))
     }
     var schemas: [String: JSONValue] = [:]
