@@ -40,6 +40,11 @@ final class XDSStream: GRPCCallHandler {
   private lazy var share = server.clientShares.share(of: call.clientNetwork)
   private var budget: RequestBudget
   private var resumption: Scheduled<Void>?
+  /// Its client has asked for too much, so what is new is sent after others have it; while its connection is not trusted.
+  private var isServedLater = false
+  private var isNewsWaiting = false
+  /// Its client has not read what it was sent.
+  private var isBlocked = false
   /// When each type's last refusal came.
   private var refusedAt: [ResourceType: NIODeadline] = [:]
   /// The session is on another thread, and this is the one of before (`XDSStream+Elsewhere`).
@@ -48,6 +53,10 @@ final class XDSStream: GRPCCallHandler {
   private(set) var isOver = false
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
+  /// Its client was the first of its class.
+  private var broughtClass = false
+  private var hasLeft = false
+  private static let briefTime = TimeAmount.seconds(1)
   /// What of the client is remembered when it has left, once the session is gone.
   private var parting: Departures.Parting?
   /// When the session is to be pumped though nothing happens.
@@ -117,19 +126,28 @@ final class XDSStream: GRPCCallHandler {
     flights[type.rawValue].names = names
   }
 
-  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is punishment
-  /// enough: a client that starts may well have so much to ask, and others are behind its address.
+  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is enough for a
+  /// client that starts: it may well have so much to ask, and others are behind its address. One that goes on comes after others,
+  /// and one that never ends offends.
   private func charge(_ request: HeardRequest, byteCount: Int) {
     let cost = request.cost(byteCount: byteCount)
     guard cost > 0, session != nil, let wait = budget.spend(cost, now: { call.eventLoop.now }) else { return }
     loop.metrics.throttledRequests += 1
-    if budget.isOverdrawnForLong { call.deprioritize() }
+    if request.isVain { call.note(.wasteful) }
+    if budget.becomesOffence() { call.distrust() }
+    if request.isVain || budget.overdraft > RequestBudget.patience { serveLater() }
     call.pauseReading()
     // Cancelled when the call closes.
     resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in
       resumption = nil
       call.resumeReading()
     }
+  }
+
+  /// What the client asks for, and what is new for it, comes after what others ask for, for a while.
+  func serveLater() {
+    isServedLater = true
+    call.deprioritize()
   }
 
   /// What is left to do after a request that was handled elsewhere.
@@ -140,7 +158,17 @@ final class XDSStream: GRPCCallHandler {
     if resumption == nil { call.resumeReading() }
   }
 
-  func receivedEnd() { call.finish(.ok) }
+  func receivedEnd() {
+    noteDeparture()
+    call.finish(.ok)
+  }
+
+  /// The client wants no more, or has gone. One that goes at once had no use for what it was sent.
+  private func noteDeparture() {
+    guard isIdentified, !hasLeft else { return }
+    hasLeft = true
+    if NIODeadline.now() < openedAt + Self.briefTime { call.note(broughtClass ? .costly : .wasteful) }
+  }
 
   func writabilityChanged(isWritable: Bool) {
     if isWritable { pump(publishedAt: nil) }
@@ -153,6 +181,7 @@ final class XDSStream: GRPCCallHandler {
     resumption?.cancel()
     resumption = nil
     guard let peer else { return }
+    if !reason.isOfThisEnd { noteDeparture() }
     self.peer = nil
     server.left(peer.proxyClass)
     server.logger.debug(
@@ -163,8 +192,17 @@ final class XDSStream: GRPCCallHandler {
 
   /// - Parameter news: what has changed for the stream's class, and since which generation.
   func published(_ generation: Generation, news: (types: TypeSet, since: Generation)?, at publishedAt: NIODeadline) {
-    // A session that is away is told when it comes back.
-    if !isAway, session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
+    // A session that is away is told when it comes back, and one whose client has not read what it has when that is read.
+    if isAway || isBlocked || isNewsWaiting { return }
+    if isServedLater {
+      isNewsWaiting = call.afterOthers { [self] in
+        isNewsWaiting = false
+        pump(publishedAt: publishedAt)
+      }
+      isServedLater = isNewsWaiting
+      if isNewsWaiting { return }
+    }
+    if session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
   }
 
   /// Takes note of a newer generation that says the same to this proxy, of which it was not told therefore.
@@ -236,8 +274,11 @@ final class XDSStream: GRPCCallHandler {
       proxyClass.takesVirtualHosts = false
       proxyClass.fetchesClusters = false
     }
-    if let refusal = server.joined(proxyClass, from: call.clientNetwork) {
-      refuse(.classes, refusal)
+    switch server.joined(proxyClass, from: call.clientNetwork) {
+    case .known: break
+    case .new: broughtClass = true
+    case .refused(let reason):
+      refuse(.classes, reason)
       return false
     }
     let userAgent = [node.userAgentName, node.userAgentVersion].filter { !$0.isEmpty }.joined(separator: " ")
@@ -396,7 +437,8 @@ final class XDSStream: GRPCCallHandler {
     defer { if watchers > 0 { loop.progressed(self) } }
     if isAway { return }
     catchUp()
-    guard call.isWritable, let responses = session?.pump(at: sinceOpened) else { return }
+    isBlocked = !call.isWritable
+    guard !isBlocked, let responses = session?.pump(at: sinceOpened) else { return }
     schedule()
     if responses.isEmpty { return }
     let shared = server.shared
@@ -423,6 +465,18 @@ final class XDSStream: GRPCCallHandler {
       loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
     }
     if isAny { call.flush() }
+  }
+}
+
+extension GRPCCloseReason {
+  /// The client would have stayed.
+  fileprivate var isOfThisEnd: Bool {
+    switch self {
+    case .finished(let status): status.code != .ok
+    case .reset: true
+    case .resetByPeer, .deadlineExceeded: false
+    case .connectionLost(let error): [.closedLocally, .displaced, .idle, .sessionFailed].contains(error.code)
+    }
   }
 }
 
