@@ -18,16 +18,14 @@ extension XDSStream {
   /// Shorter messages are decoded, or are acknowledgements.
   private static let manyBytes = 4096
 
-  func scan(_ message: UnsafeRawBufferPointer) -> Scanned {
+  /// - Parameter goesElsewhere: another thread looks through what takes long here.
+  func scan(_ message: UnsafeRawBufferPointer, goesElsewhere: Bool) -> Scanned {
     guard message.count >= Self.manyBytes else { return variant == .delta ? scanAcknowledgement(message) : .nothing }
     let scan =
       switch variant {
       case .stateOfTheWorld: RequestScan(stateOfTheWorld: message)
-      // Where another thread looks through all of it, that is not done here too.
       case .delta:
-        RequestScan(
-          delta: message,
-          mostUnsubscriptions: thread(forRequestOf: message.count) == nil ? .max : Self.manyUnsubscriptions)
+        RequestScan(delta: message, mostUnsubscriptions: goesElsewhere ? Self.manyUnsubscriptions : .max)
       }
     guard let scan, !scan.isCutShort else { return .nothing }
     guard scan.longestName <= XDSLimits.maximumNameLength, scan.longestVersion <= XDSLimits.maximumNameLength * 2 else {

@@ -86,10 +86,11 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session.
   private func heard(_ message: ByteBuffer) -> HeardRequest {
-    switch message.withUnsafeReadableBytes({ scan($0) }) {
+    let thread = thread(forRequestOf: message.readableBytes)
+    switch message.withUnsafeReadableBytes({ scan($0, goesElsewhere: thread != nil) }) {
     case .request(let request): return request
     case .nothing:
-      if let thread = thread(forRequestOf: message.readableBytes) {
+      if let thread {
         hear(message, on: thread)
         return HeardRequest()
       }
