@@ -160,8 +160,9 @@ final class XDSStream: GRPCCallHandler {
   }
 
   func receivedEnd() {
-    noteDeparture()
     call.finish(.ok)
+    noteDeparture()
+    leave(.ok)
   }
 
   /// The client wants no more, or has gone. One that goes at once had no use for what it was sent.
@@ -176,17 +177,22 @@ final class XDSStream: GRPCCallHandler {
   }
 
   func closed(_ reason: GRPCCloseReason) {
+    if !reason.isOfThisEnd { noteDeparture() }
+    leave(reason.status)
+  }
+
+  /// Nothing is kept of the stream from here on. It may go on for a while in the transport: what its client was sent and does not
+  /// read is still there, with the status behind it.
+  private func leave(_ status: GRPCStatus) {
     letGo()
     if let identity { server.departures.closed(identity, parting, at: .now()) }
     loop.remove(self, of: peer?.proxyClass)
     resumption?.cancel()
     resumption = nil
     guard let peer else { return }
-    if !reason.isOfThisEnd { noteDeparture() }
     self.peer = nil
     server.left(peer.proxyClass)
-    server.logger.debug(
-      "xDS stream closed", metadata: ["node": "\(peer.id)", "reason": "\(reason.status)"])
+    server.logger.debug("xDS stream closed", metadata: ["node": "\(peer.id)", "reason": "\(status)"])
   }
 
   // MARK: From the server

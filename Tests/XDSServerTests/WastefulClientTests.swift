@@ -87,6 +87,28 @@ import XDSSnapshot
     }
   }
 
+  /// It does not read what it was sent, so its stream does not close.
+  @Test(arguments: XDSProtocol.allCases)
+  func whoHasEndedItsSideIsForgottenAtOnce(_ variant: XDSProtocol) async throws {
+    try await withServer { server in
+      var world = World()
+      for index in 0..<200 {
+        world.cluster("c\(index)")
+        world.endpoints.set(Resource(name: "c\(index)", bytes: [UInt8](repeating: 65, count: 10_000)))
+      }
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant)
+      stream.subscribe(.endpoint, (0..<200).map { "c\($0)" })
+      stream.pauseReading()
+      stream.end()
+      await server.until { $0.streams[variant] == 0 }
+      #expect(await server.xds.proxies().isEmpty)
+      #expect(await server.xds.metrics().classes == 0)
+      #expect(server.grpc.callCount == 1, "it has not closed")
+      stream.close()
+    }
+  }
+
   @Test func whoGivesBackByTheThousandWhatItNeverHad() async throws {
     try await withServer { server in
       var world = SocketTests.world()
