@@ -89,7 +89,7 @@ final class ConnectionCalls {
   }
 
   private var due: [ObjectIdentifier: Due] = [:]
-  private var isLooking = false
+  private var nextLook: Scheduled<Void>?
   /// Calls that were ended for being late since the last whole message.
   private var lateCalls = 0
   /// So many late calls in a row, and the connection is of no use to anybody.
@@ -124,15 +124,22 @@ final class ConnectionCalls {
 
   /// Looks for late calls in a quarter of the shortest time, as long as there are calls that may become late.
   private func look() {
-    guard !isLooking else { return }
+    guard nextLook == nil else { return }
     let limits = [limit(.firstMessage), limit(.restOfMessage)].compactMap { $0 }
     guard let shortest = limits.min() else { return }
-    isLooking = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: .nanoseconds(shortest.nanoseconds / 4)) { [self] in
-      isLooking = false
+    nextLook = eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(
+      in: .nanoseconds(shortest.nanoseconds / 4)
+    ) { [self] in
+      nextLook = nil
       endLateCalls()
       if !due.isEmpty { look() }
     }
+  }
+
+  /// The connection has closed, and its calls before it.
+  func close() {
+    nextLook?.cancel()
+    nextLook = nil
   }
 
   private func endLateCalls() {
