@@ -109,19 +109,19 @@ extension GRPCCall {
   }
 
   /// Work on a large message goes on elsewhere: no other large message of this event loop is delivered until
-  /// ``releaseLargeMessages()``, and then not before as much time has passed once more.
+  /// ``releaseLargeMessages()``, and then not before as much time has passed once more. Those of clients that are distrusted and those
+  /// of others do not wait for each other.
   package func holdLargeMessages() {
-    guard !holdsLargeMessages else { return }
-    holdsLargeMessages = true
-    heldTurns = turns
-    heldTurns?.holdLarge()
+    guard heldLarge == nil, let turns else { return }
+    let isDistrusted = isDistrusted
+    heldLarge = (turns, isDistrusted)
+    turns.holdLarge(isDistrusted: isDistrusted)
   }
 
   package func releaseLargeMessages() {
-    guard holdsLargeMessages else { return }
-    holdsLargeMessages = false
-    heldTurns?.releaseLarge()
-    heldTurns = nil
+    guard let held = heldLarge else { return }
+    heldLarge = nil
+    held.turns.releaseLarge(isDistrusted: held.isDistrusted)
   }
 
   /// Whether the client has broken rules, or is treated like one that has.

@@ -48,8 +48,7 @@ public final class GRPCCall {
   /// Whose line the rest of the messages waits in (server).
   var turns: LoopTurns?
   /// The line in which other large messages wait for this call's (server).
-  var heldTurns: LoopTurns?
-  var holdsLargeMessages = false
+  var heldLarge: (turns: LoopTurns, isDistrusted: Bool)?
   /// For the bytes that wait here (server).
   var charge: BufferCharge?
   /// What the connection's calls share (server).

@@ -18,7 +18,8 @@ public import NIOCore
 ///
 /// What cannot be cut into slices (a request with a hundred thousand names) waits in a third line: one such turn may take
 /// longer than its share, and then nothing of that line is done for as long, so that at least half of the time is for others,
-/// and nobody stands behind more than one. The slow line too pays back what a long slice took beyond its share.
+/// and nobody stands behind more than one. The slow line too pays back what a long slice took beyond its share, and has one such
+/// piece in it at a time.
 ///
 /// What is received is never lost, and in a calm hour nothing ever waits: a read costs two looks at the clock more.
 ///
@@ -60,6 +61,7 @@ public final class LoopTurns {
   private var largeLine = Line(pause: .microseconds(20))
   /// Since when a piece of the third line goes on elsewhere.
   private var largeHeldSince: NIODeadline?
+  private var slowLarge = SlowLarge()
   /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
@@ -73,6 +75,16 @@ public final class LoopTurns {
     var restsUntil: NIODeadline?
 
     init(pause: TimeAmount) { self.pause = pause }
+  }
+
+  /// Undividable pieces of those that are not trusted.
+  private struct SlowLarge {
+    var waiting = CircularBuffer<any Work>()
+    /// One is in the slow line, or goes on elsewhere, or that was a moment ago.
+    var isBusy = false
+    /// How many go on elsewhere: mostly one, but trust may be lost after the line was chosen.
+    var heldCount = 0
+    var heldSince = NIODeadline.uptimeNanoseconds(0)
   }
 
   /// - Parameters:
@@ -91,16 +103,30 @@ public final class LoopTurns {
 
   /// Puts work in line that takes long and cannot be divided.
   public func enqueueLarge(_ work: any Work) {
-    guard !work.isDistrusted else { return enqueue(work) }
-    largeLine.waiting.append(work)
-    schedule(\.largeLine)
+    if work.isDistrusted {
+      slowLarge.waiting.append(work)
+      admitSlowLarge()
+    } else {
+      largeLine.waiting.append(work)
+      schedule(\.largeLine)
+    }
   }
 
   /// The undividable piece that was begun last goes on elsewhere, on a thread of its own: the next one waits for it.
-  public func holdLarge() { largeHeldSince = now() }
+  ///
+  /// - Parameter isDistrusted: as is, for this and for ``releaseLarge(isDistrusted:)``, whose client it is.
+  public func holdLarge(isDistrusted: Bool = false) {
+    guard isDistrusted else {
+      largeHeldSince = now()
+      return
+    }
+    if slowLarge.heldCount == 0 { slowLarge.heldSince = now() }
+    slowLarge.heldCount += 1
+  }
 
   /// It is done. The line rests for as long as it took.
-  public func releaseLarge() {
+  public func releaseLarge(isDistrusted: Bool = false) {
+    if isDistrusted { return releaseSlowLarge() }
     guard let since = largeHeldSince else { return }
     largeHeldSince = nil
     let end = now()
@@ -108,8 +134,52 @@ public final class LoopTurns {
     if !largeLine.waiting.isEmpty { schedule(\.largeLine) }
   }
 
+  private func releaseSlowLarge() {
+    slowLarge.heldCount -= 1
+    guard slowLarge.heldCount == 0 else { return }
+    slowLarge.isBusy = true
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: now() - slowLarge.heldSince) { self.goOnWithSlowLarge() }
+  }
+
+  private func admitSlowLarge() {
+    while !slowLarge.isBusy, let work = slowLarge.waiting.popFirst() {
+      if work.isDistrusted {
+        slowLarge.isBusy = true
+        enqueue(OneAtATime(work) { [self] in goOnWithSlowLarge() })
+      } else {
+        enqueueLarge(work)
+      }
+    }
+  }
+
+  private func goOnWithSlowLarge() {
+    guard slowLarge.heldCount == 0 else { return }
+    slowLarge.isBusy = false
+    admitSlowLarge()
+  }
+
+  /// An undividable piece in the slow line.
+  private final class OneAtATime: Work {
+    private let work: any Work
+    private let onDone: () -> Void
+
+    init(_ work: any Work, onDone: @escaping () -> Void) {
+      self.work = work
+      self.onDone = onDone
+    }
+
+    var isDistrusted: Bool { true }
+
+    func takeSlice() -> Bool { work.takeSlice() }
+
+    func endSlices() {
+      work.endSlices()
+      onDone()
+    }
+  }
+
   /// How many undividable pieces of work wait.
-  public var largeCount: Int { largeLine.waiting.count }
+  public var largeCount: Int { largeLine.waiting.count + slowLarge.waiting.count }
 
   /// A connection has bytes that wait in line, after another number of them.
   func waits(_ bytes: Int, before: Int) {

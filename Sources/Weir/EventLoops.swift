@@ -49,9 +49,9 @@ struct EventLoops: Sendable {
   }
 
   func shutDown() async {
-    // What it does comes back to the others.
+    // What these do comes back to the proxies' loops.
     try? await large.shutdownGracefully()
-    try? await proxies.shutdownGracefully()
     try? await distrusted.shutdownGracefully()
+    try? await proxies.shutdownGracefully()
   }
 }

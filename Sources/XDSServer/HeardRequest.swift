@@ -9,7 +9,10 @@ struct HeardRequest {
   /// responses go out, so they are free, but for their bytes. An answer that changes a subscription owes a response, whose answer
   /// may do so again, without end.
   var isAnswer = false
-  /// It answers nothing, and the client's subscriptions are what they were.
+  /// It answers nothing, the client's subscriptions are what they were, and it asks for nothing that an honest client asks for
+  /// again and again. No client is to be blamed for these: a list that crosses an answer, so that its nonce is stale, as long as it is
+  /// another list than the one before (gRPC names its clusters one by one); and a few names anew (an Envoy that fetches hosts or
+  /// clusters on demand does so each time somebody wants one that is not there).
   var isVain = false
   /// Bytes of a list that it gives once more, as state-of-the-world answers have to.
   var repeatedBytes = 0
@@ -28,12 +31,21 @@ struct HeardRequest {
 extension ProxySession {
   /// Takes a request, and says what it was.
   mutating func heard(_ request: DiscoveryRequest, for type: ResourceType) -> HeardRequest {
-    heard(for: type) { $0.received(request, for: type) }
+    var heard = heard(for: type) { $0.received(request, for: type) }
+    if heard.receipt == .stale { noteStale(NameSet.Identity(request.resourceNames), type, &heard) }
+    return heard
   }
 
   /// Takes a state-of-the-world request whose list of names is known.
   mutating func heard(_ request: DiscoveryRequest, names: NameSet, for type: ResourceType) -> HeardRequest {
-    heard(for: type) { $0.received(request, names: names, for: type) }
+    var heard = heard(for: type) { $0.received(request, names: names, for: type) }
+    if heard.receipt == .stale { noteStale(names.identity, type, &heard) }
+    return heard
+  }
+
+  private mutating func noteStale(_ list: NameSet.Identity, _ type: ResourceType, _ heard: inout HeardRequest) {
+    heard.isVain = list == self[type].staleList
+    if !heard.isVain { self[type].staleList = list }
   }
 
   private mutating func heard(
@@ -54,7 +66,7 @@ extension ProxySession {
     let before = self[type].isRequested ? self[type].subscription.identity : nil
     var heard = HeardRequest(receipt: received(request, for: type))
     heard.isAnswer = request.isAnswer && (heard.receipt == .ack || heard.receipt == .nack)
-    heard.isVain = before == self[type].subscription.identity && !heard.isAnswer
+    heard.isVain = before == self[type].subscription.identity && !heard.isAnswer && !request.asksForFew
     if before != nil, request.resourceNamesSubscribe.contains("*") { heard.retold = table(type)?.count ?? 0 }
     return heard
   }
@@ -64,5 +76,10 @@ extension DeltaDiscoveryRequest {
   /// It changes no subscription.
   var isAnswer: Bool {
     resourceNamesSubscribe.isEmpty && resourceNamesUnsubscribe.isEmpty && initialResourceVersions.isEmpty
+  }
+
+  /// It asks for some names, and these cost no more than one request does.
+  fileprivate var asksForFew: Bool {
+    (1...HeardRequest.costlyResources).contains(resourceNamesSubscribe.count) && !resourceNamesSubscribe.contains("*")
   }
 }

@@ -14,6 +14,13 @@ final class NameSet: Sendable {
     var mixed: UInt64 = 0
     var count = 0
 
+    init() {}
+
+    /// Of a list, in any order. Names that are there twice count twice.
+    init(_ names: some Sequence<String>) {
+      for name in names { add(name) }
+    }
+
     mutating func add(_ name: String) { add(Self.nameHash(name)) }
 
     mutating func remove(_ name: String) {

@@ -14,8 +14,8 @@ struct RequestBudget {
   private var refilledAt: NIODeadline?
   /// Since when the stream has had to wait again and again, without the bucket having been half full in between.
   private var overdrawnSince: NIODeadline?
-  /// Offences that its going on for so long was counted as.
-  private var offences = 0
+  /// The overdraft from which on it is the next offence.
+  private var nextOffence = Self.limit
 
   /// How long the stream has gone on asking for more than it gets, as of its last wait.
   private(set) var overdraft = TimeAmount.zero
@@ -34,10 +34,11 @@ struct RequestBudget {
     balance = self.burst
   }
 
-  /// Whether the overdraft has become an offence since this was asked last.
+  /// Whether the overdraft has become an offence since this was asked last. However long that is ago, it is one: a client that had to
+  /// wait at its start and now does so again, a minute later, has done no worse than one that had to all the time.
   mutating func becomesOffence() -> Bool {
-    guard overdraft > Self.limit + Self.offenceTime * offences else { return false }
-    offences += 1
+    guard overdraft > nextOffence else { return false }
+    nextOffence = overdraft + Self.offenceTime
     return true
   }
 
@@ -54,7 +55,7 @@ struct RequestBudget {
     let now = now()
     refilledAt = now
     balance = min(burst, balance + min(burst, Double((now - last).nanoseconds) / 1e9 * perSecond))
-    if balance >= burst / 2 { (overdrawnSince, overdraft, offences) = (nil, .zero, 0) }
+    if balance >= burst / 2 { (overdrawnSince, overdraft, nextOffence) = (nil, .zero, Self.limit) }
     return wait(at: now)
   }
 

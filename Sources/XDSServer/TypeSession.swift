@@ -48,6 +48,8 @@ struct TypeSession: Sendable {
   var isRequested = false
   /// State of the world: a request was passed over for its stale nonce; the next one repeats its subscription.
   var awaitsSubscription = false
+  /// The list of the last of these that was another one than that before it.
+  @Rare var staleList: NameSet.Identity?
   /// State of the world: the client holds something from an earlier stream that this process cannot tell.
   var holdsUnknown = false
   /// State of the world: the client came with endpoints, and no version says which; or with clusters or listeners of the version

@@ -41,8 +41,9 @@ extension XDSStream {
   func hear(_ message: ByteBuffer, on thread: any EventLoop) {
     isAway = true
     call.pauseReading()
-    // Those who are not trusted have a thread of their own, and hold up each other only.
-    if !call.isDistrusted { call.holdLargeMessages() }
+    // Those who are not trusted have a thread of their own, and hold up each other only. But what waits for that thread is held by no
+    // call any more, that could be ended to make room: so they too go there one at a time.
+    call.holdLargeMessages()
     let memory = server.shared.memory
     // They are here, and the transport counts them no longer.
     memory.chargeAnyway(message.readableBytes, for: .parts)

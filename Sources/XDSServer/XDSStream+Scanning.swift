@@ -47,7 +47,9 @@ extension XDSStream {
 
   /// A client may unsubscribe from what it has never subscribed to: that means nothing, and is to cost next to nothing.
   static func leavingOutVain(_ scan: RequestScan, _ session: ProxySession?) -> (lean: [UInt8], leftOut: Int) {
-    let type = scan.typeURL.flatMap { url in ResourceType.allCases.first { $0.typeURL.utf8.elementsEqual(url) } }
+    var type = scan.typeURL.flatMap { url in ResourceType.allCases.first { $0.typeURL.utf8.elementsEqual(url) } }
+    // The services of one type need not be told which.
+    if case .only(let only) = session?.scope, scan.typeURL?.isEmpty ?? true { type = only }
     let names = type.flatMap { session?[$0].subscription.names.names } ?? []
     return scan.leavingOutUnsubscriptions { name in
       // The decoder is to see what is no plain text, and refuse it.

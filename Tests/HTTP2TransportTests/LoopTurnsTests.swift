@@ -19,6 +19,8 @@ import Testing
     private let cost: TimeAmount
     private var left: Int
     var isDistrusted: Bool
+    /// What a slice does.
+    var then: () -> Void = {}
 
     init(_ name: String, _ count: Int, of cost: TimeAmount, isDistrusted: Bool = false, in record: Record) {
       self.name = name
@@ -32,6 +34,7 @@ import Testing
       record.time = record.time + cost
       record.slices.append(name)
       left -= 1
+      then()
       return left > 0
     }
 
@@ -125,6 +128,27 @@ import Testing
     #expect(record.slices == ["small"], "the line rests for as long as that took")
     loop.advanceTime(by: .milliseconds(1))
     #expect(record.slices == ["small", "A", "B", "C"])
+  }
+
+  /// Those that are not trusted hold up each other, and nobody who is.
+  @Test func largeWorkOfThoseThatAreNotTrustedGoesOnElsewhereOneAtATime() {
+    let turns = turns()
+    let first = Slices("A", 1, of: .zero, isDistrusted: true, in: record)
+    first.then = { turns.holdLarge(isDistrusted: true) }
+    turns.enqueueLarge(first)
+    for name in ["B", "C"] { turns.enqueueLarge(Slices(name, 1, of: .zero, isDistrusted: true, in: record)) }
+    loop.advanceTime(by: .milliseconds(5))
+    #expect(record.slices == ["A"] && turns.largeCount == 2)
+    turns.begin(Slices("small", 1, of: .zero, isDistrusted: true, in: record))
+    turns.enqueueLarge(Slices("trusted", 1, of: .zero, in: record))
+    loop.advanceTime(by: .milliseconds(2))
+    #expect(record.slices == ["A", "trusted", "small"])
+    record.time = record.time + .milliseconds(30)
+    turns.releaseLarge(isDistrusted: true)
+    loop.advanceTime(by: .milliseconds(29))
+    #expect(record.slices.count == 3, "they rest for as long as that took")
+    loop.advanceTime(by: .milliseconds(10))
+    #expect(record.slices == ["A", "trusted", "small", "B", "C"] && turns.largeCount == 0)
   }
 
   @Test func theSlowLinePaysBackALongSlice() {

@@ -17,4 +17,30 @@ import Testing
     #expect(try await schedulingClass(loops.distrusted.next()) == 5)
     await loops.shutDown()
   }
+
+  /// Large requests are handled there, for clients of the proxies' loops, to which they come back.
+  @Test func theProxiesLoopsEndLast() async throws {
+    let loops = await EventLoops.start(count: 1, logger: Logger(label: "test"))
+    let proxies = loops.proxies.next()
+    let hasBegun = DispatchSemaphore(value: 0)
+    let haveEnded = DispatchSemaphore(value: 0)
+    // A loop that ends fails what is scheduled.
+    proxies.scheduleTask(in: .hours(1)) {}.futureResult.whenFailure { _ in haveEnded.signal() }
+    async let isInTime = withCheckedContinuation { (result: CheckedContinuation<Bool, Never>) in
+      loops.distrusted.next().execute {
+        // As long as a large request may well take.
+        guard haveEnded.wait(timeout: .now() + 0.1) == .timedOut else { return result.resume(returning: false) }
+        proxies.execute { result.resume(returning: true) }
+      }
+      hasBegun.signal()
+    }
+    await withCheckedContinuation { (begun: CheckedContinuation<Void, Never>) in
+      DispatchQueue.global().async {
+        hasBegun.wait()
+        begun.resume()
+      }
+    }
+    await loops.shutDown()
+    #expect(await isInTime)
+  }
 }

@@ -133,6 +133,42 @@ import XDSSnapshot
     }
   }
 
+  /// A message that waits for the thread is held by no call any more, that could be ended to make room for others.
+  @Test func thoseOfClientsThatAreNotTrustedGoThereOneAtATime() async throws {
+    try await withElsewhere { server, elsewhere in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      var streams: [RawStream] = []
+      for _ in 0..<6 {
+        // It carries no node.
+        let bad = try await server.open(.delta, node: nil)
+        bad.subscribe(.endpoint, ["a"])
+        #expect(try await bad.status().code == .invalidArgument)
+        streams.append(try await server.open(.delta, on: bad.client))
+      }
+      elsewhere.close()
+      for stream in streams {
+        stream.subscribe(.endpoint, ["a"])
+        stream.ack(try await stream.next())
+        stream.subscribe(.endpoint, Self.names("x") + ["b"])
+      }
+      // What comes later in the slow line has its turn.
+      for stream in streams {
+        let later = try await server.open(.delta, on: stream.client)
+        for name in ["a", "b"] {
+          later.subscribe(.endpoint, [name])
+          later.ack(try await later.next())
+        }
+        later.close()
+      }
+      #expect(elsewhere.taken.load(ordering: .relaxed) == 1)
+      elsewhere.open()
+      for stream in streams { #expect(try await stream.next().text == "E b 1") }
+      #expect(elsewhere.taken.load(ordering: .relaxed) == 6)
+      for stream in streams { stream.close() }
+    }
+  }
+
   @Test(arguments: XDSProtocol.allCases)
   func aStreamThatClosesMeanwhileLeavesNothing(_ variant: XDSProtocol) async throws {
     let memory = BufferAccount()

@@ -478,6 +478,25 @@ extension RunningServer {
     #expect(budget.overdraft == .zero && !budget.becomesOffence())
   }
 
+  /// It asks for just what it gets, and for a little more than that at the beginning and after a minute.
+  @Test func whoSeldomWaitsOffendsNoMoreThanWhoAlwaysDoes() {
+    var budget = RequestBudget(perSecond: 10, burst: 5)
+    var time = NIODeadline.uptimeNanoseconds(1_000_000_000)
+    for _ in 0..<6 { _ = budget.spend(1) { time } }
+    time = time + .milliseconds(200)
+    for _ in 0..<600 {
+      time = time + .milliseconds(100)
+      _ = budget.spend(1) { time }
+    }
+    var offences = budget.becomesOffence() ? 1 : 0
+    #expect(offences == 0 && budget.overdraft < .seconds(1))
+    for _ in 0..<10 {
+      _ = budget.spend(1) { time }
+      if budget.becomesOffence() { offences += 1 }
+    }
+    #expect(offences == 1 && budget.overdraft > .seconds(60))
+  }
+
   @Test func silenceEarnsNoMoreThanABurst() {
     let later = [(second: Double, byteCount: Int)](repeating: (1000, 10), count: 20)
     #expect(waits([(0, 10)] + later).prefix { $0 == 0 }.count <= 10)

@@ -133,4 +133,76 @@ import XDSSnapshot
       stream.close()
     }
   }
+
+  /// A client that names its resources one by one sends the next list before it has seen the answer to the one before, as gRPC's
+  /// does. Such a request has a nonce of before and is not taken, but there is something new in each.
+  @Test func whoseListsCrossAnswersIsNone() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 1000, requestBurst: 5)) { server in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.stateOfTheWorld)
+      stream.subscribe(.endpoint, ["a"])
+      stream.ack(try await stream.next())
+      stream.subscribe(.endpoint, ["b"])
+      for index in 0..<400 { stream.subscribe(.endpoint, ["c\(index)"]) }
+      await server.until { $0.types[.endpoint]?.requests == 403 }
+      let metrics = await server.xds.metrics()
+      #expect(metrics.types[.endpoint]?.stale ?? 0 > 300 && metrics.throttledRequests > 300)
+      #expect(!server.grpc.distrusts("127.0.0.1"))
+      stream.close()
+    }
+  }
+
+  /// An Envoy that fetches hosts or clusters on demand asks again each time somebody wants one that is not there.
+  @Test func whoAsksAgainForWhatIsNotThereIsNone() async throws {
+    try await withServer(limits: XDSLimits(requestsPerSecond: 1000, requestBurst: 5)) { server in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(.delta)
+      stream.subscribe(.endpoint, ["gone"])
+      stream.ack(try await stream.next())
+      for _ in 0..<400 { stream.subscribe(.endpoint, ["gone"]) }
+      await server.until { $0.types[.endpoint]?.requests == 402 }
+      #expect(await server.xds.metrics().throttledRequests > 300)
+      #expect(!server.grpc.distrusts("127.0.0.1"))
+      stream.close()
+    }
+  }
+
+  /// The services of one type need no `type_url` in their requests.
+  @Test func whoGivesBackWhatItHasWithoutSayingOfWhichTypeIsNone() async throws {
+    try await withServer { server in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(
+        .delta, method: "/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints")
+      let names = (0..<1000).map { "n\($0)" } + ["a"]
+      func change(_ subscribed: [String], _ unsubscribed: [String], answers nonce: String = "") {
+        var request = DeltaDiscoveryRequest()
+        request.resourceNamesSubscribe = subscribed
+        request.resourceNamesUnsubscribe = unsubscribed
+        request.responseNonce = nonce
+        stream.send(request, nil)
+      }
+      change(names, [])
+      for _ in 0..<40 {
+        change([], [], answers: try await stream.next().nonce)
+        change([], names)
+        change(names, [])
+      }
+      change([], [], answers: try await stream.next().nonce)
+      change([], names)
+      change(["b"], [])
+      let sent = try await stream.next()
+      #expect(sent.text == "E b 1")
+      change([], [], answers: sent.nonce)
+      world.endpoint("a", version: 2)
+      server.xds.publish(world.generation())
+      world.endpoint("b", version: 2)
+      server.xds.publish(world.generation())
+      #expect(try await stream.next().text == "E b 2", "a was given back")
+      #expect(!server.grpc.distrusts("127.0.0.1"))
+      stream.close()
+    }
+  }
 }
