@@ -54,7 +54,7 @@ import XDSSnapshot
 
   /// An answer that changes the subscription owes a response, whose answer may do so again: without end, if it were free.
   @Test(arguments: XDSProtocol.allCases) func anAnswerThatAsksForMoreIsARequest(_ variant: XDSProtocol) async throws {
-    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 5)) { server in
+    try await withServer(limits: XDSLimits(requestsPerSecond: 20, requestBurst: 5)) { server in
       var world = world(clusters: 30)
       server.xds.publish(world.generation())
       let stream = try await server.open(variant)
@@ -123,7 +123,7 @@ import XDSSnapshot
 
   /// The answer to a few bytes may be the whole table, made for one stream alone.
   @Test func whoAsksForEverythingOnceMorePaysForTheAnswer() async throws {
-    try await withServer(limits: XDSLimits(requestsPerSecond: 100, requestBurst: 50)) { server in
+    try await withServer(limits: XDSLimits(requestsPerSecond: 10, requestBurst: 50)) { server in
       var world = World()
       for index in 0..<3000 { world.cluster("c\(index)") }
       server.xds.publish(world.generation())
