@@ -43,7 +43,8 @@ extension Release {
     return ReleaseOverlay(
       port: spec.port, stable: stable, candidate: candidate, weight: weight,
       rules: isDecided || !hasBegun || !withCandidate || weight == .all ? [] : spec.rules,
-      mirror: withCandidate ? mirror : .none, stickiness: isDecided ? nil : spec.stickiness)
+      mirror: withCandidate ? mirror : .none, stickiness: isDecided ? nil : spec.stickiness,
+      formerSubsets: formerSubsets, ownRoutes: ownRoutes)
   }
 
   /// The host that leads to the candidate alone, while there is something to preview.

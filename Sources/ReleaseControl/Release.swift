@@ -12,6 +12,10 @@ public struct Release: Sendable, Hashable {
   public let candidate: DestinationRule.Subset
   /// How many ready endpoints carried all traffic when the release started.
   public let baseline: Int
+  /// Subsets whose share the releases before it have moved; what names them is divided as well.
+  public let formerSubsets: Set<String>
+  /// Routes that led to the candidate alone of somebody's own will when it started, and that it leaves alone.
+  public let ownRoutes: Set<String>
 
   /// Counts what has been done to it. Whoever has seen this number knows the release as it is.
   public internal(set) var revision: UInt64
@@ -39,7 +43,8 @@ public struct Release: Sendable, Hashable {
   ///   - holds: whether it waits before the first step, for the candidate cannot carry it yet.
   public init(
     id: String, spec: ReleaseSpec, service: NamespacedName, stable: DestinationRule.Subset,
-    candidate: DestinationRule.Subset, baseline: Int, reason: String = "", at now: Date, holds: Bool = false
+    candidate: DestinationRule.Subset, baseline: Int, formerSubsets: Set<String> = [], ownRoutes: Set<String> = [],
+    reason: String = "", at now: Date, holds: Bool = false
   ) {
     self.id = id
     self.spec = spec
@@ -47,6 +52,8 @@ public struct Release: Sendable, Hashable {
     self.stable = stable
     self.candidate = candidate
     self.baseline = baseline
+    self.formerSubsets = formerSubsets
+    self.ownRoutes = ownRoutes
     self.reason = reason
     revision = 1
     state = .running

@@ -21,6 +21,11 @@ extension Pipeline {
     var stable: DestinationRule.Subset
     var candidate: DestinationRule.Subset
     var capacity: ReleaseCapacity
+    /// As it would be at its start.
+    var overlay: ReleaseOverlay
+    var routes: ReleasedRouteList
+    /// Who has the preview host already.
+    var previewOwner: ObjectKey?
   }
 
   /// Serves releases as they are now, all of them with one generation.
@@ -42,7 +47,11 @@ extension Pipeline {
   var generationNumber: UInt64 { compiler.generation.number }
 
   /// Nil if there is no such service.
-  func ground(for spec: ReleaseSpec, of service: NamespacedName) -> ReleaseGround? {
+  ///
+  /// - Parameter predecessor: the release whose place the new one takes.
+  func ground(
+    for spec: ReleaseSpec, of service: NamespacedName, after predecessor: Release? = nil
+  ) -> ReleaseGround? {
     guard let found = compiler.service(service) else { return nil }
     func subset(_ name: String) -> DestinationRule.Subset {
       compiler.declaredSubset(name, of: service) ?? .init(name: name, labels: [spec.versionLabel: name])
@@ -51,9 +60,12 @@ extension Pipeline {
     func ready(_ subset: DestinationRule.Subset) -> Int {
       compiler.readyEndpoints(of: service, port: spec.port, labels: subset.labels)
     }
+    var overlay = ReleaseOverlay(port: spec.port, stable: stable, candidate: candidate, weight: .none)
+    (overlay.formerSubsets, overlay.ownRoutes) = inheritance(overlay, of: service, from: predecessor)
     return ReleaseGround(
       ports: found.ports, stable: stable, candidate: candidate,
-      capacity: ReleaseCapacity(stable: ready(stable), candidate: ready(candidate)))
+      capacity: ReleaseCapacity(stable: ready(stable), candidate: ready(candidate)), overlay: overlay,
+      routes: routes(of: service, overlay), previewOwner: spec.previewHost.flatMap { compiler.owner(ofHost: $0) })
   }
 
   func capacity(of release: Release) -> ReleaseCapacity { compiler.capacity(of: release) }

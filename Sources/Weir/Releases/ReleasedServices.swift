@@ -101,10 +101,12 @@ extension TrafficCompiler {
 }
 
 extension Release {
+  var previewID: NamespacedName { NamespacedName(previewOf: id, namespace: service.namespace) }
+
   /// A preview host is a VirtualService of its own.
   fileprivate var previewEdits: [Edit] {
     guard spec.previewHost != nil else { return [] }
-    let id = NamespacedName(namespace: service.namespace, name: "~preview-\(self.id)")
+    let id = previewID
     guard let previewHost else { return [.delete(ObjectKey(.virtualService, id))] }
     let destination = RouteDestination(
       host: "\(service.name).\(service.namespace)", subset: candidate.name, port: spec.port)
