@@ -88,7 +88,7 @@ extension OpenAPIDocument {
           },
           "onEmpty": {
             "type": "string", "enum": ["fail", "spill", "freezeAndRollBack"], "default": "freezeAndRollBack",
-            "description": "What happens when a subset that gets traffic has no ready endpoint left."
+            "description": "What happens when a subset that gets traffic has no ready endpoint left, or too few."
           }
         },
         "additionalProperties": false

@@ -10,8 +10,10 @@ public struct Release: Sendable, Hashable {
   /// As it was when the release started. While a DestinationRule declares a subset of the name, that one counts.
   public let stable: DestinationRule.Subset
   public let candidate: DestinationRule.Subset
-  /// How many ready endpoints carried all traffic when the release started.
-  public let baseline: Int
+  /// How many ready endpoints of the stable subset carry all traffic: the most that there were when it started, and whenever the
+  /// candidate has got more since. It never shrinks: a stable subset that loses endpoints, or is scaled down as its share is taken over, says nothing of
+  /// how many the whole needs. Who has scaled the service down on purpose rolls back and starts anew.
+  public internal(set) var baseline: Int
   /// Subsets whose share the releases before it have moved; what names them is divided as well.
   public let formerSubsets: Set<String>
   /// Routes that led to the candidate alone of somebody's own will when it started, and that it leaves alone.
@@ -31,6 +33,8 @@ public struct Release: Sendable, Hashable {
   public internal(set) var liveAt: Date?
   /// How many checks of a gate have failed one after another, by the gate's name.
   public var failedChecks: [String: Int] = [:]
+  /// The candidate's share that a guard rail has served in place of `weight`, as the ledger has it; nil while it is served as set.
+  public internal(set) var spilled: Weight?
   /// Why it is where it is, in the words of whoever moved it.
   public internal(set) var reason: String
   public let startedAt: Date
@@ -102,11 +106,12 @@ public struct Release: Sendable, Hashable {
   /// - Parameters:
   ///   - reason: in the words of whoever moves it.
   ///   - holds: whether a weight that it would go to is only waited for. It goes there with the next `advance`.
+  ///   - capacity: of now, where it is known: what the next shares are measured by.
   /// - Returns: whether anything has changed.
   /// - Throws: `notAllowed`, with what is allowed now.
   @discardableResult
   public mutating func take(
-    _ event: ReleaseEvent, reason: String = "", at now: Date, holds: Bool = false
+    _ event: ReleaseEvent, reason: String = "", at now: Date, holds: Bool = false, capacity: ReleaseCapacity? = nil
   ) throws(ReleaseError) -> Bool {
     guard let move = ReleaseState.moves[state]?[event.kind] else { throw .notAllowed(event.kind, self) }
     if case .nothing = move { return false }
@@ -115,7 +120,7 @@ public struct Release: Sendable, Hashable {
       liveAt = now
       return true
     }
-    let before = overlay
+    let (before, weightBefore) = (overlay, weight)
     let isAtEnd = step >= spec.plan.count - 1
     switch move {
     case .nothing, .note: break
@@ -157,12 +162,28 @@ public struct Release: Sendable, Hashable {
       self.target = nil
     case .end(let state): end(state)
     }
-    if overlay != before { liveAt = nil }
+    // A guard rail that still has something to say about the new weight says it anew.
+    if overlay != before { (liveAt, spilled) = (nil, nil) }
+    // Of a share that it has already, no candidate becomes too small by that.
+    if let capacity, weight > weightBefore { baseline = max(baseline, capacity.stable) }
     revision += 1
     changedAt = now
     self.reason = reason
     return true
   }
+
+  /// Notes what is served in place of its weight, or that it is served as set again.
+  ///
+  /// - Returns: whether that is news. It is live nowhere then, until it is found so anew.
+  public mutating func note(spilled weight: Weight?) -> Bool {
+    guard spilled != weight else { return false }
+    spilled = weight
+    liveAt = nil
+    return true
+  }
+
+  /// What is served is not what was set.
+  public mutating func isNotLive() { liveAt = nil }
 
   private mutating func enter(_ step: Int) {
     let entered = spec.plan[step]

@@ -43,7 +43,7 @@ import TrafficModel
     .frozen: """
     manual/20 running/100 - running/5 - rolledBack/0 aborted/5 - frozen/5 - rolledBack/0 =
     """,
-    .keepingWarm: "- - - - - rolledBack/0 - retired/100 = succeeded/100 rolledBack/0 -",
+    .keepingWarm: "- - - - - rolledBack/0 - retired/100 = succeeded/100 rolledBack/0 frozen/100",
     .succeeded: "- - - - - rolledBack/0 - retired/100 = - - -",
     .rolledBack: "- - - - - = - retired/0 rolledBack/0 - - -",
     .aborted: "- - - - - - = - aborted/5 - - -",

@@ -5,7 +5,7 @@ internal import TrafficModel
 extension Release: Codable {
   private enum Key: String, CodingKey {
     case id, spec, namespace, name, stable, candidate, baseline, revision, state, step, weight, mirror, target, liveAt,
-      reason, failedChecks, formerSubsets, ownRoutes
+      reason, failedChecks, formerSubsets, ownRoutes, spilled
     case startedAt, changedAt
   }
 
@@ -42,6 +42,7 @@ extension Release: Codable {
     target = try container.decodeIfPresent(Weight.self, forKey: .target)
     liveAt = try container.decodeIfPresent(Date.self, forKey: .liveAt)
     failedChecks = try container.decodeIfPresent([String: Int].self, forKey: .failedChecks) ?? [:]
+    spilled = try container.decodeIfPresent(Weight.self, forKey: .spilled)
     changedAt = try container.decode(Date.self, forKey: .changedAt)
   }
 
@@ -65,6 +66,7 @@ extension Release: Codable {
     if !failedChecks.isEmpty { try container.encode(failedChecks, forKey: .failedChecks) }
     if !formerSubsets.isEmpty { try container.encode(formerSubsets.sorted(), forKey: .formerSubsets) }
     if !ownRoutes.isEmpty { try container.encode(ownRoutes.sorted(), forKey: .ownRoutes) }
+    try container.encodeIfPresent(spilled, forKey: .spilled)
     try container.encode(startedAt, forKey: .startedAt)
     try container.encode(changedAt, forKey: .changedAt)
   }

@@ -59,6 +59,29 @@ extension Pipeline {
     return (overlay.formerSubsets, overlay.ownRoutes)
   }
 
+  /// Where traffic would go to nobody if a release were taken away, while it has somebody now; nil if nowhere.
+  func wayToNobody(without release: Release) -> String? {
+    guard let overlay = release.overlay else { return nil }
+    let capacity = compiler.capacity(of: release)
+    let served = released[release.id]?.weight ?? overlay.weight
+    let answers = [
+      (release.stable, served < .all && capacity.stable > 0),
+      (release.candidate, served > .none && capacity.candidate > 0),
+    ].filter(\.1).map(\.0.name)
+    guard !answers.isEmpty else { return nil }
+    for place in places(concerning: release.service) where reasonToLeave(place, release.service, overlay) == nil {
+      for name in subsets(place, release.service, overlay.port) where !name.isEmpty {
+        guard
+          let subset = compiler.declaredSubset(name, of: release.service)
+            ?? [release.stable, release.candidate].first(where: { $0.name == name }),
+          compiler.readyEndpoints(of: release.service, port: release.spec.port, labels: subset.labels) == 0
+        else { continue }
+        return "\(place.text) leads to \(name), which has no ready endpoint, and \(answers.joined(separator: ", ")) has"
+      }
+    }
+    return nil
+  }
+
   /// A route of a VirtualService.
   private struct Place {
     var virtualService: VirtualService

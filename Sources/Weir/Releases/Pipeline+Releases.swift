@@ -13,6 +13,8 @@ extension Pipeline {
     var servedWeight: Weight
     var note: String?
     var generation: UInt64
+    /// Whether its weight is what is served, to some route at least. Else it is live nowhere.
+    var isAsSet: Bool
   }
 
   /// What a new release of a service starts from.
@@ -40,7 +42,7 @@ extension Pipeline {
       noteChange()
     }
     // That a release's own capacity was looked at is news to nobody.
-    for notice in notices where !notice.events.isEmpty { onReleaseNotice(notice) }
+    for notice in notices where notice.isNews { onReleaseNotice(notice) }
     return compiler.generation.number
   }
 
@@ -72,9 +74,21 @@ extension Pipeline {
 
   func view(of release: Release) -> ReleaseView {
     let served = released[release.id]
+    let routes = routes(of: release)
+    let isIdle = release.state.isInForce && routes.divided.isEmpty
     return ReleaseView(
-      capacity: capacity(of: release), routes: release.state.isInForce ? routes(of: release) : ReleasedRouteList(),
-      servedWeight: served?.weight ?? (release.state.isInForce ? release.weight : .none), note: served?.note,
-      generation: served?.generation ?? compiler.generation.number)
+      capacity: capacity(of: release), routes: routes,
+      servedWeight: served?.weight ?? (release.state.isInForce ? release.weight : .none),
+      note: served?.note ?? (isIdle ? "it divides no route of \(release.service) any longer" : nil),
+      generation: served?.generation ?? compiler.generation.number, isAsSet: served?.spilled == nil && !isIdle)
+  }
+
+  func spill(of release: Release) -> ReleasedServices.Spill? { released.spill(of: release) }
+
+  /// Whether what is served of a release is what was set. Where no route is left for it, a notice comes when routes change.
+  func isServedAsSet(_ release: Release) -> Bool {
+    let view = view(of: release)
+    if !view.isAsSet { released.awaitRoutes(of: release) }
+    return view.isAsSet
   }
 }
