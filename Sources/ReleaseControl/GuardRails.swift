@@ -23,7 +23,8 @@ public struct GuardRails: Sendable, Hashable {
   public enum Emptiness: String, Sendable, Hashable, Codable, CaseIterable {
     /// Its share stays; of an empty one it is answered with 503.
     case fail
-    /// The other subset takes what it cannot carry, until it is back. The ledger says so.
+    /// The stable subset takes what the candidate cannot carry, as far as it can, until that is back; the candidate takes all while the
+    /// stable subset is empty. The ledger says so.
     case spill
     /// The release of a candidate that is empty, or has fewer than the minimum, is rolled back. One whose subsets have too few
     /// for their shares stays where it is until somebody decides. So does one whose stable subset is empty, and the candidate

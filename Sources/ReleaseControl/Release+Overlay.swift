@@ -12,7 +12,7 @@ extension Release {
   /// | what is there | `fail` | `spill` | `freezeAndRollBack` |
   /// |---|---|---|---|
   /// | the candidate has nobody, or fewer than the minimum | as set | all to stable | all to stable, rolled back |
-  /// | the candidate has fewer than its share needs | as set | what it cannot carry goes to stable | as set, frozen |
+  /// | the candidate has fewer than its share needs | as set | what it cannot carry goes to stable, as far as that can | as set, frozen |
   /// | the stable subset has fewer than its share needs | as set | as set | as set, frozen |
   /// | the stable subset has nobody | as set | all to the candidate | all to the candidate, frozen |
   /// | neither has anybody | as set | as set | as set, frozen |
@@ -22,9 +22,11 @@ extension Release {
     guard let overlay else { return (nil, nil, nil) }
     let policy = spec.guardRails.onEmpty
     let takesCandidate = overlay.weight > .none || !overlay.rules.isEmpty || overlay.mirror > .none
-    if takesCandidate, capacity.candidate < spec.guardRails.minimum, capacity.stable > 0 || capacity.candidate == 0 {
+    // Of a release that is over, nothing goes back to the old version as long as the new one has somebody.
+    let minimum = state.isFinished ? 1 : spec.guardRails.minimum
+    if takesCandidate, capacity.candidate < minimum, capacity.stable > 0 || capacity.candidate == 0 {
       let shortfall = CapacityShortfall(
-        subset: candidate.name, ready: capacity.candidate, needed: spec.guardRails.minimum, weight: overlay.weight)
+        subset: candidate.name, ready: capacity.candidate, needed: minimum, weight: overlay.weight)
       let note = capacity.candidate == 0 ? "\(candidate.name) has no ready endpoint" : "\(shortfall)"
       guard capacity.stable > 0 else {
         return (overlay, moves(.freeze, policy), "\(note), and neither has \(stable.name)")
@@ -59,8 +61,10 @@ extension Release {
       switch policy {
       case .fail: return (overlay, nil, note)
       case .spill:
+        // As far as the stable subset can carry it.
         let carried = rails.carried(by: capacity.candidate, of: overlay.weight, baseline: baseline)
-        return (self.overlay(weight: carried), nil, note)
+        let taken = rails.carried(by: capacity.stable, of: .all, baseline: baseline)
+        return (self.overlay(weight: min(overlay.weight, max(carried, taken.complement))), nil, note)
       case .freezeAndRollBack: return (overlay, moves(.freeze, policy), note)
       }
     }

@@ -11,8 +11,8 @@ public struct Release: Sendable, Hashable {
   public let stable: DestinationRule.Subset
   public let candidate: DestinationRule.Subset
   /// How many ready endpoints of the stable subset carry all traffic: the most that there were when it started, and whenever the
-  /// candidate has got more since. It never shrinks: a stable subset that loses endpoints, or is scaled down as its share is taken over, says nothing of
-  /// how many the whole needs. Who has scaled the service down on purpose rolls back and starts anew.
+  /// candidate has got more since. It never shrinks: a stable subset that loses endpoints, or is scaled down as its share is taken
+  /// over, says nothing of how many the whole needs. Who has scaled the service down on purpose rolls back and starts anew.
   public internal(set) var baseline: Int
   /// Subsets whose share the releases before it have moved; what names them is divided as well.
   public let formerSubsets: Set<String>
@@ -182,8 +182,8 @@ public struct Release: Sendable, Hashable {
     return true
   }
 
-  /// What is served is not what was set.
-  public mutating func isNotLive() { liveAt = nil }
+  /// For one of which something else is served than was set.
+  public mutating func forgetLive() { liveAt = nil }
 
   private mutating func enter(_ step: Int) {
     let entered = spec.plan[step]

@@ -175,7 +175,38 @@ import TrafficModel
     #expect(guarded(0, 0).0 == 50)
   }
 
+  @Test func nothingIsServedByNobody() throws {
+    for policy in [GuardRails.Emptiness.spill, .freezeAndRollBack] {
+      for minimum in 0...3 {
+        for state in ReleaseState.allCases where state.isInForce {
+          var spec = StateTableTests.spec
+          spec.guardRails = GuardRails(minimumReady: minimum, onEmpty: policy)
+          var found = try StateTableTests.release(in: state, spec)
+          // A rollback that is live is the one way that is not left again.
+          #expect((state == .rolledBack) == (found.weight == .none))
+          for weight: Weight in [0.01, 30, 100] {
+            if found.state.allowedActions.contains(.setWeight) {
+              try found.take(.action(.setWeight(weight)), at: after(200))
+            }
+            for (stable, candidate) in (0...4).flatMap({ a in (0...4).map { (a, $0) } }) where stable + candidate > 0 {
+              let served = found.guarded(ReleaseCapacity(stable: stable, candidate: candidate)).overlay?.weight
+              if stable == 0 { #expect(served == .all, "\(state) \(weight) \(policy) \(minimum)") }
+              if candidate == 0 { #expect(served == Weight.none, "\(state) \(weight) \(policy) \(minimum)") }
+              if stable > 0, let served { #expect(served <= found.weight, "nobody gives the candidate more") }
+            }
+          }
+        }
+      }
+    }
+  }
+
   @Test func onceAllIsDecidedOnlyEmptinessCounts() throws {
+    var spec = StateTableTests.spec
+    spec.guardRails.minimumReady = 3
+    let done = try StateTableTests.release(in: .succeeded, spec)
+    #expect(done.guarded(ReleaseCapacity(stable: 10, candidate: 1)).overlay?.weight == .all)
+    #expect(done.guarded(ReleaseCapacity(stable: 10, candidate: 0)).overlay?.weight == Weight.none)
+
     let warm = try StateTableTests.release(in: .keepingWarm)
     #expect(warm.guarded(ReleaseCapacity(stable: 10, candidate: 1)).event == nil)
     #expect(warm.guarded(ReleaseCapacity(stable: 10, candidate: 0)).event == .trip)

@@ -191,7 +191,7 @@ actor ReleaseController {
     let view = await pipeline.view(of: release)
     var release = release
     // Before the release itself has heard of it.
-    if !view.isAsSet { release.isNotLive() }
+    if !view.isAsSet { release.forgetLive() }
     return ReleaseStatus(
       release, service: host(of: release), servedWeight: view.servedWeight, waitsFor: waits[release.id] ?? view.note,
       generation: view.generation,
