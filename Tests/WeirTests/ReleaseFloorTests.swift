@@ -81,6 +81,19 @@ import TrafficModel
     await bench.stop()
   }
 
+  @Test func aStartDoesNotLeadToNobody() async throws {
+    // A release that waits for its candidate gives the stable subset everything meanwhile.
+    for rails in [
+      GuardRails(minimumReady: 2, onShortfall: .hold, onEmpty: .fail), GuardRails(onEmpty: .fail),
+    ] {
+      let bench = try await ReleaseBench(reviewsManifest(v1: 0, v2: 1))
+      let error = try await refusal { _ = try await bench.releases.start(.reviewsCanary([5, 100], guardRails: rails)) }
+      #expect(error.message == "v1 has no ready endpoint of shop/reviews")
+      #expect(try bench.served() == ["": 10_000])
+      await bench.stop()
+    }
+  }
+
   @Test func nobodyIsNeverEnough() async throws {
     let bench = try await ReleaseBench(reviewsManifest(v1: 2, v2: 0))
     let rails = GuardRails(minimumReady: 0, capacity: 0, onEmpty: .fail)

@@ -72,6 +72,18 @@ struct RandomWorld {
     return (id, overlays.shuffled(using: &random))
   }
 
+  /// A preview of some release: of a host that is nobody's, a service's, or of one that comes or goes.
+  mutating func nextPreview() -> VirtualService {
+    count(.preview)
+    let (service, host) = (anyService(), anyService())
+    return VirtualService(
+      id: NamespacedName(previewOf: "r-\(random.number(0...4))", namespace: namespace()),
+      hosts: [random.chance(30) ? "p.example" : "\(host.name).\(host.namespace)"],
+      http: [
+        HTTPRoute(destinations: [RouteDestination(host: "\(service.name).\(service.namespace)", subset: "v2")])
+      ])
+  }
+
   private mutating func deletion() -> SourceUpdate {
     count(.deleted)
     let kind = random.pick(ObjectKind.allCases)

@@ -23,6 +23,8 @@ extension Pipeline {
     var stable: DestinationRule.Subset
     var candidate: DestinationRule.Subset
     var capacity: ReleaseCapacity
+    /// Ready endpoints of the whole service, whatever version they are.
+    var ready: Int
     /// As it would be at its start.
     var overlay: ReleaseOverlay
     var routes: ReleasedRouteList
@@ -66,7 +68,8 @@ extension Pipeline {
     (overlay.formerSubsets, overlay.ownRoutes) = inheritance(overlay, of: service, from: predecessor)
     return ReleaseGround(
       ports: found.ports, stable: stable, candidate: candidate,
-      capacity: ReleaseCapacity(stable: ready(stable), candidate: ready(candidate)), overlay: overlay,
+      capacity: ReleaseCapacity(stable: ready(stable), candidate: ready(candidate)),
+      ready: compiler.readyEndpoints(of: service, port: spec.port, labels: [:]), overlay: overlay,
       routes: routes(of: service, overlay), previewOwner: spec.previewHost.flatMap { compiler.owner(ofHost: $0) })
   }
 

@@ -68,6 +68,10 @@ extension ReleaseController {
         baseline: ground.capacity.stable, formerSubsets: ground.overlay.formerSubsets,
         ownRoutes: ground.overlay.ownRoutes, reason: request.reason, at: now, holds: holds)
     }
+    // Also before its first step: from its start on, what went to the whole service goes to the stable subset.
+    if ground.capacity.stable == 0, ground.ready > 0 {
+      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
+    }
     let started = release(holds: false)
     // Whoever gets requests, by weight, rule or as copies, has to be there.
     let takes = started.weight > .none || !spec.rules.isEmpty || started.mirror > .none || spec.previewHost != nil
@@ -81,9 +85,6 @@ extension ReleaseController {
     if let shortfall {
       guard spec.guardRails.onShortfall == .hold else { throw ReleaseError(.notEnoughCapacity, "\(shortfall)") }
       return (release(holds: true), others)
-    }
-    if ground.capacity.stable == 0 {
-      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
     return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
   }
