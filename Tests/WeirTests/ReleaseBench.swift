@@ -229,6 +229,21 @@ let reviewsSubsets = """
     - {name: v2, labels: {version: v2}}
   """
 
+/// The VirtualService of `reviews`, with these routes.
+func reviewsRoutes(_ routes: String...) -> String { reviewsRoutes(routes) }
+
+func reviewsRoutes(_ routes: [String]) -> String {
+  """
+  apiVersion: networking.istio.io/v1
+  kind: VirtualService
+  metadata: {name: reviews, namespace: shop}
+  spec:
+    hosts: [reviews]
+    http:
+
+  """ + routes.map { "  - \($0)\n" }.joined()
+}
+
 extension ReleaseSpec {
   static func reviewsCanary(
     _ steps: [ReleaseStep], pause: ReleasePause = .untilApproved, guardRails: GuardRails = GuardRails()

@@ -41,16 +41,7 @@ import TrafficModel
   @Test func nothingIsTakenAwayThatKeepsTrafficFromNobody() async throws {
     let bench = try await ReleaseBench()
     await bench.take(reviewsSubsets, file: "b.yaml")
-    await bench.take(
-      """
-      apiVersion: networking.istio.io/v1
-      kind: VirtualService
-      metadata: {name: reviews, namespace: shop}
-      spec:
-        hosts: [reviews]
-        http:
-        - {route: [{destination: {host: reviews, subset: v1}}]}
-      """, file: "c.yaml")
+    await bench.take(reviewsRoutes("{route: [{destination: {host: reviews, subset: v1}}]}"), file: "c.yaml")
     let first = try await bench.releases.start(.reviewsCanary([100], guardRails: GuardRails(onEmpty: .spill)))
     try await bench.status(first) { $0.state == .succeeded }
     await bench.take(reviewsManifest(v1: 0, v2: 2))
@@ -157,6 +148,39 @@ import TrafficModel
     await bench.stop()
   }
 
+  @Test func whatSpillsIsTheSameAfterARestart() async throws {
+    let store = MemoryReleaseStore()
+    let first = try await ReleaseBench(store: store)
+    let release = try await first.releases.start(.reviewsCanary([50, 100], guardRails: GuardRails(onEmpty: .spill)))
+    try await first.status(release) { $0.liveAt != nil }
+    await first.take(reviewsManifest(v1: 2, v2: 0))
+    try await first.entry("spill", of: release)
+    await first.stop()
+    let second = try await ReleaseBench(reviewsManifest(v1: 2, v2: 0), store: store)
+    #expect(try second.served() == ["v1": 10_000])
+    let again = second.releases[release.id]
+    #expect(try await again.status().liveAt == nil)
+    await second.take(reviewsManifest(v1: 2, v2: 2))
+    try await second.status(again) { $0.liveAt != nil && $0.servedWeight == 50 }
+    #expect(try await again.history().filter { $0.action.hasSuffix("spill") }.map(\.action) == ["spill", "unspill"])
+    #expect(try await second.releases.verify().finding == nil)
+    await second.stop()
+  }
+
+  @Test func whatSpillsIsKeptWhenTheStoreIsBack() async throws {
+    let store = FailingStore()
+    let bench = try await ReleaseBench(store: store)
+    let release = try await bench.releases.start(.reviewsCanary([50, 100], guardRails: GuardRails(onEmpty: .spill)))
+    try await bench.status(release) { $0.liveAt != nil }
+    store.isFailing.store(true, ordering: .releasing)
+    await bench.take(reviewsManifest(v1: 2, v2: 0))
+    #expect(try bench.served() == ["v1": 10_000], "traffic does not wait for a disk")
+    #expect(try await release.status().liveAt == nil, "nor does what is said of it")
+    #expect(await bench.clock.wakeNext { _ in store.isFailing.store(false, ordering: .releasing) } == .seconds(1))
+    try await bench.entry("spill", of: release)
+    await bench.stop()
+  }
+
   // MARK: What a share is measured by
 
   @Test func theMeasureOfASharesNeedOnlyGrows() async throws {
@@ -172,6 +196,15 @@ import TrafficModel
     try await release.promote()
     #expect(try bench.served() == ["v2": 10_000])
     await bench.stop()
+  }
+}
+
+extension ReleaseBench {
+  /// Waits until the ledger has such an entry of a release. Whoever watches it is told after each.
+  fileprivate func entry(_ action: String, of release: ReleaseHandle) async throws {
+    for try await _ in try await release.watch() {
+      if try await release.history().contains(where: { $0.action == action }) { return }
+    }
   }
 }
 

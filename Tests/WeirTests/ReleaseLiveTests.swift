@@ -77,17 +77,7 @@ import TrafficModel
   }
 
   @Test func aReleaseWithoutAnyRouteIsNotLive() async throws {
-    func routes(to host: String) -> String {
-      """
-      apiVersion: networking.istio.io/v1
-      kind: VirtualService
-      metadata: {name: reviews, namespace: shop}
-      spec:
-        hosts: [reviews]
-        http:
-        - {route: [{destination: {host: \(host)}}]}
-      """
-    }
+    func routes(to host: String) -> String { reviewsRoutes("{route: [{destination: {host: \(host)}}]}") }
     let bench = try await ReleaseBench()
     await bench.take(reviewsManifest(v1: 1, v2: 1, name: "ratings"), file: "b.yaml")
     await bench.take(routes(to: "reviews"), file: "c.yaml")

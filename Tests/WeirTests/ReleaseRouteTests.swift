@@ -9,28 +9,14 @@ import TrafficModel
 /// Routes that are edited while a release is in force, releases that follow one another, and preview hosts.
 @Suite(.timeLimit(.minutes(1))) struct ReleaseRouteTests {
   /// Three versions, all declared, and a VirtualService.
-  private func bench(_ routes: String) async throws -> ReleaseBench {
+  private func bench(_ routes: String...) async throws -> ReleaseBench {
     let bench = try await ReleaseBench(reviewsManifest(v1: 2, v2: 2, v3: 2))
     await bench.take(reviewsSubsets + "\n  - {name: v3, labels: {version: v3}}", file: "b.yaml")
-    await bench.take(virtualService(routes), file: "c.yaml")
+    await bench.take(reviewsRoutes(routes), file: "c.yaml")
     return bench
   }
 
-  private func virtualService(_ routes: String) -> String {
-    """
-    apiVersion: networking.istio.io/v1
-    kind: VirtualService
-    metadata: {name: reviews, namespace: shop}
-    spec:
-      hosts: [reviews]
-      http:
-    \(routes)
-    """
-  }
-
-  private func all(to version: String) -> String {
-    "  - {route: [{destination: {host: reviews, subset: \(version)}}]}"
-  }
+  private func all(to version: String) -> String { "{route: [{destination: {host: reviews, subset: \(version)}}]}" }
 
   // MARK: Edited while a release is in force
 
@@ -38,7 +24,7 @@ import TrafficModel
     let bench = try await bench(all(to: "v1"))
     let release = try await bench.releases.start(.reviewsCanary([50, 100]))
     #expect(try bench.served() == ["v1": 5000, "v2": 5000])
-    await bench.take(virtualService(all(to: "v2")), file: "c.yaml")
+    await bench.take(reviewsRoutes(all(to: "v2")), file: "c.yaml")
     #expect(try bench.served() == ["v1": 5000, "v2": 5000], "the release decides what the candidate gets")
     try await release.rollback()
     #expect(try bench.served() == ["v1": 10_000])
@@ -47,10 +33,10 @@ import TrafficModel
   }
 
   @Test func aRouteThatLedToTheCandidateBeforeStaysSo() async throws {
-    let own = "  - {match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}\n"
-    let bench = try await bench(own + all(to: "v1"))
+    let own = "{match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}"
+    let bench = try await bench(own, all(to: "v1"))
     let release = try await bench.releases.start(.reviewsCanary([50, 100]))
-    await bench.take(virtualService(own + all(to: "v2")), file: "c.yaml")
+    await bench.take(reviewsRoutes(own, all(to: "v2")), file: "c.yaml")
     try await release.rollback()
     #expect(try bench.served() == ["v1": 10_000])
     let routes = try await release.status().routes

@@ -196,16 +196,9 @@ import TrafficModel
     let bench = try await ReleaseBench()
     await bench.take(reviewsSubsets, file: "b.yaml")
     await bench.take(
-      """
-      apiVersion: networking.istio.io/v1
-      kind: VirtualService
-      metadata: {name: reviews, namespace: shop}
-      spec:
-        hosts: [reviews]
-        http:
-        - {name: new, match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}
-        - {route: [{destination: {host: reviews, subset: v1}}]}
-      """, file: "c.yaml")
+      reviewsRoutes(
+        "{name: new, match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}",
+        "{route: [{destination: {host: reviews, subset: v1}}]}"), file: "c.yaml")
     let release = try await bench.releases.start(.reviewsCanary([5, 100]))
     let routes = try await release.status().routes
     #expect(routes.divided == ["VirtualService shop/reviews: http[1]"])
