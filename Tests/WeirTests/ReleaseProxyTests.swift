@@ -7,7 +7,7 @@ import TrafficModel
 @testable import Weir
 
 /// What is called live, with proxies that do not do what they are told.
-@Suite(.timeLimit(.minutes(1))) struct ReleaseLiveTests {
+@Suite(.timeLimit(.minutes(1))) struct ReleaseProxyTests {
   /// What is said of a change that is not live, once it says so much.
   private func report(of change: ReleaseChange, where matches: (LiveReport) -> Bool) async throws -> LiveReport {
     while true {
