@@ -88,7 +88,7 @@ extension OpenAPIDocument {
           },
           "onEmpty": {
             "type": "string", "enum": ["fail", "spill", "freezeAndRollBack"], "default": "freezeAndRollBack",
-            "description": "What happens when a subset that gets traffic has no ready endpoint left."
+            "description": "What happens when a subset that gets traffic has no ready endpoint left, or too few."
           }
         },
         "additionalProperties": false
@@ -120,7 +120,7 @@ extension OpenAPIDocument {
           "previewHost": {
             "type": "string",
             "pattern": "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)+$",
-            "maxLength": 253, "description": "A host that leads to the candidate alone."
+            "maxLength": 253, "description": "A host that leads to the candidate alone. It must be nobody else's."
           },
           "warmTime": {"$ref": "#/components/schemas/Duration"},
           "sticky": {"$ref": "#/components/schemas/Stickiness"},

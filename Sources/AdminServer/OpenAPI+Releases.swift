@@ -63,6 +63,10 @@ extension OpenAPIDocument {
           "generation": {"type": "integer", "minimum": 0}, "isLive": {"type": "boolean"},
           "scope": {"type": "string"}, "total": {"type": "integer", "minimum": 0},
           "live": {"type": "integer", "minimum": 0},
+          "reason": {
+            "type": "string",
+            "description": "Why it is not live whatever proxies hold: what is served is not what was set."
+          },
           "laggards": {
             "type": "array",
             "items": {

@@ -9,8 +9,8 @@ public struct LedgerLine: Sendable, Hashable, Codable {
   /// The service's host name.
   public var service: String
   public var at: Date
-  /// `start`, an action (`setWeight`, `rollback`), what the release did itself (`advance`, `trip`), or what is learned later of
-  /// an earlier entry: `live-everywhere`, `served`.
+  /// `start`, an action (`setWeight`, `rollback`), what the release did itself (`advance`, `trip`), what a guard rail served
+  /// in place of the weight (`spill`, `unspill`), or what is learned later of an earlier entry: `live-everywhere`, `served`.
   public var action: String
   public var actor: String
   public var reason: String

@@ -10,6 +10,8 @@ public struct LiveReport: Sendable, Hashable, Codable {
   public var live: Int
   /// Those where it is not live, by node id.
   public var laggards: [Laggard]
+  /// Why it is not live whatever proxies hold: what is served is not what was set. Nil if it is.
+  public var reason: String?
 
   public struct Laggard: Sendable, Hashable, Codable {
     public var node: String
@@ -27,13 +29,16 @@ public struct LiveReport: Sendable, Hashable, Codable {
     }
   }
 
-  public init(generation: UInt64, isLive: Bool, scope: String, total: Int, live: Int, laggards: [Laggard]) {
+  public init(
+    generation: UInt64, isLive: Bool, scope: String, total: Int, live: Int, laggards: [Laggard], reason: String? = nil
+  ) {
     self.generation = generation
     self.isLive = isLive
     self.scope = scope
     self.total = total
     self.live = live
     self.laggards = laggards
+    self.reason = reason
   }
 }
 
@@ -52,7 +57,7 @@ extension LiveReport {
 extension LiveReport: CustomStringConvertible {
   /// `generation 12 is not live: 2 of 3 proxies; sidecar-3: sent (route: the response of generation 12 is not answered)`
   public var description: String {
-    ([headline]
+    ([headline] + (reason.map { [$0] } ?? [])
       + laggards.map {
         "\($0.node): \($0.state)" + ($0.reasons.isEmpty ? "" : " (\($0.reasons.joined(separator: "; ")))")
       }).joined(separator: "; ")

@@ -138,7 +138,7 @@ extension ReleaseState {
     ],
     .keepingWarm: [
       .rollback: .end(.rolledBack), .retire: .end(.retired), .live: .note, .advance: .end(.succeeded),
-      .trip: .end(.rolledBack),
+      .trip: .end(.rolledBack), .freeze: .stop(.frozen),
     ],
     .succeeded: [.rollback: .end(.rolledBack), .retire: .end(.retired), .live: .note],
     .rolledBack: [.rollback: .nothing, .retire: .end(.retired), .live: .note],

@@ -97,8 +97,9 @@ actor Pipeline {
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
     compiler.apply(batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
-    let notices =
+    var notices =
       batch.isInitialScan ? released.guardAll(in: compiler) : released.settleCapacities(in: compiler)
+    if change.edits.contains(where: \.isOfVirtualService) { notices += released.routesChanged() }
     let generation = compiler.generation
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
@@ -237,6 +238,16 @@ actor Pipeline {
     // The compiler and the state store only warn.
     let others = compiler.problemCount + loadProblems.count + (keeper?.problem == nil ? 0 : 1)
     metrics.warnings.set(found.warnings + others)
+  }
+}
+
+extension Edit {
+  fileprivate var isOfVirtualService: Bool {
+    switch self {
+    case .upsert(.virtualService): true
+    case .upsert: false
+    case .delete(let key): key.kind == .virtualService
+    }
   }
 }
 

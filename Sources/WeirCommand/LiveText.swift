@@ -20,7 +20,8 @@ struct LiveText {
 
   init(_ report: LiveReport) {
     self.init(
-      report.headline, [], report.laggards.map { ($0.node, $0.address, $0.state, $0.reasons) })
+      report.headline, report.reason.map { [$0] } ?? [],
+      report.laggards.map { ($0.node, $0.address, $0.state, $0.reasons) })
   }
 
   private init(

@@ -14,7 +14,7 @@ import XDSSnapshot
 @testable import Weir
 @testable import XDSServer
 
-/// A release controller over a pipeline that nobody is connected to, with a clock that stands still.
+/// A release controller over a pipeline with a few proxies, and a clock that stands still.
 struct ReleaseBench {
   let server: XDSServer
   let pipeline: Pipeline
@@ -22,12 +22,15 @@ struct ReleaseBench {
   let store: any ReleaseStore
   let clock = ManualTimer()
   let time: ManualTime
+  /// Without any, everything is live at once, and nothing is shown by that.
+  let proxies: BenchProxies
   private let guarding: Task<Void, Never>
   var releases: Releases { Releases(controller) }
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
-    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
+    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
+    proxies: [String] = ["sidecar-1", "sidecar-2"]
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -50,13 +53,17 @@ struct ReleaseBench {
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
     await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
-    await take(manifests, isInitialScan: true)
+    let content = ManifestDecoder.decode(Array(manifests.utf8), file: "a.yaml")
+    await pipeline.take(
+      SourceBatch(updates: [SourceUpdate(origin: "a.yaml", content: content)], isInitialScan: true))
+    self.proxies = try await BenchProxies(proxies, to: server)
     await controller.run()
   }
 
   func stop() async {
     guarding.cancel()
     await controller.stop()
+    await proxies.stop()
   }
 
   func take(_ yaml: String, file: String = "a.yaml", isInitialScan: Bool = false) async {
@@ -221,6 +228,21 @@ let reviewsSubsets = """
     - {name: v1, labels: {version: v1}}
     - {name: v2, labels: {version: v2}}
   """
+
+/// The VirtualService of `reviews`, with these routes.
+func reviewsRoutes(_ routes: String...) -> String { reviewsRoutes(routes) }
+
+func reviewsRoutes(_ routes: [String]) -> String {
+  """
+  apiVersion: networking.istio.io/v1
+  kind: VirtualService
+  metadata: {name: reviews, namespace: shop}
+  spec:
+    hosts: [reviews]
+    http:
+
+  """ + routes.map { "  - \($0)\n" }.joined()
+}
 
 extension ReleaseSpec {
   static func reviewsCanary(

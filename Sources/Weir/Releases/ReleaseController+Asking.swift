@@ -44,7 +44,17 @@ extension ReleaseController: ReleaseBackend {
   ) async throws -> LiveReport {
     let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
     let answer = try await server.live(query, within: time)
-    return LiveReport(answer, scope, objects: await pipeline.objects(of: answer))
+    var report = LiveReport(answer, scope, objects: await pipeline.objects(of: answer))
+    // Proxies may hold all of it, and it is still not what was asked for.
+    let release = try find(id)
+    let view = await pipeline.view(of: release)
+    if !view.isAsSet, generation >= view.generation {
+      report.isLive = false
+      let why = view.note ?? ""
+      report.reason =
+        view.servedWeight == release.weight ? why : "\(view.servedWeight) is served and not \(release.weight): \(why)"
+    }
+    return report
   }
 
   private func forgetWatcher(_ key: UUID, of id: String) {

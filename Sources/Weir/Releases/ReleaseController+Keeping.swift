@@ -106,7 +106,8 @@ extension ReleaseController {
       release: release.id, host: host(of: release), actor: request.actor,
       action: isAsked ? action : ReleaseEvent.Kind.retire.rawValue,
       reason: isAsked ? request.reason : "\(asked.id) takes its place", fromWeight: weight.basisPoints,
-      toWeight: release.weight.basisPoints, at: time, outcome: release.state.rawValue,
+      toWeight: (action == ReleaseController.spill ? release.spilled ?? release.weight : release.weight).basisPoints,
+      at: time, outcome: release.state.rawValue,
       attributes: [
         "from": release.stable.name, "to": release.candidate.name, "revision": "\(release.revision)",
         "step": "\(release.step)",

@@ -41,7 +41,11 @@ extension ReleaseController {
   private func prepare(
     _ spec: ReleaseSpec, _ service: NamespacedName, _ request: ReleaseRequest
   ) async throws -> (Release, replaced: [Release]) {
-    guard let ground = await pipeline.ground(for: spec, of: service) else {
+    let others = releases.values.filter {
+      $0.service == service && $0.state.isInForce
+        && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
+    }.sorted { $0.id < $1.id }
+    guard let ground = await pipeline.ground(for: spec, of: service, after: others.first) else {
       throw ReleaseError(.unknownService, "there is no service \(service)")
     }
     let http = ground.ports.filter(\.applicationProtocol.isHTTP).map(\.port).sorted()
@@ -52,11 +56,8 @@ extension ReleaseController {
       throw ReleaseError(
         .invalid, "\(service) has no HTTP port \(port); it has \(http.map(String.init).joined(separator: ", "))")
     }
-    let others = releases.values.filter {
-      $0.service == service && $0.state.isInForce
-        && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
-    }.sorted { $0.id < $1.id }
-    for other in others { try checkSuccession(spec, after: other) }
+    for other in others { try checkSuccession(spec, after: other, http) }
+    try checkRoutes(spec, service, ground)
     let stem = "\(service.name).\(service.namespace)-"
     // The last one of a service is never forgotten, so no number comes again.
     let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()
@@ -64,7 +65,12 @@ extension ReleaseController {
     func release(holds: Bool) -> Release {
       Release(
         id: id, spec: spec, service: service, stable: ground.stable, candidate: ground.candidate,
-        baseline: ground.capacity.stable, reason: request.reason, at: now, holds: holds)
+        baseline: ground.capacity.stable, formerSubsets: ground.overlay.formerSubsets,
+        ownRoutes: ground.overlay.ownRoutes, reason: request.reason, at: now, holds: holds)
+    }
+    // Also before its first step: from its start on, what went to the whole service goes to the stable subset.
+    if ground.capacity.stable == 0, ground.ready > 0 {
+      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
     let started = release(holds: false)
     // Whoever gets requests, by weight, rule or as copies, has to be there.
@@ -80,14 +86,26 @@ extension ReleaseController {
       guard spec.guardRails.onShortfall == .hold else { throw ReleaseError(.notEnoughCapacity, "\(shortfall)") }
       return (release(holds: true), others)
     }
-    if ground.capacity.stable == 0 {
-      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
-    }
     return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
   }
 
-  /// A release takes the place of one that is over, if it starts where that one has left the service.
-  private func checkSuccession(_ spec: ReleaseSpec, after other: Release) throws {
+  /// A release divides something, and its preview takes no host from anybody.
+  private func checkRoutes(
+    _ spec: ReleaseSpec, _ service: NamespacedName, _ ground: Pipeline.ReleaseGround
+  ) throws {
+    if let host = spec.previewHost, let owner = ground.previewOwner {
+      throw ReleaseError(.invalid, "the preview host \(host) is \(owner.possessor)'s")
+    }
+    guard ground.routes.divided.isEmpty else { return }
+    throw ReleaseError(
+      .invalid,
+      (["no route leads to \(spec.stable) or to all of \(service), so there is nothing to divide"]
+        + ground.routes.untouched).joined(separator: "; "))
+  }
+
+  /// A release takes the place of one that is over, if it starts where that one has left the service, and for the same ports: those
+  /// of the old one alone would fall back to what the manifests say, and those of the new one alone know nothing of the old one.
+  private func checkSuccession(_ spec: ReleaseSpec, after other: Release, _ http: [UInt16]) throws {
     guard other.state == .succeeded || other.state == .rolledBack else {
       throw ReleaseError(
         .alreadyReleased,
@@ -101,6 +119,13 @@ extension ReleaseController {
         .alreadyReleased,
         "release \(other.id) has left \(other.service) at \(present): start from there, or retire it first",
         release: other.id, allowedNow: other.state.allowedActions)
+    }
+    func ports(_ port: UInt16?) -> [UInt16] { port.map { [$0] } ?? http }
+    guard ports(spec.port) == ports(other.spec.port) else {
+      throw ReleaseError(
+        .alreadyReleased,
+        "release \(other.id) shapes \(other.spec.port.map { "port \($0)" } ?? "all ports") of \(other.service): start for the "
+          + "same, or retire it first", release: other.id, allowedNow: other.state.allowedActions)
     }
   }
 }

@@ -107,8 +107,9 @@ actor ReleaseController {
     var release = try find(id)
     try checkRevision(request, release)
     let before = release
-    let holds = try await holds(event, release)
-    guard try release.take(event, reason: request.reason, at: now, holds: holds) else {
+    let capacity = await pipeline.capacity(of: release)
+    let holds = try await holds(event, release, capacity)
+    guard try release.take(event, reason: request.reason, at: now, holds: holds, capacity: capacity) else {
       return await status(of: release)
     }
     try await commit([(release, before.weight)], action: event.kind.rawValue, request, fingerprint)
@@ -151,18 +152,22 @@ actor ReleaseController {
   /// Whether the weight that an event leads to has to wait until the subsets can carry it.
   ///
   /// - Throws: `notEnoughCapacity` where it is not to wait but to be refused.
-  private func holds(_ event: ReleaseEvent, _ release: Release) async throws -> Bool {
+  private func holds(
+    _ event: ReleaseEvent, _ release: Release, _ capacity: ReleaseCapacity
+  ) async throws -> Bool {
     var outcome = release
-    guard try outcome.take(event, at: now), outcome.state.isInForce else { return false }
-    let capacity = await pipeline.capacity(of: release)
-    if case .end = ReleaseState.moves[release.state]?[event.kind] {
-      // The way back is always open, unless it leads to nobody.
-      guard case .action(.rollback) = event, capacity.stable == 0, capacity.candidate > 0, release.weight > .none else {
-        return false
+    guard try outcome.take(event, at: now) else { return false }
+    if case .end(let end) = ReleaseState.moves[release.state]?[event.kind] {
+      // The way back is always open, and so is that to what the manifests say, unless it leads to nobody.
+      var nobody: String?
+      if !end.isInForce {
+        nobody = await pipeline.wayToNobody(without: release).map { "without release \(release.id) \($0)" }
+      } else if end == .rolledBack, release.leadsBackToNobody(capacity) {
+        nobody = "\(release.stable.name) has no ready endpoint, and \(release.candidate.name) has"
       }
+      guard let nobody else { return false }
       throw ReleaseError(
-        .notEnoughCapacity, "\(release.stable.name) has no ready endpoint, and \(release.candidate.name) has",
-        release: release.id, allowedNow: release.state.allowedActions)
+        .notEnoughCapacity, nobody, release: release.id, allowedNow: release.state.allowedActions)
     }
     guard let shortfall = release.shortfall(for: outcome.weight, capacity) else { return false }
     if release.spec.guardRails.onShortfall == .hold { return true }
@@ -184,6 +189,9 @@ actor ReleaseController {
 
   func status(of release: Release) async -> ReleaseStatus {
     let view = await pipeline.view(of: release)
+    var release = release
+    // Before the release itself has heard of it.
+    if !view.isAsSet { release.forgetLive() }
     return ReleaseStatus(
       release, service: host(of: release), servedWeight: view.servedWeight, waitsFor: waits[release.id] ?? view.note,
       generation: view.generation,

@@ -120,7 +120,7 @@ struct SpecOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "When a subset with traffic has no ready endpoint left: fail, spill or roll-back. (default: roll-back)",
+      "When a subset with traffic has no ready endpoint left, or too few: fail, spill or roll-back. (default: roll-back)",
       valueName: "policy"),
     completion: .list(["fail", "spill", "roll-back"]), transform: FlagValue.emptiness)
   var onEmpty: GuardRails.Emptiness?
