@@ -217,6 +217,11 @@ extension OpenAPIDocument {
             "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
           },
+          "202": {
+            "description": "It is served, and not durable yet (notDurable says why); it is tried again until it is.",
+            "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
+          },
           "400": {"$ref": "#/components/responses/badRequest"},
           "401": {"$ref": "#/components/responses/unauthorized"},
           "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},

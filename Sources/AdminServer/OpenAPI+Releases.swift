@@ -37,6 +37,10 @@ extension OpenAPIDocument {
           "reason": {"type": "string"}, "revision": {"type": "integer", "minimum": 0},
           "generation": {"type": "integer", "minimum": 0, "description": "What serves it."},
           "liveAt": {"type": "string", "format": "date-time", "description": "Since when that is live everywhere."},
+          "notDurable": {
+            "type": "string",
+            "description": "Why what is served is not kept yet, as a rollback on a full disk; it is tried again until it is."
+          },
           "capacity": {
             "type": "object", "description": "Ready endpoints.", "required": ["stable", "candidate"],
             "properties": {"stable": {"type": "integer", "minimum": 0}, "candidate": {"type": "integer", "minimum": 0}}

@@ -65,14 +65,14 @@ struct ReleaseRoutes: Sendable {
       try checkQuery(of: request)
       let body = try await JSONBody(of: request, schema: "WeightChange")
       let weight = try body.decoded(as: NewWeight.self).weight
-      return try answer(
+      return try moved(
         try await releases.perform(.setWeight(weight), on: id(context), releaseRequest(request, body)))
     }
     for (path, action) in Self.moves {
       router.post("/v1/releases/:id/\(path)") { request, context in
         try checkQuery(of: request)
         let body = try await JSONBody(of: request, schema: "Intent", isOptional: true)
-        return try answer(try await releases.perform(action, on: id(context), releaseRequest(request, body)))
+        return try moved(try await releases.perform(action, on: id(context), releaseRequest(request, body)))
       }
     }
     addReading(to: router)
@@ -138,6 +138,10 @@ struct ReleaseRoutes: Sendable {
       found.removeAll { $0.state != state }
     }
     return found
+  }
+
+  private func moved(_ status: ReleaseStatus) throws -> Response {
+    try answer(status, status: status.notDurable == nil ? .ok : .accepted)
   }
 
   /// With the revision as its tag, which `If-Match` takes. It is of what was done to the release: what is counted of it, as

@@ -33,6 +33,9 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
   public var generation: UInt64
   /// Since when that is live on all proxies; nil until it is.
   public var liveAt: Date?
+  /// Why what is served is not durable yet: a rollback does not wait for a full disk. It is tried again until it is; if the
+  /// server is started anew before, the release is where it was before it was rolled back. Nil if it is durable.
+  public var notDurable: String?
   /// Ready endpoints.
   public var capacity: ReleaseCapacity
   /// The routes that it divides, and those of the service's hosts that it does not touch.

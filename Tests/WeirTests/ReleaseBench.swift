@@ -166,7 +166,10 @@ final class FailingStore: ReleaseStore {
     if isFailing.load(ordering: .acquiring) { throw ReleaseStoreError(.diskFull, "the disk is full") }
     return try inner.commit(commit)
   }
-  func answer(to request: IdempotentRequest) async throws -> [UInt8]? { try inner.answer(to: request) }
+  func answer(to request: IdempotentRequest) async throws -> [UInt8]? {
+    if isFailing.load(ordering: .acquiring) { throw ReleaseStoreError(.diskFull, "the disk is full") }
+    return try inner.answer(to: request)
+  }
   func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerEntry] {
     inner.ledger(after: sequence, limit: limit, of: release)
   }

@@ -25,6 +25,7 @@ extension ReleaseController {
     drivers = [:]
     gateWatches = [:]
     for driver in ending { await driver.value }
+    await settleAll()
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
   }
@@ -116,7 +117,8 @@ extension ReleaseController {
     let before = release.weight
     guard try release.take(event, reason: reason, at: now) else { return }
     try await commit(
-      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "")
+      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "",
+      isWayBack: event.isWayBack)
   }
 
   /// What guard rails found. The pipeline has acted on it already; here it becomes a part of the release.

@@ -43,13 +43,15 @@ extension ReleaseController {
 
   /// Keeps a change, whole or not at all.
   ///
-  /// - Parameter changed: with the weight that each release had before; the last is the one that was asked for.
+  /// - Parameters:
+  ///   - changed: with the weight that each release had before; the last is the one that was asked for.
+  ///   - at: when it was made; now if nil.
   func keep(
     _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
-    answer: ReleaseStatus?
+    at: Timestamp? = nil, answer: ReleaseStatus?, mayUseReserve: Bool = false
   ) async throws {
     guard let asked = changed.last?.release else { return }
-    let time = Timestamp(clock.now())
+    let time = at ?? Timestamp(clock.now())
     var writes: [ReleaseWrite] = []
     var statements: [LedgerStatement] = []
     var places: [(id: String, index: Int)] = []
@@ -81,9 +83,10 @@ extension ReleaseController {
       outcome = try await store.commit(
         ReleaseCommit(
           writes: writes, statements: statements, answer: kept, notifications: notifications,
-          forgetAnswersBefore: kept == nil ? nil : Timestamp(clock.now() - Self.answersAreKept / .seconds(1))))
+          forgetAnswersBefore: kept == nil ? nil : Timestamp(clock.now() - Self.answersAreKept / .seconds(1)),
+          mayUseReserve: mayUseReserve))
     } catch {
-      throw ReleaseError(.notDurable, "the change could not be kept, and is not made: \(error)", release: asked.id)
+      throw ReleaseError(.notDurable, "the change could not be kept: \(error)", release: asked.id)
     }
     guard case .committed(let receipt) = outcome else { return }
     forget(forgotten)
@@ -186,6 +189,8 @@ extension ReleaseController {
       return status
     } catch let error as ReleaseStoreError where error.code == .keyReused {
       throw ReleaseError(.keyReused, error.message)
+    } catch let error as ReleaseStoreError {
+      throw ReleaseError(.notDurable, "what was done before cannot be looked up, and nothing is changed: \(error)")
     }
   }
 

@@ -29,6 +29,9 @@ actor ReleaseController {
   /// The store's revision of each release.
   var revisions: [String: UInt64]
   var unsaid: [String: Unsaid] = [:]
+  /// What is served and not kept yet, by release, and who tries to keep it.
+  var undurable: [String: Undurable] = [:]
+  var keepers: [String: Task<Void, Never>] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
   /// Those of these that wait for endpoints.
@@ -103,7 +106,11 @@ actor ReleaseController {
 
   private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     let fingerprint = fingerprint(event, on: id)
-    if let answer = try await replay(request, fingerprint) { return answer }
+    do {
+      if let answer = try await replay(request, fingerprint) { return answer }
+    } catch let error as ReleaseError where error.code == .notDurable && event.isWayBack {
+      // Twice back is back.
+    }
     var release = try find(id)
     try checkRevision(request, release)
     let before = release
@@ -111,7 +118,8 @@ actor ReleaseController {
     guard try release.take(event, reason: request.reason, at: now, holds: holds) else {
       return await status(of: release)
     }
-    try await commit([(release, before.weight)], action: event.kind.rawValue, request, fingerprint)
+    try await commit(
+      [(release, before.weight)], action: event.kind.rawValue, request, fingerprint, isWayBack: event.isWayBack)
     return await status(of: release)
   }
 
@@ -119,19 +127,34 @@ actor ReleaseController {
 
   /// Keeps releases as they are now, has them served, and lets them go on from there.
   ///
-  /// - Parameter changed: with the weight that each had before; the last is the one that was asked for.
+  /// - Parameters:
+  ///   - changed: with the weight that each had before; the last is the one that was asked for.
+  ///   - isWayBack: whether it is served even if it cannot be kept.
   func commit(
-    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
+    _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String,
+    isWayBack: Bool = false
   ) async throws {
+    for (release, _) in changed { try await settle(release.id) }
     var answer: ReleaseStatus?
     if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
-    try await keep(changed, action: action, request, fingerprint, answer: answer)
+    var later: Undurable?
+    do {
+      try await keep(changed, action: action, request, fingerprint, answer: answer, mayUseReserve: isWayBack)
+    } catch let error as ReleaseError where isWayBack && error.code == .notDurable {
+      later = Undurable(
+        changed: changed, action: action, request: request, fingerprint: fingerprint, at: Timestamp(clock.now()),
+        reason: error.message)
+    }
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
       waits[release.id] = nil
       short.remove(release.id)
     }
     let generation = await pipeline.serve(changed.map(\.release))
+    if var later, let release = changed.last?.release {
+      later.generation = generation
+      keepLater(later, release.id, of: release.service)
+    }
     for (release, _) in changed {
       unsaid[release.id]?.generation = generation
       await tell(release)
@@ -184,10 +207,11 @@ actor ReleaseController {
 
   func status(of release: Release) async -> ReleaseStatus {
     let view = await pipeline.view(of: release)
-    return ReleaseStatus(
+    var status = ReleaseStatus(
       release, service: host(of: release), servedWeight: view.servedWeight, waitsFor: waits[release.id] ?? view.note,
-      generation: view.generation,
-      capacity: view.capacity, routes: view.routes)
+      generation: view.generation, capacity: view.capacity, routes: view.routes)
+    status.notDurable = undurable[release.id]?.reason
+    return status
   }
 
   func host(of release: Release) -> String {

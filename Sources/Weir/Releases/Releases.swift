@@ -28,7 +28,8 @@ public typealias Weight = TrafficModel.Weight
 /// try await release.rollback()
 /// ```
 ///
-/// Every change is durable before it is answered, and is one generation: weights, subsets, rules and mirrors change together
+/// Every change is durable before it is answered (but for a rollback when there is no space to keep it: it is served at once, and
+/// its status says `notDurable` until it is kept), and is one generation: weights, subsets, rules and mirrors change together
 /// or not at all. A call that is cancelled before it has begun does nothing; once it has begun it is carried through.
 public struct Releases: Sendable {
   let backend: any ReleaseBackend
@@ -107,7 +108,8 @@ public struct ReleaseHandle: Sendable {
   }
 
   /// Gives the stable version everything: bytes that have been served before, in one generation. Of a release that is rolled
-  /// back already nothing changes.
+  /// back already nothing changes. Waits for no disk: if it cannot be kept it is served all the same, the answer's `notDurable`
+  /// says why, and it is kept as soon as that works.
   @discardableResult
   public func rollback(_ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
     try await perform(.rollback, request)

@@ -11,6 +11,7 @@ enum ReleaseText {
     var text = "\(status.id): " + (status.state.isInForce ? "\(share(status)), \(state)" : "\(state), \(share(status))")
     text += "; generation \(status.generation), revision \(status.revision)"
     if let waits = status.waitsFor { text += "; waits: \(waits)" }
+    if let reason = status.notDurable { text += "; NOT DURABLE YET, and tried again until it is: \(reason)" }
     return TextTable.printable(text)
   }
 
@@ -94,6 +95,7 @@ enum ReleaseText {
         "generation \(status.generation), "
           + (status.liveAt.map { "on all proxies since \(TimeText.moment($0))" } ?? "not on all proxies yet")
       ))
+    if let reason = status.notDurable { rows.append(("durable", "not yet, and tried again until it is: \(reason)")) }
     rows.append(("ready", "\(status.capacity.stable) of \(status.from), \(status.capacity.candidate) of \(status.to)"))
     rows += status.routes.divided.map { ("divides", $0) }
     rows += status.routes.untouched.map { ("leaves", $0) }
