@@ -83,7 +83,9 @@ extension ReleaseController {
     if ground.capacity.stable == 0 {
       throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
-    return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
+    // It starts before its first step, and takes that one like any other, when all who are to be asked about it let it.
+    let held = release(holds: true)
+    return (webhooks?.gates(from: held, to: started).isEmpty ?? true ? started : held, others)
   }
 
   /// A release takes the place of one that is over, if it starts where that one has left the service.
