@@ -97,11 +97,17 @@ public struct ReleaseRequest: Sendable, Hashable, Codable {
   public var idempotencyKey: String?
   /// The release is moved only if it still has this revision.
   public var ifRevision: UInt64?
+  /// The step that an approval is for, as ``ReleaseStatus/step`` tells it: of two people who approve the same pause, the second
+  /// approves nothing. An approval has this or `ifRevision`; no other action looks at it.
+  public var step: Int?
 
-  public init(actor: String = "", reason: String = "", idempotencyKey: String? = nil, ifRevision: UInt64? = nil) {
+  public init(
+    actor: String = "", reason: String = "", idempotencyKey: String? = nil, ifRevision: UInt64? = nil, step: Int? = nil
+  ) {
     self.actor = actor
     self.reason = reason
     self.idempotencyKey = idempotencyKey
     self.ifRevision = ifRevision
+    self.step = step
   }
 }

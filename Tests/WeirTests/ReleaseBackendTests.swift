@@ -52,7 +52,7 @@ import XDSServer
       #expect(try await releases.current(of: "reviews.shop") == nil)
 
       let second = try await releases.start(.reviewsCanary([5, 100]))
-      try await second.approve()
+      try await second.approve(step: 0)
       #expect(try await second.status().weight == 100)
       let third = try await refusal { _ = try await releases.start(.reviewsCanary([5, 100])) }
       #expect((third.code, third.release) == (.alreadyReleased, second.id))

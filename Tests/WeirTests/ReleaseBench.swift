@@ -99,6 +99,7 @@ final class ManualTime: Sendable {
   private let time = Mutex(Date(timeIntervalSince1970: 1_700_000_000))
   var now: Date { time.withLock { $0 } }
   func advance(_ seconds: Double) { time.withLock { $0 += seconds } }
+  func set(_ now: Date) { time.withLock { $0 = now } }
 }
 
 /// Sleepers who wake when they are told to, or when nobody needs them any longer.
@@ -134,6 +135,9 @@ final class ManualTimer: Sendable {
     }
     try Task.checkCancellation()
   }
+
+  /// How many sleep.
+  var sleeping: Int { state.withLock { $0.sleepers.count } }
 
   /// Waits until there is a sleeper and wakes the first; returns for how long it meant to sleep.
   ///

@@ -52,7 +52,7 @@ import TrafficModel
         warm: .seconds(600)))
     #expect(await bench.clock.pass(bench.time) == .seconds(60))
     try await bench.status(release) { $0.state == .awaitingApproval && $0.weight == 50 && $0.liveAt != nil }
-    try await release.approve()
+    try await release.change().approve()
     try await bench.status(release) { $0.state == .keepingWarm }
     #expect(try bench.served() == ["v2": 10_000])
     #expect(await bench.clock.pass(bench.time) == .seconds(600))
@@ -94,6 +94,26 @@ import TrafficModel
     #expect(try bench.served() == ["v1": 7000, "v2": 3000])
     let error = try await refusal { try await release.setWeight(40, ReleaseRequest(idempotencyKey: "b")) }
     #expect(error.code == .keyReused)
+    await bench.stop()
+  }
+
+  @Test func twoWhoApproveTheSamePauseApproveItOnce() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(.reviewsCanary([5, 25, 50, 100]))
+    let seen = try await release.change()
+    let (first, second) = (try await seen.approve(), try await seen.approve(ReleaseRequest(actor: "another")))
+    #expect((first.status.weight, second.status.weight) == (25, 25))
+    #expect(second.status.revision == first.status.revision)
+    #expect(try bench.served() == ["v1": 7500, "v2": 2500])
+    #expect(try await release.history().filter { $0.action == "approve" }.count == 1)
+    // Nobody approves what has not been come to, or nothing in particular.
+    #expect(try await refusal { try await release.approve(step: 2) }.code == .stale)
+    #expect(
+      try await refusal { _ = try await bench.controller.perform(.approve, on: release.id, ReleaseRequest()) }.code
+        == .invalid)
+    // A release that has gone back from there does not count as approved.
+    try await release.rollback()
+    #expect(try await refusal { try await seen.approve() }.code == .stale)
     await bench.stop()
   }
 
@@ -220,7 +240,7 @@ import TrafficModel
       .blueGreen(of: "reviews.shop", from: "v1", to: "v2", previewHost: "preview.example"))
     #expect(try bench.served() == ["v1": 10_000])
     #expect(try bench.served("preview.example") == ["v2": 10_000])
-    try await release.approve()
+    try await release.change().approve()
     #expect(try bench.served() == ["v2": 10_000])
     try await bench.status(release) { $0.state == .keepingWarm }
     #expect(try bench.served("preview.example") == [:], "after the switch there is nothing to preview")

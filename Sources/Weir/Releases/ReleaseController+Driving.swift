@@ -21,6 +21,7 @@ extension ReleaseController {
   func stop() async {
     isRunning = false
     let ending = Array(drivers.values) + gateWatches.values
+    for check in checks.values.flatMap(\.values) { check.answer.cancel() }
     for driver in ending { driver.cancel() }
     drivers = [:]
     gateWatches = [:]

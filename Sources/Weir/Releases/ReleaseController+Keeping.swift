@@ -151,6 +151,7 @@ extension ReleaseController {
       releases[id] = nil
       revisions[id] = nil
       unsaid[id] = nil
+      checks[id] = nil
       drivers.removeValue(forKey: id)?.cancel()
       for watcher in (watchers.removeValue(forKey: id) ?? [:]).values { watcher.finish() }
     }
@@ -160,7 +161,9 @@ extension ReleaseController {
   /// Keeps how many checks of a gate have failed: a restart does not begin to count anew.
   func keep(failedChecks count: Int, of gate: String, _ id: String) async throws {
     try await alone(on: try find(id).service) { controller in
-      guard var release = controller.releases[id], let revision = controller.revisions[id] else { return }
+      guard controller.isRunning, var release = controller.releases[id], let revision = controller.revisions[id] else {
+        return
+      }
       release.failedChecks[gate] = count == 0 ? nil : count
       let body = Array(try ReleaseJSON.encode(release))
       let outcome = try await controller.store.commit(

@@ -41,6 +41,8 @@ actor ReleaseController {
   var drivers: [String: Task<Void, Never>] = [:]
   /// What is asked again and again of releases that are under way.
   var gateWatches: [String: Task<Void, Never>] = [:]
+  /// The last check of each gate that counts failures, by release.
+  var checks: [String: GateChecks] = [:]
   var watchers: [String: [UUID: AsyncThrowingStream<ReleaseStatus, any Error>.Continuation]] = [:]
   private var busy: Set<NamespacedName> = []
   private var queues: [NamespacedName: [CheckedContinuation<Void, Never>]] = [:]
@@ -97,15 +99,32 @@ actor ReleaseController {
 
   // MARK: Moving a release
 
+  /// How often gates are asked again because the release has moved while they were.
+  private static let gateRounds = 5
+
   func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try request.validate()
-    // Before it is alone with the service: the way back does not wait for an answer.
-    try await askGates(of: event, on: id, request)
-    return try await alone(on: try find(id).service) { try await $0.move(id, by: event, request) }
+    if event.kind == .approve, request.step == nil, request.ifRevision == nil {
+      throw ReleaseError(
+        .invalid, "an approval says what it is for: the step that was looked at, or the revision", release: id)
+    }
+    for _ in 0..<Self.gateRounds {
+      // Before it is alone with the service: the way back does not wait for an answer.
+      let asked = try await askGates(of: event, on: id, request)
+      let service = try find(id).service
+      if let status = try await alone(on: service, { try await $0.move(id, by: event, request, asked: asked) }) {
+        return status
+      }
+    }
+    throw ReleaseError(.stale, "release \(id) moves faster than its gates answer", release: id)
   }
 
-  private func move(_ id: String, by event: ReleaseEvent, _ request: ReleaseRequest) async throws -> ReleaseStatus {
-    let fingerprint = fingerprint(event, on: id)
+  /// - Parameter asked: the revision that gates were asked about, if they were.
+  /// - Returns: nil if gates have to be asked that were not, for it has moved since.
+  private func move(
+    _ id: String, by event: ReleaseEvent, _ request: ReleaseRequest, asked: UInt64?
+  ) async throws -> ReleaseStatus? {
+    let fingerprint = fingerprint(event, on: id, request)
     do {
       if let answer = try await replay(request, fingerprint) { return answer }
     } catch let error as ReleaseError where error.code == .notDurable && event.isWayBack {
@@ -113,17 +132,21 @@ actor ReleaseController {
     }
     var release = try find(id)
     try checkRevision(request, release)
+    if event.kind == .approve, try isApproved(release, request.step) { return await status(of: release) }
     let before = release
     let holds = try await holds(event, release)
     guard try release.take(event, reason: request.reason, at: now, holds: holds) else {
       return await status(of: release)
     }
+    if asked != before.revision, let webhooks, !webhooks.gates(from: before, to: release).isEmpty { return nil }
     try await commit(
       [(release, before.weight)], action: event.kind.rawValue, request, fingerprint, isWayBack: event.isWayBack)
     return await status(of: release)
   }
 
-  func fingerprint(_ event: ReleaseEvent, on id: String) -> String { "\(id) \(event)" }
+  func fingerprint(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) -> String {
+    "\(id) \(event)" + (event.kind == .approve ? request.step.map { " step \($0)" } ?? "" : "")
+  }
 
   /// Keeps releases as they are now, has them served, and lets them go on from there.
   ///
@@ -169,6 +192,26 @@ actor ReleaseController {
       "release \(release.id) has revision \(release.revision), and not \(expected): \(release.state.phrase), "
         + "\(release.weight) on \(release.candidate.name)", release: release.id,
       allowedNow: release.state.allowedActions)
+  }
+
+  /// Whether a step has been approved already.
+  ///
+  /// - Throws: `stale` for a step that it has not come to.
+  private func isApproved(_ release: Release, _ step: Int?) throws -> Bool {
+    guard let step, step != release.step else { return false }
+    guard step < release.step else {
+      throw ReleaseError(
+        .stale, "release \(release.id) is \(release.state.phrase), and has not come to step \(step)",
+        release: release.id, allowedNow: release.state.allowedActions)
+    }
+    switch release.state {
+    case .running, .awaitingApproval, .keepingWarm, .succeeded: return true
+    // It has not gone on from there as it was approved to.
+    case .manual, .paused, .frozen, .rolledBack, .aborted, .retired:
+      throw ReleaseError(
+        .stale, "release \(release.id) is \(release.state.phrase), and not at step \(step) any longer",
+        release: release.id, allowedNow: release.state.allowedActions)
+    }
   }
 
   /// Whether the weight that an event leads to has to wait until the subsets can carry it.

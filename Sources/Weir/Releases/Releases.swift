@@ -101,10 +101,15 @@ public struct ReleaseHandle: Sendable {
     try await perform(.resume, request)
   }
 
-  /// Goes on after a step that waits for it.
+  /// Goes on after a step that waits for it. If it has gone on from there already, nothing changes: of two people who approve the
+  /// same step, the second does not approve the next one.
+  ///
+  /// - Parameter step: the one that was looked at, as ``ReleaseStatus/step``. See also ``ReleaseChange/approve(_:)``.
   @discardableResult
-  public func approve(_ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
-    try await perform(.approve, request)
+  public func approve(step: Int, _ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
+    var request = request
+    request.step = step
+    return try await perform(.approve, request)
   }
 
   /// Gives the stable version everything: bytes that have been served before, in one generation. Of a release that is rolled
@@ -155,6 +160,12 @@ public struct ReleaseChange: Sendable {
   init(_ status: ReleaseStatus, _ backend: any ReleaseBackend) {
     self.status = status
     self.backend = backend
+  }
+
+  /// Approves the step that the release is at with this change, and no other.
+  @discardableResult
+  public func approve(_ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
+    try await ReleaseHandle(id: status.id, backend: backend).approve(step: status.step, request)
   }
 
   /// Returns when the change is live on all proxies in scope: accepted there, and every cluster that it needs warm.

@@ -44,7 +44,8 @@ public struct RemoteReleases: ReleaseBackend {
   public func perform(
     _ action: ReleaseAction, on id: String, _ request: ReleaseRequest
   ) async throws -> ReleaseStatus {
-    var body = MoveBody(weight: nil, actor: request.actor, reason: request.reason)
+    var body = MoveBody(actor: request.actor, reason: request.reason)
+    if action == .approve { body.step = request.step }
     if case .setWeight(let weight) = action { body.weight = weight }
     return try await change(
       path(id) + "/" + action.pathComponent, body, request, revision: request.ifRevision)
@@ -148,6 +149,7 @@ private struct StartBody: Encodable {
 
 private struct MoveBody: Encodable {
   var weight: Weight?
+  var step: Int?
   var actor: String
   var reason: String
 }
