@@ -39,9 +39,19 @@ struct JSONErrors: RouterMiddleware {
   typealias Context = AdminRoutes.Context
 
   var paths: [AdminPath]
+  var connections: AdminConnections
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    var response = try await answer(request, context, next)
+    // Who has to come again must not keep a connection from others until then.
+    if response.status == .serviceUnavailable || connections.isCrowded { response.headers[.connection] = "close" }
+    return response
+  }
+
+  private func answer(
+    _ request: Request, _ context: Context, _ next: (Request, Context) async throws -> Response
   ) async throws -> Response {
     do {
       return try await next(request, context)

@@ -49,7 +49,8 @@ extension OpenAPIDocument {
             },
             "400": {"$ref": "#/components/responses/badRequest"},
             "401": {"$ref": "#/components/responses/unauthorized"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "503": {"$ref": "#/components/responses/unavailable"},
+            "404": {"$ref": "#/components/responses/notFound"},
             "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
             "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
             "503": {"$ref": "#/components/responses/unavailable"},
@@ -195,7 +196,11 @@ extension OpenAPIDocument {
     (
       "resume", "resumeRelease", "Goes on from where it was stopped, or from a weight that was set.", optional("Intent")
     ),
-    ("approve", "approveRelease", "Goes on after a step that waits for it.", optional("Intent")),
+    (
+      "approve", "approveRelease",
+      "Goes on after a step that waits for it: the one that the body names, or that the release is at with the revision of If-Match; one of both is needed. Of a step that it has gone on from already nothing changes.",
+      optional("Approval")
+    ),
     ("rollback", "rollbackRelease", "Gives the stable version everything.", optional("Intent")),
     ("abort", "abortRelease", "Takes a running release away: routes are as the manifests say.", optional("Intent")),
     (

@@ -68,7 +68,7 @@ enum OpenAPIDocument {
           "tooLarge": {"description": "The body is larger than 256 KiB.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "notJSON": {"description": "The body is not application/json.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "invalid": {"description": "It can be read and makes no sense; the message says why.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
-          "unavailable": {"description": "The sources have not been read yet, or the server is going down, or too many watch.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
+          "unavailable": {"description": "The sources have not been read yet, or the server is going down, or too many watch or wait.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "notDurable": {"description": "The change could not be made durable, and is not made.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
         }
       }

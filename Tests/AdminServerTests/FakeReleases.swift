@@ -20,6 +20,9 @@ final class FakeReleases: ReleaseDataSource {
     var lines: [LedgerLine] = [.example(1), .example(2)]
     var watchers: [AsyncThrowingStream<ReleaseStatus, any Error>.Continuation] = []
     var endedWatches = 0
+    /// Whether `live` waits for as long as it is asked to.
+    var holdsPolls = false
+    var polls = 0
   }
 
   let state = Mutex(State())
@@ -77,6 +80,11 @@ final class FakeReleases: ReleaseDataSource {
 
   func live(_ request: ReleaseLiveRequest, of id: String) async throws -> LiveReport {
     _ = try answer(.live(request, id))
+    let holds = state.withLock { state in
+      state.polls += 1
+      return state.holdsPolls
+    }
+    if holds { try? await Task.sleep(for: request.wait) }
     return LiveReport(
       generation: 3, isLive: false, scope: request.scope, total: 2, live: 1,
       laggards: [.init(node: "b", address: "127.0.0.1:2", state: "refused", reasons: ["no"])])

@@ -34,7 +34,8 @@ import TrafficModel
       let set = try await client.post(
         id + "/set-weight", #"{"weight": 20, "actor": "me"}"#, headers: ["if-match": "\"1\""])
       #expect(set.status == 200)
-      for action in ["promote", "pause", "resume", "approve", "rollback", "abort", "retire"] {
+      #expect(try await client.post(id + "/approve", #"{"step": 1}"#).status == 200)
+      for action in ["promote", "pause", "resume", "rollback", "abort", "retire"] {
         #expect(try await client.send("POST", "\(id)/\(action)").status == 200, "\(action)")
       }
       #expect(try await client.post(id + "/rollback", #"{"reason": "r"}"#, headers: ["if-match": "*"]).status == 200)
@@ -42,8 +43,9 @@ import TrafficModel
     #expect(
       releases.calls == [
         .perform(.setWeight(20), "reviews.shop-1", ReleaseRequest(actor: "me", ifRevision: 1)),
+        .perform(.approve, "reviews.shop-1", ReleaseRequest(step: 1)),
         .perform(.promote, "reviews.shop-1", ReleaseRequest()), .perform(.pause, "reviews.shop-1", ReleaseRequest()),
-        .perform(.resume, "reviews.shop-1", ReleaseRequest()), .perform(.approve, "reviews.shop-1", ReleaseRequest()),
+        .perform(.resume, "reviews.shop-1", ReleaseRequest()),
         .perform(.rollback, "reviews.shop-1", ReleaseRequest()), .perform(.abort, "reviews.shop-1", ReleaseRequest()),
         .perform(.retire, "reviews.shop-1", ReleaseRequest()),
         .perform(.rollback, "reviews.shop-1", ReleaseRequest(reason: "r")),
