@@ -58,7 +58,9 @@ struct JSONErrors: RouterMiddleware {
     } catch let error as AdminError where error.code.answer != nil {
       return try answer(error)
     } catch let error as ReleaseError {
-      return try json(ErrorReport(error), status: error.code.status)
+      // Without a condition of the request's, none has failed: somebody else was faster.
+      let isConflict = error.code == .stale && request.headers[.ifMatch] == nil
+      return try json(ErrorReport(error), status: isConflict ? .conflict : error.code.status)
     } catch let error as HTTPError where error.status == .notFound {
       return try nothingThere(request)
     } catch is CancellationError {
@@ -114,9 +116,9 @@ extension AdminError.Code {
 extension ReleaseError.Code {
   var status: HTTPResponse.Status {
     switch self {
-    case .invalid: .unprocessableContent
+    case .invalid, .keyReused: .unprocessableContent
     case .unknownRelease, .unknownService: .notFound
-    case .notAllowed, .alreadyReleased, .notEnoughCapacity, .keyReused, .notLive: .conflict
+    case .notAllowed, .alreadyReleased, .notEnoughCapacity, .notLive: .conflict
     case .stale: .preconditionFailed
     case .notDurable: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
     case .unauthorized: .unauthorized

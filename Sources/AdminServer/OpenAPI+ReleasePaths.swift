@@ -165,7 +165,13 @@ extension OpenAPIDocument {
         "get": {
           "operationId": "verifyLedger",
           "summary": "Whether the ledger is as it was written: each entry has the hash of the one before. Costs its length.",
-          "responses": {
+          "parameters": [
+            {
+              "name": "mark", "in": "query", "schema": {"type": "string", "pattern": "^[0-9]{1,19}:[0-9a-f]{64}$"},
+              "description": "An entry that was noted elsewhere, as an earlier verdict gave it: whether it is still there."
+            }
+          ],
+          "responses": {"422": {"$ref": "#/components/responses/invalid"},
             "200": {
               "description": "The verdict.",
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LedgerVerdict"}}}

@@ -10,7 +10,8 @@ public protocol ReleaseDataSource: Sendable {
   func list() async throws -> [ReleaseStatus]
   func history(of id: String) async throws -> [LedgerLine]
   func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine]
-  func verify() async throws -> LedgerVerdict
+  /// - Parameter mark: `SEQUENCE:HASH` of an entry that was noted elsewhere, if there is one.
+  func verify(against mark: String?) async throws -> LedgerVerdict
   /// The release as it is, and whenever it has changed; ends when nobody runs releases any longer.
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error>
   /// Returns when it is live, or after the time to wait.

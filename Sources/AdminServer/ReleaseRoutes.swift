@@ -26,7 +26,7 @@ struct ReleaseRoutes: Sendable {
       GET /v1/releases/{id}/watch        the release whenever it changes; Accept: text/event-stream, or JSON lines
       GET /v1/ledger[?after=&limit=&release=]
                                          what was done to all of them
-      GET /v1/ledger/verify              whether the ledger is as it was written
+      GET /v1/ledger/verify[?mark=]      whether the ledger is as it was written; mark is one that was answered before
 
     """
 
@@ -126,8 +126,8 @@ struct ReleaseRoutes: Sendable {
       return try entries(lines, for: request)
     }
     router.get("/v1/ledger/verify") { request, _ in
-      try checkQuery(of: request)
-      return try json(try await releases.verify())
+      try checkQuery(of: request, allowed: ["mark"])
+      return try json(try await releases.verify(against: request.uri.queryParameters["mark"].map(String.init)))
     }
   }
 

@@ -21,10 +21,19 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
   /// All steps; `step` is the index of the present one, and -1 before the first.
   public var steps: [ReleaseStep]
   public var step: Int
+  /// Requests that go to the candidate whatever the weight.
+  public var rules: [RequestRule]
+  /// The host that leads to the candidate alone, as long as there is something to preview.
+  public var previewHost: String?
+  public var sticky: Stickiness?
+  /// How long the old version is kept after the candidate has taken over.
+  public var warmTime: ReleaseDuration
+  public var guardRails: GuardRails
   public var nextWeight: Weight?
   /// When it moves on by itself, as far as time goes.
   public var dueAt: Date?
-  /// What it waits for, other than time and approval; nil if there is nothing.
+  /// What it waits for, other than time and approval: endpoints, a gate, or the proxies where it is not live yet, by name (these
+  /// where one release is asked for, and not in lists and watches). Nil if there is nothing.
   public var waitsFor: String?
   /// Why it is where it is.
   public var reason: String
@@ -60,6 +69,11 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
     self.servedWeight = servedWeight
     steps = release.spec.plan
     step = release.step
+    rules = release.spec.rules
+    previewHost = release.spec.previewHost
+    sticky = release.spec.stickiness
+    warmTime = release.spec.warmTime
+    guardRails = release.spec.guardRails
     nextWeight = release.nextWeight
     dueAt = release.dueAt
     self.waitsFor = waitsFor

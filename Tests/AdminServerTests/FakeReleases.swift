@@ -62,7 +62,9 @@ final class FakeReleases: ReleaseDataSource {
     return state.withLock { $0.lines }
   }
 
-  func verify() async throws -> LedgerVerdict { LedgerVerdict(entries: 2, finding: "entry 2 was changed") }
+  func verify(against mark: String?) async throws -> LedgerVerdict {
+    LedgerVerdict(entries: 2, finding: mark ?? "entry 2 was changed")
+  }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
     let status = try await status(of: id)
@@ -120,9 +122,9 @@ extension LedgerLine {
   static func example(_ sequence: UInt64) -> LedgerLine {
     LedgerLine(
       sequence: sequence, release: "reviews.shop-1", service: "reviews.shop.svc.cluster.local",
-      at: Date(timeIntervalSince1970: 1_700_000_000), action: "setWeight", actor: "me", reason: "because",
+      at: Date(timeIntervalSince1970: 1_700_000_000), action: "set-weight", actor: "me", reason: "because",
       fromWeight: 5,
       toWeight: 0.05, generation: 3, liveEverywhereAt: nil, refersTo: nil, outcome: "manual",
-      hash: String(repeating: "a1", count: 32))
+      attributes: ["step": "0"], previousHash: String(repeating: "0", count: 64), hash: String(repeating: "a1", count: 32))
   }
 }

@@ -103,10 +103,12 @@ import TrafficModel
       #expect(releases.calls == [.ledger(1, 2, "a"), .ledger(1, 2, "a")])
       let verdict = try await client.send("GET", "/v1/ledger/verify")
       #expect(verdict.text == "{\"entries\":2,\"finding\":\"entry 2 was changed\"}\n")
+      let against = try await client.send("GET", "/v1/ledger/verify?mark=1%3Aab")
+      #expect(against.text == "{\"entries\":2,\"finding\":\"1:ab\"}\n")
     }
   }
 
-  @Test(arguments: zip(ReleaseError.Code.allCases, [422, 404, 404, 409, 409, 412, 409, 409, 507, 401, 409, 503]))
+  @Test(arguments: zip(ReleaseError.Code.allCases, [422, 404, 404, 409, 409, 409, 409, 422, 507, 401, 409, 503]))
   func anErrorKeepsItsCode(code: ReleaseError.Code, status: Int) async throws {
     let releases = FakeReleases()
     let error = ReleaseError(code, "no", release: "a", allowedNow: [.rollback])
@@ -117,6 +119,17 @@ import TrafficModel
     #expect(response.status == status)
     #expect(try response.error() == ErrorReport(error).error)
     #expect(try response.error().allowedNow == [.rollback])
+  }
+
+  /// 412 is for a condition that the request has.
+  @Test func whatIsStaleByIfMatchIsAFailedPrecondition() async throws {
+    let releases = FakeReleases()
+    releases.state.withLock { $0.error = ReleaseError(.stale, "no") }
+    let response = try await withServer(FakeSource(releases: releases)) { client, _ in
+      try await client.send("POST", "/v1/releases/a/promote", headers: ["if-match": "\"1\""])
+    }
+    #expect(response.status == 412)
+    #expect(try response.error().code == "stale")
   }
 
   private static let start = #"{"service": "a.b", "from": "v1", "to": "v2""#

@@ -244,7 +244,7 @@ private struct BackendBench {
   func served() throws -> [String: Int] { try inner.served() }
   func take(_ yaml: String) async { await inner.take(yaml) }
   func fails(_ fails: Bool) { store.isFailing.store(fails, ordering: .releasing) }
-  func status(_ release: ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool) async throws {
+  func status(_ release: some ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool) async throws {
     try await inner.status(releases[release.id], where: matches)
   }
 

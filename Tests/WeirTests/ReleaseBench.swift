@@ -22,12 +22,14 @@ struct ReleaseBench {
   let store: any ReleaseStore
   let clock = ManualTimer()
   let time: ManualTime
+  let problems: [Problem]
   private let guarding: Task<Void, Never>
   var releases: Releases { Releases(controller) }
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
-    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
+    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
+    hasProblems: Bool = false
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -35,7 +37,8 @@ struct ReleaseBench {
       logger: logger,
       classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
     let kept = try await ReleaseController.load(from: store)
-    #expect(kept.problems.isEmpty)
+    problems = kept.problems
+    #expect(kept.problems.isEmpty != hasProblems)
     let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     self.store = store
     self.time = time
@@ -87,7 +90,7 @@ struct ReleaseBench {
   /// Waits until a release is so.
   @discardableResult
   func status(
-    _ release: ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool
+    _ release: some ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool
   ) async throws -> ReleaseStatus {
     for try await status in try await release.watch() where matches(status) { return status }
     throw ReleaseError(.unavailable, "\(release.id) was not so before the controller stopped")

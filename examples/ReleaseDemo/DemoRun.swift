@@ -51,7 +51,7 @@ struct DemoRun {
   private func canary(_ loads: [ConstantLoad], _ steps: inout [Step]) async throws {
     say("\ncanary: 0 → 5 → 25 → 50 → 100, and a rollback")
     let shares = [0, 5, 25, 50, 100]
-    var release: ReleaseHandle?
+    var release: StartedRelease?
     for share in shares {
       try await step("canary \(share) %", share, loads, &steps) {
         if let release { return try await release.change().approve() }

@@ -1,9 +1,10 @@
 public import ReleaseControl
 public import XDSServer
-public import XDSServer
 
 /// Whoever runs releases: the control plane in this process, or a server that is asked over HTTP. ``Releases`` reads the same
 /// with both.
+///
+/// A release is named by its id, or by its service: that is the one in force, or else the last one.
 public protocol ReleaseBackend: Sendable {
   func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus
   func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus
@@ -14,7 +15,8 @@ public protocol ReleaseBackend: Sendable {
   func history(of id: String) async throws -> [LedgerLine]
   /// The ledger of all releases: at most `limit` entries after one.
   func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine]
-  func verify() async throws -> LedgerVerdict
+  /// - Parameter mark: `SEQUENCE:HASH` of an entry that was noted elsewhere, if there is one.
+  func verify(against mark: String?) async throws -> LedgerVerdict
   /// The release as it is, and whenever it has changed.
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error>
   /// Returns when a release's generation is live on the proxies of a scope, or when the time is over.

@@ -13,7 +13,14 @@ extension ReleaseController {
   private static let retryDelay = Duration.seconds(1)
 
   /// Lets all releases go on from where they are.
-  func run() {
+  func run() async {
+    for id in order {
+      do {
+        try await closeUnfinished(id)
+      } catch {
+        logger.error("the ledger does not tell of the restart", metadata: ["release": "\(id)", "error": "\(error)"])
+      }
+    }
     for id in order { drive(id) }
   }
 

@@ -58,6 +58,10 @@ extension ReleaseController {
     }.sorted { $0.id < $1.id }
     for other in others { try checkSuccession(spec, after: other) }
     let stem = "\(service.name).\(service.namespace)-"
+    if let lost = unusable.first(where: { $0.hasPrefix(stem) && Int($0.dropFirst(stem.count)) != nil }) {
+      throw ReleaseError(
+        .alreadyReleased, "what is kept of release \(lost) of \(service) cannot be read: see the problems", release: lost)
+    }
     // The last one of a service is never forgotten, so no number comes again.
     let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()
     let id = stem + "\((last ?? 0) + 1)"

@@ -28,6 +28,8 @@ actor ReleaseController {
   var order: [String] = []
   /// The store's revision of each release.
   var revisions: [String: UInt64]
+  /// Ids of releases of which nothing else is known.
+  let unusable: Set<String>
   var unsaid: [String: Unsaid] = [:]
   /// What is served and not kept yet, by release, and who tries to keep it.
   var undurable: [String: Undurable] = [:]
@@ -61,6 +63,7 @@ actor ReleaseController {
     self.webhooks = webhooks
     self.remembered = remembered
     revisions = kept.revisions
+    unusable = kept.unusable
     // Of those of one moment the tenth comes after the ninth: a service's last one tells the next number.
     let inOrder = kept.releases.sorted {
       ($0.startedAt, $0.id.utf8.count, $0.id) < ($1.startedAt, $1.id.utf8.count, $1.id)
@@ -102,8 +105,9 @@ actor ReleaseController {
   /// How often gates are asked again because the release has moved while they were.
   private static let gateRounds = 5
 
-  func perform(_ event: ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
+  func perform(_ event: ReleaseEvent, on name: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try request.validate()
+    let id = try find(name).id
     if event.kind == .approve, request.step == nil, request.ifRevision == nil {
       throw ReleaseError(
         .invalid, "an approval says what it is for: the step that was looked at, or the revision", release: id)
@@ -236,11 +240,19 @@ actor ReleaseController {
       .notEnoughCapacity, "\(shortfall)", release: release.id, allowedNow: release.state.allowedActions)
   }
 
-  func find(_ id: String) throws -> Release {
-    guard let release = releases[id] else {
-      throw ReleaseError(.unknownRelease, "there is no release \(id)", release: id)
-    }
-    return release
+  /// By its id, or by its service.
+  func find(_ name: String) throws -> Release {
+    if let release = releases[name] { return release }
+    let named = order.compactMap { id in releases[id].map { Named(release: $0, serviceHost: host(of: $0)) } }
+    return try Named.named(name, in: named).release
+  }
+
+  private struct Named: ReleaseNaming {
+    var release: Release
+    var serviceHost: String
+    var id: String { release.id }
+    var servicePort: UInt16? { release.spec.port }
+    var isInForce: Bool { release.state.isInForce }
   }
 
   /// As it will be read back.
