@@ -61,7 +61,9 @@ struct AdminRoutes {
     if source.releases != nil { paths += ReleaseRoutes.paths }
     router.add(middleware: JSONErrors(paths: paths, connections: connections))
     router.add(middleware: access)
-    if let releases = source.releases { ReleaseRoutes(releases: releases, watching: watching, waiting: waiting).add(to: router) }
+    if let releases = source.releases {
+      ReleaseRoutes(releases: releases, watching: watching, waiting: waiting).add(to: router)
+    }
     router.get("/openapi.json") { request, _ in
       try checkQuery(of: request)
       return text(OpenAPIDocument.text, contentType: "application/json")

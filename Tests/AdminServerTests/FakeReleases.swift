@@ -125,6 +125,7 @@ extension LedgerLine {
       at: Date(timeIntervalSince1970: 1_700_000_000), action: "set-weight", actor: "me", reason: "because",
       fromWeight: 5,
       toWeight: 0.05, generation: 3, liveEverywhereAt: nil, refersTo: nil, outcome: "manual",
-      attributes: ["step": "0"], previousHash: String(repeating: "0", count: 64), hash: String(repeating: "a1", count: 32))
+      attributes: ["step": "0"], previousHash: String(repeating: "0", count: 64),
+      hash: String(repeating: "a1", count: 32))
   }
 }

@@ -25,6 +25,7 @@ import XDSServer
         guardRails: GuardRails(minimumReady: 1, capacity: 50, onShortfall: .hold, onEmpty: .spill))
       let release = try await releases.start(spec, ReleaseRequest(actor: "me", reason: "a \"reason\"\n"))
       #expect(release.id == "reviews.shop-1")
+      try await bench.status(release) { $0.liveAt != nil }
       let started = try await release.status()
       #expect(started == (try await bench.releases[release.id].status()), "nothing is lost on the way")
       #expect((started.weight, started.state, started.revision) == (0.05, .awaitingApproval, 1))

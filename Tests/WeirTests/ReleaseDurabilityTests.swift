@@ -1,4 +1,5 @@
 import ReleaseControl
+import ReleaseNotifications
 import ReleaseStores
 import Testing
 import TrafficModel
@@ -67,6 +68,23 @@ import TrafficModel
     try await bench.status(release) { $0.state == .rolledBack && $0.notDurable != nil }
     await bench.take(reviewsManifest(v1: 2, v2: 2))
     #expect(try bench.served() == ["v1": 10_000], "it does not come back with its endpoints")
+    store.isFailing.store(false, ordering: .releasing)
+    await bench.stop()
+  }
+
+  @Test func checksThatFailRollBackOnAFullDiskToo() async throws {
+    let store = FailingStore()
+    let receivers = ReleaseGateTests.Receivers()
+    let bench = try await ReleaseBench(store: store, webhooks: receivers.webhooks([.rollout], failureThreshold: 2))
+    let release = try await bench.releases.start(.reviewsCanary([50, 100]))
+    try await bench.status(release) { $0.liveAt != nil }
+    // The first check was made, and is good.
+    while bench.clock.sleeping == 0 { await Task.yield() }
+    store.isFailing.store(true, ordering: .releasing)
+    receivers.set(.rollout, 500)
+    for _ in 1...2 { #expect(await bench.clock.pass(bench.time) == .seconds(10)) }
+    try await bench.status(release) { $0.state == .rolledBack && $0.notDurable != nil }
+    #expect(try bench.served() == ["v1": 10_000])
     store.isFailing.store(false, ordering: .releasing)
     await bench.stop()
   }

@@ -159,7 +159,8 @@ import TrafficModel
   }
 
   /// What leads to the candidate is asked about in the first step as in any other.
-  @Test(arguments: [Gate.confirmTrafficIncrease, .confirmPromotion]) func aStartAsksAsAnyStep(_ gate: Gate) async throws {
+  @Test(arguments: [Gate.confirmTrafficIncrease, .confirmPromotion]) func aStartAsksAsAnyStep(_ gate: Gate) async throws
+  {
     let receivers = Receivers()
     receivers.set(gate, 403)
     let bench = try await ReleaseBench(webhooks: receivers.webhooks([gate]))
@@ -205,7 +206,8 @@ import TrafficModel
     await bench.stop()
   }
 
-  @Test(arguments: [true, false]) func theChecksGoOnWhereRulesOrAMirrorLeadToTheCandidate(_ byRules: Bool) async throws {
+  @Test(arguments: [true, false]) func theChecksGoOnWhereRulesOrAMirrorLeadToTheCandidate(_ byRules: Bool) async throws
+  {
     let receivers = Receivers()
     receivers.set(.rollout, 500)
     let bench = try await ReleaseBench(webhooks: receivers.webhooks([.rollout]))

@@ -12,23 +12,6 @@ import TrafficModel
     "../../examples/releases/verify_ledger.py"
   ).path
 
-  /// - Returns: what it printed, and its exit code.
-  private func run(_ arguments: String..., input: String = "") throws -> (output: String, code: Int32) {
-    let process = Process()
-    let (standardInput, output) = (Pipe(), Pipe())
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = arguments
-    process.standardInput = standardInput
-    process.standardOutput = output
-    try process.run()
-    // Small enough for the pipe.
-    try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-    try standardInput.fileHandleForWriting.close()
-    let text = try output.fileHandleForReading.readToEnd().map { String(decoding: $0, as: UTF8.self) } ?? ""
-    process.waitUntilExit()
-    return (text, process.terminationStatus)
-  }
-
   /// What `weir release history --json` prints, and so what another program can verify without Weir.
   @Test func anotherProgramVerifiesWhatIsPrinted() async throws {
     let bench = try await ReleaseBench()
@@ -41,14 +24,14 @@ import TrafficModel
     let lines = try await bench.releases.ledger().map { String(decoding: try ReleaseJSON.encode($0), as: UTF8.self) }
     let mark = try #require(try await bench.releases.verify().mark)
     let text = lines.map { $0 + "\n" }.joined()
-    #expect(try run("python3", Self.program, input: text) == ("\(lines.count) entries, the last is \(mark)\n", 0))
-    #expect(try run("python3", Self.program, mark, input: text).code == 0)
+    #expect(try python(Self.program, input: text) == ("\(lines.count) entries, the last is \(mark)\n", 0))
+    #expect(try python(Self.program, mark, input: text).code == 0)
     let cut = lines.dropLast().map { $0 + "\n" }.joined()
     #expect(
-      try run("python3", Self.program, mark, input: cut)
+      try python(Self.program, mark, input: cut)
         == ("entry \(lines.count) was noted elsewhere, and is not there\n", 1))
     let forged = text.replacingOccurrences(of: "33.33", with: "33.34")
-    #expect(try run("python3", Self.program, input: forged).output.hasSuffix("was changed\n"))
+    #expect(try python(Self.program, input: forged).output.hasSuffix("was changed\n"))
     await bench.stop()
   }
 
@@ -70,8 +53,7 @@ import TrafficModel
       DELETE FROM ledger WHERE sequence > 1;
       UPDATE store SET entries = 1, hash = (SELECT hash FROM ledger WHERE sequence = 1);
       """
-    let program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])"
-    #expect(try run("python3", "-c", program, directory + "/releases.sqlite", cut).code == 0)
+    try editReleases(in: directory, cut)
     store = try SQLiteReleaseStore(directory: directory)
     bench = try await ReleaseBench(store: store)
     #expect(try await bench.releases.verify().finding == nil)
@@ -82,4 +64,27 @@ import TrafficModel
     await bench.stop()
     await store.close()
   }
+}
+
+/// - Returns: what a Python program printed, and its exit code.
+func python(_ arguments: String..., input: String = "") throws -> (output: String, code: Int32) {
+  let process = Process()
+  let (standardInput, output) = (Pipe(), Pipe())
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = ["python3"] + arguments
+  process.standardInput = standardInput
+  process.standardOutput = output
+  try process.run()
+  // Small enough for the pipe.
+  try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+  try standardInput.fileHandleForWriting.close()
+  let text = try output.fileHandleForReading.readToEnd().map { String(decoding: $0, as: UTF8.self) } ?? ""
+  process.waitUntilExit()
+  return (text, process.terminationStatus)
+}
+
+/// Runs statements on the file of a release store that is closed, as somebody with a shell could.
+func editReleases(in directory: String, _ statements: String) throws {
+  let program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])"
+  #expect(try python("-c", program, directory + "/releases.sqlite", statements).code == 0)
 }

@@ -37,7 +37,8 @@ import TrafficModel
     let status = try await bench.releases[id].status()
     #expect((status.state, status.step, status.revision) == (.frozen, 1, 3))
     // The id is taken, and the release can be moved; then it can be read again.
-    #expect(try await refusal { _ = try await bench.releases.start(.reviewsCanary([5, 100])) }.code == .alreadyReleased)
+    #expect(
+      try await refusal { _ = try await bench.releases.start(.reviewsCanary([5, 100])) }.code == .alreadyReleased)
     try await bench.releases[id].rollback()
     #expect(try bench.served() == ["v1": 10_000])
     #expect(try await bench.releases.start(.reviewsCanary([5, 100])).id == "reviews.shop-2")
@@ -78,15 +79,7 @@ import TrafficModel
     let id = try await bench.releases.start(.reviewsCanary([25, 100])).id
     await bench.stop()
     await store.close()
-    let edit = Process()
-    edit.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    edit.arguments = [
-      "python3", "-c", "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.executescript(sys.argv[2])",
-      directory + "/releases.sqlite", "UPDATE releases SET body = X'00'",
-    ]
-    try edit.run()
-    edit.waitUntilExit()
-    #expect(edit.terminationStatus == 0)
+    try editReleases(in: directory, "UPDATE releases SET body = X'00'")
     store = try SQLiteReleaseStore(directory: directory)
     bench = try await ReleaseBench(store: store, hasProblems: true)
     #expect(try bench.served() == ["v1": 7500, "v2": 2500])

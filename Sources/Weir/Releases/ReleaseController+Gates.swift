@@ -9,7 +9,8 @@ extension ReleaseController {
   /// - Returns: the revision of the release that they were asked about: their answer counts for no other. Nil if nothing had to
   ///   be asked.
   /// - Throws: `notAllowed`, with what the webhooks said.
-  func askGates(of event: ReleaseControl.ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> UInt64? {
+  func askGates(of event: ReleaseControl.ReleaseEvent, on id: String, _ request: ReleaseRequest) async throws -> UInt64?
+  {
     guard let webhooks, let release = releases[id] else { return nil }
     var outcome = release
     // What is not allowed anyway is refused where it is carried out, and what is approved already is no move.
@@ -71,7 +72,14 @@ extension ReleaseController {
         let answer = try await self.ask(gate, release)
         let failures = release.failedChecks[gate.rawValue, default: 0]
         let count = answer == .pass ? 0 : failures + 1
-        if count != failures { try await self.keep(failedChecks: count, of: gate.rawValue, id) }
+        do {
+          if count != failures { try await self.keep(failedChecks: count, of: gate.rawValue, id) }
+        } catch is CancellationError {
+          throw CancellationError()
+        } catch {
+          // It is counted here all the same: a full disk must not keep a release from being rolled back.
+          self.logger.error("a failed check is not kept", metadata: ["release": "\(id)", "error": "\(error)"])
+        }
         return answer
       })
     checks[id, default: [:]][gate] = check

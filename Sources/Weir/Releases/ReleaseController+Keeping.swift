@@ -208,19 +208,21 @@ extension ReleaseController {
     order.removeAll { releases[$0] == nil }
   }
 
-  /// Keeps how many checks of a gate have failed: a restart does not begin to count anew.
+  /// Counts how many checks of a gate have failed, and keeps it: a restart does not begin to count anew.
+  ///
+  /// - Throws: if it could not be kept; it counts all the same.
   func keep(failedChecks count: Int, of gate: String, _ id: String) async throws {
     try await alone(on: try find(id).service) { controller in
       guard controller.isRunning, var release = controller.releases[id], let revision = controller.revisions[id] else {
         return
       }
       release.failedChecks[gate] = count == 0 ? nil : count
+      controller.releases[id] = release
       let body = Array(try ReleaseJSON.encode(release))
       let outcome = try await controller.store.commit(
         ReleaseCommit(writes: [.update(id: id, revision: revision, body: body)]))
       guard case .committed(let receipt) = outcome else { return }
       controller.revisions[id] = receipt.revision
-      controller.releases[id] = release
     }
   }
 

@@ -60,7 +60,8 @@ extension ReleaseController {
     let stem = "\(service.name).\(service.namespace)-"
     if let lost = unusable.first(where: { $0.hasPrefix(stem) && Int($0.dropFirst(stem.count)) != nil }) {
       throw ReleaseError(
-        .alreadyReleased, "what is kept of release \(lost) of \(service) cannot be read: see the problems", release: lost)
+        .alreadyReleased, "what is kept of release \(lost) of \(service) cannot be read: see the problems",
+        release: lost)
     }
     // The last one of a service is never forgotten, so no number comes again.
     let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()

@@ -50,7 +50,8 @@ struct ReleaseRecovery {
   /// Nil if the ledger does not know enough.
   func release(_ id: String, at now: Date) -> Release? {
     guard let trace = traces[id], let start = trace.start, let last = trace.last?.statement,
-      let state = ReleaseState(rawValue: last.outcome), let weight = last.toWeight.flatMap({ Weight(basisPoints: Int($0)) })
+      let state = ReleaseState(rawValue: last.outcome),
+      let weight = last.toWeight.flatMap({ Weight(basisPoints: Int($0)) })
     else { return nil }
     return Release(
       recovering: start, state: state, step: last.attributes["step"].flatMap { Int($0) } ?? -1, weight: weight,

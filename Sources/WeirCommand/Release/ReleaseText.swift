@@ -51,7 +51,9 @@ enum ReleaseText {
   /// What comes next, and when; nil if nothing does by itself or by an approval.
   static func next(_ status: ReleaseStatus, now: Date) -> String? {
     if let waits = status.waitsFor {
-      if status.state == .awaitingApproval, let next = status.nextWeight { return "\(next) when approved; waits: \(waits)" }
+      if status.state == .awaitingApproval, let next = status.nextWeight {
+        return "\(next) when approved; waits: \(waits)"
+      }
       return (status.nextWeight.map { "\($0) " } ?? "") + "when it can; waits: \(waits)"
     }
     if status.state == .awaitingApproval { return status.nextWeight.map { "\($0) when approved" } }
@@ -97,7 +99,8 @@ enum ReleaseText {
       case .spill: "spill"
       case .freezeAndRollBack: "freeze-and-roll-back"
       }
-    return "\(rails.minimumReady) ready at least, \(rails.capacity) of the capacity; too few: \(rails.onShortfall.rawValue); "
+    return
+      "\(rails.minimumReady) ready at least, \(rails.capacity) of the capacity; too few: \(rails.onShortfall.rawValue); "
       + "none: \(empty)"
   }
 

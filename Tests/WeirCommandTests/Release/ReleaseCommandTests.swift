@@ -261,7 +261,8 @@ import XDSServer
       sequence: sequence, release: release, service: "reviews.shop.svc.cluster.local",
       at: FakeReleases.start.addingTimeInterval(Double(sequence) / 4), action: action, actor: actor, reason: reason,
       fromWeight: from,
-      toWeight: to, generation: 9, liveEverywhereAt: nil, refersTo: refersTo, outcome: "manual", previousHash: "00", hash: "00")
+      toWeight: to, generation: 9, liveEverywhereAt: nil, refersTo: refersTo, outcome: "manual", previousHash: "00",
+      hash: "00")
   }
 
   @Test func historyIsATableOrLinesOfJSON() async throws {
