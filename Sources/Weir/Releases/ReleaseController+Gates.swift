@@ -50,6 +50,7 @@ extension ReleaseController {
     /// What the release was when it was asked about.
     var revision: UInt64
     var askedAt: Date
+    var isAnswered = false
     var answer: Task<GateAnswer, any Error>
   }
 
@@ -62,13 +63,14 @@ extension ReleaseController {
     // Whoever looks in between, as a step that is due while it is asked again and again anyway, takes the last answer: a check
     // counts once.
     if let check = checks[id]?[gate], check.revision == release.revision,
-      abs(clock.now().timeIntervalSince(check.askedAt)) < webhooks.interval / .seconds(2)
+      !check.isAnswered || abs(clock.now().timeIntervalSince(check.askedAt)) < webhooks.interval / .seconds(2)
     {
       return try await check.answer.value
     }
     let check = GateCheck(
       revision: release.revision, askedAt: clock.now(),
       answer: Task {
+        defer { if self.checks[id]?[gate]?.revision == release.revision { self.checks[id]?[gate]?.isAnswered = true } }
         let answer = try await self.ask(gate, release)
         let failures = release.failedChecks[gate.rawValue, default: 0]
         let count = answer == .pass ? 0 : failures + 1
