@@ -163,7 +163,7 @@ extension ReleaseController {
   func closeUnfinished(_ id: String) async throws {
     guard let release = releases[id], release.liveAt == nil, unsaid[id] == nil else { return }
     let entries = try await store.ledger(after: 0, limit: .max, of: id)
-    guard let last = entries.last(where: { ReleaseState(rawValue: $0.statement.outcome) != nil }) else { return }
+    guard let last = entries.last(where: \.statement.isMove) else { return }
     let generation = await pipeline.view(of: release).generation
     unsaid[id] = Unsaid(entry: last, generation: generation)
     guard !entries.contains(where: { $0.statement.refersTo == last.sequence }) else { return }

@@ -35,7 +35,7 @@ struct ReleaseRecovery {
     {
       traces[statement.release, default: Trace()].start = release
     }
-    if ReleaseState(rawValue: statement.outcome) != nil, statement.toWeight != nil {
+    if statement.isMove {
       traces[statement.release, default: Trace()].last = entry
     }
   }
@@ -58,4 +58,9 @@ struct ReleaseRecovery {
       revision: last.attributes["revision"].flatMap { UInt64($0) } ?? 0,
       reason: "its record cannot be read; it serves what the ledger says that it served", at: now)
   }
+}
+
+extension LedgerStatement {
+  /// Whether it says where a release was moved to, and not what was learned or done beside that.
+  var isMove: Bool { action == "start" || ReleaseControl.ReleaseEvent.Kind(rawValue: action) != nil }
 }
