@@ -30,6 +30,7 @@ extension OpenAPIDocument {
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}}}
             },
             "400": {"$ref": "#/components/responses/badRequest"},
+            "503": {"$ref": "#/components/responses/unavailable"},
             "403": {"$ref": "#/components/responses/forbidden"}
           }
         }
@@ -56,6 +57,7 @@ extension OpenAPIDocument {
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TerminationReport"}}}
             },
             "400": {"$ref": "#/components/responses/badRequest"},
+            "503": {"$ref": "#/components/responses/unavailable"},
             "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"}
           }
         }

@@ -145,6 +145,21 @@ extension OpenAPIDocument {
         },
         "additionalProperties": false
       },
+      "Approval": {
+        "type": "object",
+        "properties": {
+          "step": {
+            "type": "integer", "minimum": 0, "maximum": 1000,
+            "description": "The step that is approved, as the release's status says where it is."
+          },
+          "actor": {
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+            "description": "Who does it, for the ledger."
+          },
+          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+        },
+        "additionalProperties": false
+      },
       "Intent": {
         "type": "object",
         "properties": {

@@ -7,6 +7,12 @@ extension Release {
     return overlay(weight: weight)
   }
 
+  /// Whether the candidate gets requests: by weight, by rules, as copies, or at the preview host.
+  public var leadsToCandidate: Bool {
+    guard let overlay else { return false }
+    return overlay.weight > .none || !overlay.rules.isEmpty || overlay.mirror > .none || previewHost != nil
+  }
+
   /// What it makes of the routes with so many ready endpoints, and what the guard rails ask for.
   ///
   /// | what is there | `fail` | `spill` | `freezeAndRollBack` |

@@ -67,7 +67,9 @@ public enum ReleaseEvent: Sendable, Hashable {
   case freeze
 
   public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
-    case setWeight, promote, pause, resume, approve, rollback, abort, retire
+    /// Spelled as in paths, on the command line and in the ledger.
+    case setWeight = "set-weight"
+    case promote, pause, resume, approve, rollback, abort, retire
     case live, advance, trip, freeze
 
     /// Whether it comes from outside.

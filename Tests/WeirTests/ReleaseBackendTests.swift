@@ -53,7 +53,7 @@ import XDSServer
       #expect(try await releases.current(of: "reviews.shop") == nil)
 
       let second = try await releases.start(.reviewsCanary([5, 100]))
-      try await second.approve()
+      try await second.approve(step: 0)
       #expect(try await second.status().weight == 100)
       let third = try await refusal { _ = try await releases.start(.reviewsCanary([5, 100])) }
       #expect((third.code, third.release) == (.alreadyReleased, second.id))
@@ -245,7 +245,7 @@ private struct BackendBench {
   func served() throws -> [String: Int] { try inner.served() }
   func take(_ yaml: String) async { await inner.take(yaml) }
   func fails(_ fails: Bool) { store.isFailing.store(fails, ordering: .releasing) }
-  func status(_ release: ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool) async throws {
+  func status(_ release: some ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool) async throws {
     try await inner.status(releases[release.id], where: matches)
   }
 

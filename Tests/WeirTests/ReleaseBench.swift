@@ -24,13 +24,15 @@ struct ReleaseBench {
   let time: ManualTime
   /// Without any, everything is live at once, and nothing is shown by that.
   let proxies: BenchProxies
+  /// What is wrong with what was kept.
+  let problems: [Problem]
   private let guarding: Task<Void, Never>
   var releases: Releases { Releases(controller) }
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
     time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
-    proxies: [String] = ["sidecar-1", "sidecar-2"]
+    proxies: [String] = ["sidecar-1", "sidecar-2"], hasProblems: Bool = false
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -38,7 +40,8 @@ struct ReleaseBench {
       logger: logger,
       classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
     let kept = try await ReleaseController.load(from: store)
-    #expect(kept.problems.isEmpty)
+    problems = kept.problems
+    #expect(kept.problems.isEmpty != hasProblems)
     let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     self.store = store
     self.time = time
@@ -94,7 +97,7 @@ struct ReleaseBench {
   /// Waits until a release is so.
   @discardableResult
   func status(
-    _ release: ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool
+    _ release: some ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool
   ) async throws -> ReleaseStatus {
     for try await status in try await release.watch() where matches(status) { return status }
     throw ReleaseError(.unavailable, "\(release.id) was not so before the controller stopped")
@@ -106,6 +109,7 @@ final class ManualTime: Sendable {
   private let time = Mutex(Date(timeIntervalSince1970: 1_700_000_000))
   var now: Date { time.withLock { $0 } }
   func advance(_ seconds: Double) { time.withLock { $0 += seconds } }
+  func set(_ now: Date) { time.withLock { $0 = now } }
 }
 
 /// Sleepers who wake when they are told to, or when nobody needs them any longer.
@@ -142,6 +146,9 @@ final class ManualTimer: Sendable {
     try Task.checkCancellation()
   }
 
+  /// How many sleep.
+  var sleeping: Int { state.withLock { $0.sleepers.count } }
+
   /// Waits until there is a sleeper and wakes the first; returns for how long it meant to sleep.
   ///
   /// - Parameter before: called with that before the sleeper goes on.
@@ -173,7 +180,10 @@ final class FailingStore: ReleaseStore {
     if isFailing.load(ordering: .acquiring) { throw ReleaseStoreError(.diskFull, "the disk is full") }
     return try inner.commit(commit)
   }
-  func answer(to request: IdempotentRequest) async throws -> [UInt8]? { try inner.answer(to: request) }
+  func answer(to request: IdempotentRequest) async throws -> [UInt8]? {
+    if isFailing.load(ordering: .acquiring) { throw ReleaseStoreError(.diskFull, "the disk is full") }
+    return try inner.answer(to: request)
+  }
   func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerEntry] {
     inner.ledger(after: sequence, limit: limit, of: release)
   }

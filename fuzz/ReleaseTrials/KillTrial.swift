@@ -274,7 +274,7 @@ struct LedgerReading {
   var last: Int { entries.last?["sequence"].integer ?? 0 }
 
   static func isMove(_ entry: JSON) -> Bool {
-    !["live-everywhere", "served", "spill", "unspill"].contains(entry["action"].string ?? "")
+    !["live-everywhere", "served", "restarted", "spill", "unspill"].contains(entry["action"].string ?? "")
   }
 
   func entries(of reason: String) -> [JSON] { byReason[reason] ?? [] }

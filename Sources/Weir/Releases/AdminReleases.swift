@@ -27,7 +27,7 @@ struct AdminReleases: ReleaseDataSource {
     try await controller.ledger(after: sequence, limit: limit, of: release)
   }
 
-  func verify() async throws -> LedgerVerdict { try await controller.verify() }
+  func verify(against mark: String?) async throws -> LedgerVerdict { try await controller.verify(against: mark) }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
     try await controller.watch(id)

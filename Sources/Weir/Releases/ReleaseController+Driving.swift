@@ -16,7 +16,15 @@ extension ReleaseController {
   private static let retryDelay = Duration.seconds(1)
 
   /// Lets all releases go on from where they are.
-  func run() {
+  func run() async {
+    for id in order {
+      guard let service = releases[id]?.service else { continue }
+      do {
+        try await alone(on: service) { try await $0.closeUnfinished(id) }
+      } catch {
+        logger.error("the ledger does not tell of the restart", metadata: ["release": "\(id)", "error": "\(error)"])
+      }
+    }
     for id in order { drive(id) }
   }
 
@@ -24,10 +32,12 @@ extension ReleaseController {
   func stop() async {
     isRunning = false
     let ending = Array(drivers.values) + gateWatches.values
+    for check in checks.values.flatMap(\.values) { check.answer.cancel() }
     for driver in ending { driver.cancel() }
     drivers = [:]
     gateWatches = [:]
     for driver in ending { await driver.value }
+    await settleAll()
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
   }
@@ -137,7 +147,8 @@ extension ReleaseController {
       return await wait(for: reason, release)
     }
     try await commit(
-      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "")
+      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "",
+      isWayBack: event.isWayBack)
   }
 
   /// What guard rails found. The pipeline has acted on it already; here it becomes a part of the release.

@@ -59,6 +59,11 @@ extension ReleaseController {
     for other in others { try checkSuccession(spec, after: other, http) }
     try checkRoutes(spec, service, ground)
     let stem = "\(service.name).\(service.namespace)-"
+    if let lost = unusable.first(where: { $0.hasPrefix(stem) && Int($0.dropFirst(stem.count)) != nil }) {
+      throw ReleaseError(
+        .alreadyReleased, "what is kept of release \(lost) of \(service) cannot be read: see the problems",
+        release: lost)
+    }
     // The last one of a service is never forgotten, so no number comes again.
     let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()
     let id = stem + "\((last ?? 0) + 1)"
@@ -86,7 +91,9 @@ extension ReleaseController {
       guard spec.guardRails.onShortfall == .hold else { throw ReleaseError(.notEnoughCapacity, "\(shortfall)") }
       return (release(holds: true), others)
     }
-    return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
+    // It starts before its first step, and takes that one like any other, when all who are to be asked about it let it.
+    let held = release(holds: true)
+    return (webhooks?.gates(from: held, to: started).isEmpty ?? true ? started : held, others)
   }
 
   /// A release divides something, and its preview takes no host from anybody.

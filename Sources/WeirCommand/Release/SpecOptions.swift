@@ -120,9 +120,9 @@ struct SpecOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "When a subset with traffic has no ready endpoint left, or too few: fail, spill or roll-back. (default: roll-back)",
+      "When a subset with traffic has no ready endpoint left, or too few: fail, spill or freeze-and-roll-back, the default.",
       valueName: "policy"),
-    completion: .list(["fail", "spill", "roll-back"]), transform: FlagValue.emptiness)
+    completion: .list(["fail", "spill", "freeze-and-roll-back"]), transform: FlagValue.emptiness)
   var onEmpty: GuardRails.Emptiness?
 
   // MARK: What they make

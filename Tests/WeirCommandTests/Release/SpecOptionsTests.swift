@@ -152,7 +152,7 @@ import Weir
     (["--canary", "a.b", "--steps", "5", "--rule", "body:x"] + versions, "not on a body"),
     (["--canary", "a.b", "--steps", "5", "--rule", "header:=x"] + versions, "has no name"),
     (["--canary", "a.b", "--steps", "5", "--rule", "header:a&header:A=b"] + versions, "A has two conditions"),
-    (["--canary", "a.b", "--steps", "5", "--on-empty", "x"] + versions, "fail, spill or roll-back"),
+    (["--canary", "a.b", "--steps", "5", "--on-empty", "x"] + versions, "fail, spill or freeze-and-roll-back"),
     (["--canary", "a.b", "--steps", "5", "--on-shortfall", "x"] + versions, "refuse or hold"),
     (["--canary", "a.b", "--steps", "5", "--capacity", "101"] + versions, "--capacity"),
     (["--canary", "a.b", "--steps", "5", "--min-ready", "1000001"] + versions, "1000001"),
