@@ -46,7 +46,8 @@ import Testing
     }
     let first = try await start()
     let files = try FileManager.default.contentsOfDirectory(atPath: place.state + "/weir").sorted()
-    #expect(files == ["releases.lock", "releases.sqlite", "releases.sqlite-shm", "releases.sqlite-wal"])
+    #expect(
+      files == ["releases.lock", "releases.reserve", "releases.sqlite", "releases.sqlite-shm", "releases.sqlite-wal"])
     let error = await #expect(throws: HarnessError.self) { _ = try await start() }
     #expect("\(error as Any)".contains("\(place.state)/weir is in use by another process"))
     await first.kill()

@@ -201,7 +201,7 @@ import TrafficModel
 
 extension ReleaseBench {
   /// Waits until the ledger has such an entry of a release. Whoever watches it is told after each.
-  fileprivate func entry(_ action: String, of release: ReleaseHandle) async throws {
+  func entry(_ action: String, of release: some ReleaseHandle) async throws {
     for try await _ in try await release.watch() {
       if try await release.history().contains(where: { $0.action == action }) { return }
     }

@@ -42,7 +42,7 @@ import TrafficModel
     let release = try await bench.releases.start(.reviewsCanary([ReleaseStep(5, pause: ReleasePause.none), 50, 100]))
     try await bench.status(release) { $0.weight == 50 && $0.liveAt != nil }
     try await bench.proxies.all[0].hold()
-    let change = try await release.approve()
+    let change = try await release.change().approve()
     // It would be done at once if it were live: its last step has no pause.
     await #expect(throws: NotLive.self) { try await change.live(on: .all, within: .milliseconds(50)) }
     #expect(try await release.status().state == .running)

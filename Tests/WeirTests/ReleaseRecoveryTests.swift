@@ -49,6 +49,24 @@ import TrafficModel
     await bench.stop()
   }
 
+  /// What a guard rail served instead was no move: the set weight comes back, and is looked at anew.
+  @Test func whatHadSpilledIsRecoveredAsItWasSet() async throws {
+    let store = MemoryReleaseStore()
+    var bench = try await ReleaseBench(store: store)
+    let release = try await bench.releases.start(.reviewsCanary([40, 100], guardRails: GuardRails(onEmpty: .spill)))
+    try await bench.status(release) { $0.liveAt != nil }
+    await bench.take(reviewsManifest(v1: 2, v2: 0))
+    try await bench.entry("spill", of: release)
+    await bench.stop()
+    try damage(store, release.id)
+    bench = try await ReleaseBench(reviewsManifest(v1: 2, v2: 0), store: store, hasProblems: true)
+    #expect(bench.problems.first?.message.contains("it is frozen by a guard rail, with 40 % on v2") == true)
+    #expect(try bench.served() == ["v1": 10_000], "nobody is there to take it")
+    await bench.take(reviewsManifest(v1: 2, v2: 2))
+    #expect(try bench.served() == ["v1": 6000, "v2": 4000])
+    await bench.stop()
+  }
+
   @Test func anUnreadableReleaseThatIsOverStaysAsItIs() async throws {
     let store = MemoryReleaseStore()
     var bench = try await ReleaseBench(store: store)
@@ -133,6 +151,30 @@ import TrafficModel
     await bench.stop()
     bench = try await ReleaseBench(store: store)
     #expect(try await bench.releases[id].history().count == 5)
+    await bench.stop()
+  }
+
+  /// So is what a guard rail served; the move before it has been closed by that, and is not closed again.
+  @Test func aSpillThatARestartCutOffIsClosedOnce() async throws {
+    let store = MemoryReleaseStore()
+    var bench = try await ReleaseBench(store: store)
+    let id = try await bench.releases.start(.reviewsCanary([50, 100], guardRails: GuardRails(onEmpty: .spill))).id
+    try await bench.status(bench.releases[id]) { $0.liveAt != nil }
+    try await bench.proxies.all[0].hold()
+    try await bench.releases[id].setWeight(20)
+    await bench.take(reviewsManifest(v1: 2, v2: 0))
+    try await bench.entry("spill", of: bench.releases[id])
+    await bench.stop()
+    bench = try await ReleaseBench(reviewsManifest(v1: 2, v2: 0), store: store)
+    await bench.take(reviewsManifest(v1: 2, v2: 2))
+    try await bench.status(bench.releases[id]) { $0.liveAt != nil }
+    let history = try await bench.releases[id].history()
+    #expect(
+      history.map(\.action) == [
+        "start", "live-everywhere", "set-weight", "served", "spill", "restarted", "served", "unspill",
+        "live-everywhere",
+      ])
+    #expect(history.map(\.refersTo) == [nil, 1, nil, 3, nil, 5, 5, nil, 8])
     await bench.stop()
   }
 }
