@@ -15,7 +15,7 @@ extension OpenAPIDocument {
             },
             {
               "name": "at-least", "in": "query",
-              "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807},
+              "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807, "default": 1},
               "description": "With fewer live proxies the answer is no."
             },
             {"$ref": "#/components/parameters/wait"},

@@ -36,6 +36,7 @@ extension OpenAPIDocument {
           "waitsFor": {"type": "string", "description": "What it waits for, other than time and approval."},
           "reason": {"type": "string"}, "revision": {"type": "integer", "minimum": 0},
           "generation": {"type": "integer", "minimum": 0, "description": "What serves it."},
+          "liveOn": {"type": "string", "description": "On which proxies a step has to be live; all if it is not there."},
           "liveAt": {"type": "string", "format": "date-time", "description": "Since when that is live everywhere."},
           "capacity": {
             "type": "object", "description": "Ready endpoints.", "required": ["stable", "candidate"],
@@ -63,6 +64,10 @@ extension OpenAPIDocument {
           "generation": {"type": "integer", "minimum": 0}, "isLive": {"type": "boolean"},
           "scope": {"type": "string"}, "total": {"type": "integer", "minimum": 0},
           "live": {"type": "integer", "minimum": 0},
+          "supersededBy": {
+            "type": "integer", "minimum": 0,
+            "description": "The later generation that serves the release instead: the change is live nowhere for good."
+          },
           "laggards": {
             "type": "array",
             "items": {
@@ -88,6 +93,15 @@ extension OpenAPIDocument {
           "liveEverywhereAt": {"type": "string", "format": "date-time"},
           "refersTo": {"type": "integer", "minimum": 0}, "outcome": {"type": "string"},
           "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+        }
+      },
+      "ForgottenProxy": {
+        "type": "object", "required": ["node", "forgotten"],
+        "properties": {
+          "node": {"type": "string"},
+          "forgotten": {
+            "type": "integer", "minimum": 0, "description": "How many streams of it are not waited for any longer."
+          }
         }
       },
       "LedgerPage": {

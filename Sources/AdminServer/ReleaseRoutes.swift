@@ -25,6 +25,7 @@ struct ReleaseRoutes: Sendable {
       GET /v1/ledger[?after=&limit=&release=]
                                          what was done to all of them
       GET /v1/ledger/verify              whether the ledger is as it was written
+      POST /v1/proxies/forget            {"node": "…"}: a proxy that has disconnected is not waited for any longer
 
     """
 
@@ -38,7 +39,7 @@ struct ReleaseRoutes: Sendable {
       AdminPath("/v1/releases", "GET", "HEAD", "POST"), AdminPath("/v1/releases/{id}"),
       AdminPath("/v1/releases/{id}/live"), AdminPath("/v1/releases/{id}/history"),
       AdminPath("/v1/releases/{id}/watch"), AdminPath("/v1/ledger"), AdminPath("/v1/ledger/verify"),
-      AdminPath("/v1/releases/{id}/set-weight", "POST"),
+      AdminPath("/v1/releases/{id}/set-weight", "POST"), AdminPath("/v1/proxies/forget", "POST"),
     ] + moves.map { AdminPath("/v1/releases/{id}/\($0.path)", "POST") }
 
   /// Who does something and why; in every write's body.
@@ -48,6 +49,7 @@ struct ReleaseRoutes: Sendable {
   }
 
   private struct NewWeight: Decodable { var weight: Weight }
+  private struct Proxy: Decodable { var node: String }
 
   func add(to router: Router<Context>) {
     router.post("/v1/releases") { request, _ in
@@ -67,6 +69,15 @@ struct ReleaseRoutes: Sendable {
       let weight = try body.decoded(as: NewWeight.self).weight
       return try answer(
         try await releases.perform(.setWeight(weight), on: id(context), releaseRequest(request, body)))
+    }
+    router.post("/v1/proxies/forget") { request, _ in
+      try checkQuery(of: request)
+      let body = try await JSONBody(of: request, schema: "ProxyToForget")
+      let intent = try body.decoded(as: Intent.self)
+      return try json(
+        try await releases.forgetProxy(
+          body.decoded(as: Proxy.self).node,
+          ReleaseRequest(actor: intent.actor ?? "", reason: intent.reason ?? "")))
     }
     for (path, action) in Self.moves {
       router.post("/v1/releases/:id/\(path)") { request, context in

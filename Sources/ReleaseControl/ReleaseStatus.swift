@@ -31,7 +31,9 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
   public var revision: UInt64
   /// The generation that serves it; 0 before anything is served.
   public var generation: UInt64
-  /// Since when that is live on all proxies; nil until it is.
+  /// On which proxies a step has to be live; nil for all.
+  public var liveOn: String?
+  /// Since when that is live on all of these; nil until it is.
   public var liveAt: Date?
   /// Ready endpoints.
   public var capacity: ReleaseCapacity
@@ -63,6 +65,7 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
     reason = release.reason
     revision = release.revision
     self.generation = generation
+    liveOn = release.spec.liveOn
     liveAt = release.liveAt
     self.capacity = capacity
     self.routes = routes

@@ -14,7 +14,8 @@ import XDSSnapshot
 @testable import Weir
 @testable import XDSServer
 
-/// A release controller over a pipeline that nobody is connected to, with a clock that stands still.
+/// A release controller over a pipeline that nobody is connected to, with a clock that stands still. A change is live all the same,
+/// unless a test is about that.
 struct ReleaseBench {
   let server: XDSServer
   let pipeline: Pipeline
@@ -27,7 +28,8 @@ struct ReleaseBench {
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
-    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
+    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
+    fewestProxies: Int = 0, generationsBegin: UInt64 = 0
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -42,11 +44,11 @@ struct ReleaseBench {
     pipeline = Pipeline(
       clusterDomain: "cluster.local", store: nil, stored: StoredObjects(), releases: kept.releases,
       onReleaseNotice: { notice.yield($0) }, server: server, metrics: PipelineMetrics(MetricsRegistry()),
-      logger: logger)
+      logger: logger, generationsBegin: generationsBegin)
     let controller = ReleaseController(
       pipeline: pipeline, store: store, kept: kept, server: server,
       clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local", logger: logger,
-      webhooks: webhooks, remembered: remembered)
+      webhooks: webhooks, remembered: remembered, fewestProxies: fewestProxies)
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
     await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))

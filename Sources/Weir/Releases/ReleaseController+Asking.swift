@@ -42,9 +42,54 @@ extension ReleaseController: ReleaseBackend {
   func live(
     _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
   ) async throws -> LiveReport {
-    let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
-    let answer = try await server.live(query, within: time)
-    return LiveReport(answer, scope, objects: await pipeline.objects(of: answer))
+    let release = try find(id)
+    guard generation >= pipeline.generationsBegin else {
+      throw ReleaseError(
+        .unknownGeneration, pipeline.wordsOfBefore(generation) + "; the release's status says what serves it now",
+        release: id)
+    }
+    let query = ConvergenceQuery(
+      generation, of: release, clusterDomain: clusterDomain, scope: scope, atLeast: fewestProxies)
+    var answer: Convergence?
+    if time > .zero, await successor(of: generation, id) == nil {
+      answer = try await liveUnlessSuperseded(query, id, within: time)
+    }
+    let found: Convergence
+    if let answer { found = answer } else { found = await server.convergence(of: query) }
+    // Last: what is changed after this is changed after the answer.
+    return LiveReport(
+      found, scope, objects: await pipeline.objects(of: found), supersededBy: await successor(of: generation, id))
+  }
+
+  /// - Returns: nil if another generation has taken its place meanwhile.
+  private func liveUnlessSuperseded(
+    _ query: ConvergenceQuery, _ id: String, within time: Duration
+  ) async throws -> Convergence? {
+    enum End: Sendable { case answered(Convergence), superseded, unwatched }
+    let changes = try await watch(id)
+    return try await withThrowingTaskGroup(of: End.self) { [server] tasks in
+      tasks.addTask { .answered(try await server.live(query, within: time)) }
+      tasks.addTask {
+        for try await _ in changes where await self.successor(of: query.generation, id) != nil { return .superseded }
+        return .unwatched
+      }
+      defer { tasks.cancelAll() }
+      for try await end in tasks {
+        switch end {
+        case .answered(let answer): return answer
+        case .superseded: return nil
+        case .unwatched: continue
+        }
+      }
+      throw CancellationError()
+    }
+  }
+
+  /// The generation that serves a release in place of an earlier one; nil if that one still counts.
+  private func successor(of generation: UInt64, _ id: String) async -> UInt64? {
+    guard let release = releases[id] else { return nil }
+    let now = release.state.isInForce ? await pipeline.servedGeneration(of: id) : generations[id]?.last?.generation
+    return now.flatMap { $0 > generation ? $0 : nil }
   }
 
   private func forgetWatcher(_ key: UUID, of id: String) {

@@ -51,8 +51,14 @@ extension ReleaseController {
     guard let release = releases[id], release.revision == revision else { return }
     if release.liveAt == nil {
       let generation = await pipeline.view(of: release).generation
-      let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain)
-      for await state in server.convergences(of: query) where state.isLive { break }
+      let query = ConvergenceQuery(
+        generation, of: release, clusterDomain: clusterDomain, atLeast: fewestProxies)
+      for await state in server.convergences(of: query) {
+        guard releases[id]?.revision == revision else { return }
+        if state.isLive { break }
+        // Else somebody is waited for, whom every answer names.
+        await wait(for: state.total == 0 ? LiveReport.nobody(in: query.scope.description) : nil, release)
+      }
       try Task.checkCancellation()
       // Kept, it is driven from there.
       return try await note(.live, id, revision, "")
@@ -96,7 +102,7 @@ extension ReleaseController {
     }
   }
 
-  private func wait(for what: String, _ release: Release) async {
+  private func wait(for what: String?, _ release: Release) async {
     guard waits[release.id] != what else { return }
     waits[release.id] = what
     await tell(release)

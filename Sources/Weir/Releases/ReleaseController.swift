@@ -20,6 +20,8 @@ actor ReleaseController {
   let logger: Logger
   /// Nil if there are none.
   let webhooks: ReleaseWebhooks?
+  /// With fewer live proxies no change of a release is live: what nobody has is live nowhere.
+  let fewestProxies: Int
   /// How many releases are remembered that shape nothing any longer; of each service the last one is, besides.
   let remembered: Int
 
@@ -29,6 +31,8 @@ actor ReleaseController {
   /// The store's revision of each release.
   var revisions: [String: UInt64]
   var unsaid: [String: Unsaid] = [:]
+  /// Which generation served each of a release's last revisions, as far as this process has made them.
+  var generations: [String: [(revision: UInt64, generation: UInt64)]] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
   /// Those of these that wait for endpoints.
@@ -45,7 +49,8 @@ actor ReleaseController {
 
   init(
     pipeline: Pipeline, store: any ReleaseStore, kept: Kept, server: XDSServer, clock: ReleaseClock,
-    clusterDomain: String, logger: Logger, webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
+    clusterDomain: String, logger: Logger, webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
+    fewestProxies: Int = 1
   ) {
     self.pipeline = pipeline
     self.store = store
@@ -55,6 +60,7 @@ actor ReleaseController {
     self.logger = logger
     self.webhooks = webhooks
     self.remembered = remembered
+    self.fewestProxies = fewestProxies
     revisions = kept.revisions
     // Of those of one moment the tenth comes after the ninth: a service's last one tells the next number.
     let inOrder = kept.releases.sorted {
@@ -124,7 +130,13 @@ actor ReleaseController {
     _ changed: [(release: Release, from: Weight)], action: String, _ request: ReleaseRequest, _ fingerprint: String
   ) async throws {
     var answer: ReleaseStatus?
-    if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
+    if request.idempotencyKey != nil, let asked = changed.last?.release {
+      // As it will be once it is served.
+      var status = await status(of: asked)
+      status.servedWeight = asked.state.isInForce ? asked.weight : .none
+      status.waitsFor = nil
+      answer = status
+    }
     try await keep(changed, action: action, request, fingerprint, answer: answer)
     for (release, _) in changed {
       if releases.updateValue(release, forKey: release.id) == nil { order.append(release.id) }
@@ -134,9 +146,18 @@ actor ReleaseController {
     let generation = await pipeline.serve(changed.map(\.release))
     for (release, _) in changed {
       unsaid[release.id]?.generation = generation
+      note(await pipeline.servedGeneration(of: release.id) ?? generation, of: release)
       await tell(release)
       drive(release.id)
     }
+  }
+
+  /// How many revisions of a release are remembered with their generations.
+  private static let revisionsRemembered = 100
+
+  private func note(_ generation: UInt64, of release: Release) {
+    generations[release.id, default: []].append((release.revision, generation))
+    if generations[release.id]?.count ?? 0 > Self.revisionsRemembered { generations[release.id]?.removeFirst() }
   }
 
   private func checkRevision(_ request: ReleaseRequest, _ release: Release) throws {

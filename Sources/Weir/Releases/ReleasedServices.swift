@@ -16,8 +16,9 @@ struct ReleasedServices {
     var weight: Weight
     /// What a guard rail says; nil if nothing.
     var note: String?
-    /// The generation that serves it.
+    /// The generation since which it is served so.
     var generation: UInt64
+    fileprivate var overlay: ReleaseOverlay
   }
 
   private var releases: [NamespacedName: [String: Release]] = [:]
@@ -58,6 +59,7 @@ struct ReleasedServices {
   ) -> [Notice] {
     var notices: [Notice] = []
     var told: [NamespacedName: [ReleaseOverlay]] = [:]
+    var changed: [String] = []
     for service in services.sorted() {
       var notice = Notice(service: service)
       var wanted: [ReleaseOverlay] = []
@@ -68,9 +70,10 @@ struct ReleasedServices {
         guard let overlay = guarded.overlay else { continue }
         wanted.append(overlay)
         if let event = guarded.event { notice.events.append((release.id, event, guarded.note ?? "")) }
+        if served[release.id]?.overlay != overlay { changed.append(release.id) }
         served[release.id] = Served(
           weight: overlay.weight, note: guarded.note,
-          generation: served[release.id]?.generation ?? compiler.generation.number)
+          generation: served[release.id]?.generation ?? compiler.generation.number, overlay: overlay)
       }
       if wanted != overlays[service] ?? [] {
         overlays[service] = wanted.isEmpty ? nil : wanted
@@ -80,9 +83,8 @@ struct ReleasedServices {
     }
     if !told.isEmpty || !edits.isEmpty {
       let generation = compiler.apply(edits, releases: told).number
-      for service in told.keys {
-        for id in (releases[service] ?? [:]).keys { served[id]?.generation = generation }
-      }
+      // Another release of the service, for another port, is served as before.
+      for id in changed { served[id]?.generation = generation }
     }
     _ = compiler.takeChangedCapacities()
     return notices

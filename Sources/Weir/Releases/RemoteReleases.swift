@@ -102,7 +102,7 @@ public struct RemoteReleases: ReleaseBackend {
       let query =
         "?generation=\(generation)&scope=\(AdminClient.escaped(scope.description))&wait=\(wait / .milliseconds(1))ms"
       let report: LiveReport = try await read(path(id) + "/live" + query, waiting: wait)
-      if report.isLive || clock.now >= end { return report }
+      if report.isLive || report.supersededBy != nil || clock.now >= end { return report }
     }
   }
 
