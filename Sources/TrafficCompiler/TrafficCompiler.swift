@@ -195,6 +195,14 @@ public final class TrafficCompiler {
     }
   }
 
+  /// Gives what is served another number, though it is as before: for a change of which that number is the token, where nothing
+  /// that is on the wire follows it.
+  @discardableResult
+  public func renumber() -> Generation {
+    generation = tables.current(generation.number + 1)
+    return generation
+  }
+
   private func publish() -> Generation {
     if let next = tables.publish(after: generation) { generation = next }
     return generation

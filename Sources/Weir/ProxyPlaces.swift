@@ -35,7 +35,7 @@ struct ProxyPlaces {
   /// The proxies in each slice that has any.
   private var members: [NamespacedName: Set<KnownProxy.Key>] = [:]
 
-  /// Follows more proxies. O(all endpoints), if there are any that were not followed.
+  /// Follows more proxies. O(all endpoints), if there are any that were not followed, or are elsewhere.
   ///
   /// - Parameters:
   ///   - known: with the slices that each was in, where a process before this one has kept that.
@@ -45,8 +45,14 @@ struct ProxyPlaces {
   ) -> News {
     var news = News()
     var fresh: [KnownProxy.Key: Set<NamespacedName>] = [:]
-    for (proxy, slices) in known where proxies[proxy.key] == nil {
+    for (proxy, slices) in known {
       let places = Self.places(of: proxy)
+      if let former = proxies[proxy.key] {
+        if former.places == places { continue }
+        // It is elsewhere now.
+        forget([proxy.key])
+        if former.isGone { news.back.insert(proxy.key) }
+      }
       proxies[proxy.key] = Proxy(places: places)
       for place in places { byPlace[place, default: []].insert(proxy.key) }
       fresh[proxy.key] = Set(slices.compactMap(NamespacedName.init(written:)))
@@ -156,7 +162,7 @@ struct ProxyPlaces {
       places.append(
         .pod(NamespacedName(namespace: String(name[name.index(after: dot)...]), name: String(name[..<dot]))))
     }
-    for address in Set(addresses) where !address.isEmpty && !address.hasPrefix("127.") && address != "::1" {
+    for address in Set(addresses).sorted() where !address.isEmpty && !address.hasPrefix("127.") && address != "::1" {
       places.append(.address(address))
     }
     return places

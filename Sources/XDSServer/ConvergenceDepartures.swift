@@ -43,7 +43,8 @@ final class Departures: Sendable {
     var streams = 0
     /// What was known when the first of them opened.
     var before: Departed?
-    var isKnown = false
+    /// As whoever keeps it was told; nil while it has taken nothing.
+    var known: KnownProxy?
     /// Whoever knows has said that it ends: it is not remembered when it leaves.
     var isEnding = false
   }
@@ -107,18 +108,19 @@ final class Departures: Sendable {
       let key = identity.key
       if let departed = state.forget(key) {
         state.open[key, default: Open()].before = departed
-        state.open[key]?.isKnown = true
+        state.open[key]?.known = KnownProxy(departed.identity)
       }
       state.open[key, default: Open()].streams += 1
     }
   }
 
-  /// A client that is connected has taken something, or has come with something.
+  /// A client that is connected has taken something, or has come with something. It may be known from elsewhere.
   func took(_ identity: ProxyIdentity) {
+    let proxy = KnownProxy(identity)
     state.withLock { state in
-      guard state.open[identity.key]?.isKnown == false else { return }
-      state.open[identity.key]?.isKnown = true
-      onKnown(identity.key, KnownProxy(identity))
+      guard let open = state.open[identity.key], open.known != proxy else { return }
+      state.open[identity.key]?.known = proxy
+      onKnown(identity.key, proxy)
     }
   }
 
@@ -135,7 +137,7 @@ final class Departures: Sendable {
       }
       let open = state.open.removeValue(forKey: key)
       if open?.isEnding ?? false {
-        if open?.isKnown ?? false { onKnown(key, nil) }
+        if open?.known != nil { onKnown(key, nil) }
         return
       }
       var departed = open?.before
@@ -145,7 +147,7 @@ final class Departures: Sendable {
         departed = Departed(identity: identity, confirmed: parting.confirmed, held: parting.held, since: now)
       }
       guard let departed else { return }
-      if !(open?.isKnown ?? false) { onKnown(key, KnownProxy(identity)) }
+      if open?.known == nil { onKnown(key, KnownProxy(identity)) }
       if let forgotten = state.departed.add(departed) {
         onKnown(forgotten.identity.key, nil)
         for watch in state.watches { watch.returned(forgotten.identity.key) }

@@ -29,7 +29,7 @@ struct ReleaseBench {
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
     time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
-    fewestProxies: Int = 0, generationsBegin: UInt64 = 0
+    fewestProxies: Int = 0, generationsBegin: UInt64 = 0, hasClass: Bool = true
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -51,7 +51,9 @@ struct ReleaseBench {
       webhooks: webhooks, remembered: remembered, fewestProxies: fewestProxies)
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
-    await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
+    if hasClass {
+      await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
+    }
     await take(manifests, isInitialScan: true)
     await controller.run()
   }

@@ -53,12 +53,23 @@ extension ReleaseController: ReleaseBackend {
     var answer: Convergence?
     if time > .zero, await successor(of: generation, id) == nil {
       answer = try await liveUnlessSuperseded(query, id, within: time)
+      // A release goes on as soon as it is live: who has waited for that hears of it all the same.
+      if scope == release.scope || release.scope == .all, wasLive(generation, id) {
+        let total = answer?.total ?? 0
+        return LiveReport(
+          generation: generation, isLive: true, scope: scope.description, total: total, live: total, laggards: [])
+      }
     }
     let found: Convergence
     if let answer { found = answer } else { found = await server.convergence(of: query) }
+    let objects = await pipeline.objects(of: found)
     // Last: what is changed after this is changed after the answer.
-    return LiveReport(
-      found, scope, objects: await pipeline.objects(of: found), supersededBy: await successor(of: generation, id))
+    return LiveReport(found, scope, objects: objects, supersededBy: await successor(of: generation, id))
+  }
+
+  /// Whether a generation of a release has been found to be live, on the proxies that its steps are for.
+  private func wasLive(_ generation: UInt64, _ id: String) -> Bool {
+    generations[id]?.contains { $0.generation == generation && $0.isLive } ?? false
   }
 
   /// - Returns: nil if another generation has taken its place meanwhile.

@@ -31,8 +31,8 @@ actor ReleaseController {
   /// The store's revision of each release.
   var revisions: [String: UInt64]
   var unsaid: [String: Unsaid] = [:]
-  /// Which generation served each of a release's last revisions, as far as this process has made them.
-  var generations: [String: [(revision: UInt64, generation: UInt64)]] = [:]
+  /// Which generation served each of a release's last revisions, as far as this process has made them, and whether that was live.
+  var generations: [String: [(revision: UInt64, generation: UInt64, isLive: Bool)]] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
   /// Those of these that wait for endpoints.
@@ -156,7 +156,9 @@ actor ReleaseController {
   private static let revisionsRemembered = 100
 
   private func note(_ generation: UInt64, of release: Release) {
-    generations[release.id, default: []].append((release.revision, generation))
+    // That it is live is no revision of its own.
+    if generations[release.id]?.last?.revision == release.revision { generations[release.id]?.removeLast() }
+    generations[release.id, default: []].append((release.revision, generation, release.liveAt != nil))
     if generations[release.id]?.count ?? 0 > Self.revisionsRemembered { generations[release.id]?.removeFirst() }
   }
 

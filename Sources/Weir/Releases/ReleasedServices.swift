@@ -82,7 +82,10 @@ struct ReleasedServices {
       notices.append(notice)
     }
     if !told.isEmpty || !edits.isEmpty {
-      let generation = compiler.apply(edits, releases: told).number
+      let former = compiler.generation.number
+      var generation = compiler.apply(edits, releases: told).number
+      // Each change has a number of its own, also where no route, or no proxy that has routes, shows it.
+      if generation == former, !changed.isEmpty { generation = compiler.renumber().number }
       // Another release of the service, for another port, is served as before.
       for id in changed { served[id]?.generation = generation }
     }

@@ -106,8 +106,9 @@ public struct ReleaseHandle: Sendable {
     try await perform(.approve, request)
   }
 
-  /// Gives the stable version everything: bytes that have been served before, in one generation. Of a release that is rolled
-  /// back already nothing changes.
+  /// Gives the stable version everything, in one generation, by clusters that its proxies have already. Routes then lead to the stable
+  /// subset; before a release they may have led to the whole service, so only a weight of 0 that was served before, as after
+  /// another rollback, comes back byte for byte. Of a release that is rolled back already nothing changes.
   @discardableResult
   public func rollback(_ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
     try await perform(.rollback, request)
