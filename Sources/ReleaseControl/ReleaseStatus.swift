@@ -29,7 +29,8 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
   /// Why it is where it is.
   public var reason: String
   public var revision: UInt64
-  /// The generation that serves it; 0 before anything is served.
+  /// The generation that serves it; 0 before anything is served, and in the answer to a repeated request whose change was made by a
+  /// process before this one and has been changed again.
   public var generation: UInt64
   /// On which proxies a step has to be live; nil for all.
   public var liveOn: String?

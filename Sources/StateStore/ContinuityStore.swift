@@ -70,7 +70,8 @@ public final class ContinuityStore: Sendable {
   private static let lockName = "continuity.lock"
   private let directory: String
   private let path: String
-  private let opened: Mutex<Opened>
+  /// Nil once it is closed.
+  private let opened: Mutex<Opened?>
 
   /// Opens the store of a directory, and makes both if they are not there.
   ///
@@ -82,6 +83,11 @@ public final class ContinuityStore: Sendable {
     let (file, damage) = try DatabaseFile.open(path, Self.form)
     opened = Mutex(Opened(lock: lock, file: file, damage: damage))
   }
+
+  /// Lets go of the directory. Nothing can be kept any longer.
+  public func close() { opened.withLock { $0 = nil } }
+
+  private static func closed(_ path: String) -> StoreError { StoreError(.failed, "the state file \(path) is closed") }
 
   private static let form = DatabaseFile.Form(
     version: 1, isDurable: true, busyTimeout: 0.1,
@@ -103,6 +109,7 @@ public final class ContinuityStore: Sendable {
   /// - Throws: `StoreError`.
   public func load() throws -> Continuity {
     try opened.withLock { opened in
+      guard let opened else { throw Self.closed(path) }
       do {
         return try opened.file.read { database in
           let proxies = try Row.fetchAll(
@@ -134,7 +141,9 @@ public final class ContinuityStore: Sendable {
   ///
   /// - Throws: `StoreError`.
   public func apply(known: [StoredProxy] = [], forgotten: [StoredProxy.Key] = [], generations: UInt64? = nil) throws {
-    try opened.withLock { opened in
+    try opened.withLock { state in
+      guard var opened = state else { throw Self.closed(path) }
+      defer { state = opened }
       do {
         if !opened.lock.isCurrent { opened.lock = try DirectoryLock(directory: directory, file: Self.lockName) }
         if !opened.file.isCurrent { try opened.file.restore() }

@@ -92,6 +92,7 @@ public final class ControlPlane: Sendable {
     stored.problems += before.problems
     let known = KnownProxies(continuity, before, now: UInt64(Date().timeIntervalSince1970), logger: logger)
     known.begin()
+    cleanup.add { known.close() }
 
     let registry = MetricsRegistry()
     let classChanges = ClassChanges()
@@ -252,6 +253,7 @@ public final class ControlPlane: Sendable {
     for task in tasks { task.cancel() }
     for task in tasks { _ = await task.result }
     await known.finish()
+    known.close()
     await admin?.shutdown()
     await loops.shutDown()
     // Whoever starts the next one may do so while somebody still holds a release of this one.

@@ -116,6 +116,9 @@ final class KnownProxies: Sendable {
   /// Keeps what is left. After `run` has ended.
   func finish() async { _ = await keep(take()) }
 
+  /// Lets go of the directory, for whoever starts the next one.
+  func close() { store?.close() }
+
   private struct Batch: Sendable {
     var arrived: [KnownProxy] = []
     var stored: [StoredProxy] = []

@@ -112,7 +112,8 @@ actor Pipeline {
     keep(StoreChange(stored: change.stored, deleted: change.deleted))
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
-    compiler.apply(batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
+    let edits = batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits
+    compiler.apply(edits)
     let notices =
       batch.isInitialScan ? released.guardAll(in: compiler) : released.settleCapacities(in: compiler)
     let generation = compiler.generation
@@ -122,7 +123,7 @@ actor Pipeline {
     noteChange()
     for notice in notices { onReleaseNotice(notice) }
     // After what is served without their endpoints is served.
-    tell(places.take(change.edits))
+    tell(places.take(edits))
     if batch.isInitialScan {
       for proxyClass in expected { remove(proxyClass) }
     }

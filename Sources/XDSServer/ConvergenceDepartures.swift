@@ -118,7 +118,7 @@ final class Departures: Sendable {
   func took(_ identity: ProxyIdentity) {
     let proxy = KnownProxy(identity)
     state.withLock { state in
-      guard let open = state.open[identity.key], open.known != proxy else { return }
+      guard let open = state.open[identity.key], !(open.known?.isSame(as: proxy) ?? false) else { return }
       state.open[identity.key]?.known = proxy
       onKnown(identity.key, proxy)
     }

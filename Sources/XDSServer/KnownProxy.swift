@@ -26,6 +26,14 @@ public struct KnownProxy: Sendable, Hashable {
       onlyType: Key(identity.key).onlyType, remoteAddress: identity.remoteAddress)
   }
 
+  /// Whether it is known so already: each connection comes from another port.
+  func isSame(as other: KnownProxy) -> Bool {
+    func host(_ proxy: KnownProxy) -> Substring {
+      proxy.remoteAddress[..<(proxy.remoteAddress.lastIndex(of: ":") ?? proxy.remoteAddress.endIndex)]
+    }
+    return key == other.key && proxyClass == other.proxyClass && variant == other.variant && host(self) == host(other)
+  }
+
   var identity: ProxyIdentity {
     ProxyIdentity(
       nodeID: nodeID, proxyClass: proxyClass, variant: variant, scope: onlyType.map { .only($0) } ?? .aggregated,

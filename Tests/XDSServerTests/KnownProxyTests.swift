@@ -55,7 +55,11 @@ import XDSSnapshot
     departures.closed(here, .init(holdsSomething: true), at: time(0))
     departures.opened(elsewhere)
     departures.closed(elsewhere, .init(), at: time(1))
-    #expect(told.withLock { $0 } == ["10.0.0.1:1"])
+    let again = known("a", from: "10.0.0.1:2").identity
+    departures.opened(again)
+    departures.took(again)
+    departures.closed(again, .init(holdsSomething: true), at: time(2))
+    #expect(told.withLock { $0 } == ["10.0.0.1:1"], "from another port")
     departures.opened(elsewhere)
     departures.took(elsewhere)
     #expect(told.withLock { $0 } == ["10.0.0.1:1", "10.0.0.2:1"])

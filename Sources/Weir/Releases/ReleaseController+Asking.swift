@@ -52,9 +52,11 @@ extension ReleaseController: ReleaseBackend {
       generation, of: release, clusterDomain: clusterDomain, scope: scope, atLeast: fewestProxies)
     var answer: Convergence?
     if time > .zero, await successor(of: generation, id) == nil {
+      let wasLiveBefore = wasLive(generation, id)
       answer = try await liveUnlessSuperseded(query, id, within: time)
       // A release goes on as soon as it is live: who has waited for that hears of it all the same.
-      if scope == release.scope || release.scope == .all, wasLive(generation, id) {
+      let isOfItsScope = scope == release.scope || release.scope == .all
+      if isOfItsScope, !wasLiveBefore, wasLive(generation, id), await successor(of: generation, id) != nil {
         let total = answer?.total ?? 0
         return LiveReport(
           generation: generation, isLive: true, scope: scope.description, total: total, live: total, laggards: [])
