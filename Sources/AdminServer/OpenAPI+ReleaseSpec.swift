@@ -136,7 +136,7 @@ extension OpenAPIDocument {
       },
       "ProxiesOfSteps": {
         "type": "string", "maxLength": 1024,
-        "pattern": "^(all|node:.+|nodes:.+|namespace:.+|class:sidecar/[^/]+/[^/]+:[0-9]{1,5})$",
+        "pattern": "^(all|(node|nodes|namespace):[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+|class:sidecar/[!-.0-~]+/[!-.0-~]+:[0-9]{1,5})$",
         "description": "On which proxies a step has to be live before its pause begins, as a scope: namespace:shop. All if it is not there."
       },
       "ProxyToForget": {

@@ -1,8 +1,8 @@
 internal import AdminServer
 internal import Admission
 internal import EnvoyBootstrap
-internal import GRPCTransport
 internal import Foundation
+internal import GRPCTransport
 public import Logging
 internal import ManifestSource
 internal import NIOCore

@@ -19,6 +19,8 @@ final class KnownProxies: Sendable {
     var known: [KnownProxy.Key: StoredProxy] = [:]
     /// Up to which number generations may be given out, by what is on the disk.
     var reserved: UInt64
+    /// The newest that was given out.
+    var newest: UInt64 = 0
     var isReserving = false
   }
 
@@ -81,6 +83,7 @@ final class KnownProxies: Sendable {
   /// A generation has been made. Does not block; when half of what is reserved is left, more is.
   func note(generation: UInt64) {
     let isDue = state.withLock { state in
+      state.newest = generation
       guard store != nil, !state.isReserving, generation + Self.block / 2 > state.reserved else { return false }
       state.isReserving = true
       return true
@@ -146,7 +149,7 @@ final class KnownProxies: Sendable {
         if let stored = state.known[key] { batch.stored.append(stored) }
       }
       state.slices = [:]
-      if state.isReserving { batch.generations = state.reserved + Self.block }
+      if state.isReserving { batch.generations = max(state.reserved, state.newest) + Self.block }
       return batch
     }
   }

@@ -169,6 +169,7 @@ extension EndToEnd {
         #expect(try await releases.live(id, waitSeconds: 10)["isLive"].bool == true)
         let entry = try await releases.ledger().first { $0["action"].string == "forget-proxy" }
         #expect(entry?["actor"].string == "alice" && entry?["release"].string == id, "\(String(describing: entry))")
+        #expect(entry?["outcome"].string == "proxy gone is not waited for any longer")
         #expect(try await releases.ledgerFinding() == nil)
       }
     }

@@ -21,7 +21,7 @@ extension ReleaseController {
       guard let release = releases[id], release.state.isInForce, release.liveAt == nil else { return nil }
       return LedgerStatement(
         release: id, host: host(of: release), actor: request.actor, action: "forget-proxy", reason: request.reason,
-        at: Timestamp(clock.now()), outcome: "not waited for any longer", attributes: ["proxy": nodeID])
+        at: Timestamp(clock.now()), outcome: "proxy \(nodeID) is not waited for any longer")
     }
     if !statements.isEmpty {
       do {
