@@ -53,6 +53,10 @@ final class Departures: Sendable {
     var open: [ProxyIdentity.Key: Open] = [:]
     var departed = DepartureList(limit: Departures.limit)
     var watches: [ConvergenceWatch] = []
+    /// How many of those that are connected are known. There is room for all of them to leave at once.
+    var known = 0 {
+      didSet { departed.limit = max(departed.limit, Departures.limit + known) }
+    }
     /// Until when proxies of before may run that nobody here has heard of; nil if they are all known.
     var strangers: (since: NIODeadline, until: NIODeadline)?
 
@@ -66,7 +70,8 @@ final class Departures: Sendable {
   /// A proxy becomes known, or (nil) is not any longer. Called with a lock held: must not block.
   typealias OnKnown = @Sendable (ProxyIdentity.Key, KnownProxy?) -> Void
 
-  /// More than these are not remembered: then one is forgotten that left early (`DepartureList`).
+  /// More than these, and as many as were known at once, are not remembered: then one is forgotten that left early
+  /// (`DepartureList`).
   static let limit = 1024
 
   /// The node id that stands for all proxies that may run and of which this process cannot know.
@@ -107,6 +112,7 @@ final class Departures: Sendable {
     state.withLock { state in
       let key = identity.key
       if let departed = state.forget(key) {
+        if state.open[key]?.known == nil { state.known += 1 }
         state.open[key, default: Open()].before = departed
         state.open[key]?.known = KnownProxy(departed.identity)
       }
@@ -119,6 +125,7 @@ final class Departures: Sendable {
     let proxy = KnownProxy(identity)
     state.withLock { state in
       guard let open = state.open[identity.key], !(open.known?.isSame(as: proxy) ?? false) else { return }
+      if open.known == nil { state.known += 1 }
       state.open[identity.key]?.known = proxy
       onKnown(identity.key, proxy)
     }
@@ -136,6 +143,7 @@ final class Departures: Sendable {
         return
       }
       let open = state.open.removeValue(forKey: key)
+      if open?.known != nil { state.known -= 1 }
       if open?.isEnding ?? false {
         if open?.known != nil { onKnown(key, nil) }
         return

@@ -60,8 +60,8 @@ public final class XDSServer: Sendable {
   ///     while it has it. Six times as long where a cluster that came with them has no endpoints of its own.
   ///   - delivery: which proxies, of those that can, get virtual hosts one by one.
   ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
-  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. At most 1,024
-  ///     are remembered; the network that has most of these loses its first for another.
+  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. There is
+  ///     room for as many as were connected at once, and 1,024 more; the network that has most of these loses its first for another.
   ///   - largeRequests: for the event loop of a stream, the one on whose thread large requests are decoded and answered, so that
   ///     they do not hold up others; nil: its own.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.

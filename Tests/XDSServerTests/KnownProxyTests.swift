@@ -74,7 +74,20 @@ import XDSSnapshot
       departures.took(identity)
       departures.closed(identity, .init(holdsSomething: true), at: time(index))
     }
-    #expect(kept.nodes.count == Departures.limit && !kept.nodes.contains("9") && kept.nodes.contains("10"))
+    // One was connected at a time.
+    #expect(kept.nodes.count == Departures.limit + 1 && !kept.nodes.contains("8") && kept.nodes.contains("9"))
+  }
+
+  /// A network that is cut off, and nobody in it forgotten.
+  @Test func allWhoAreThereMayLeaveAtOnce() {
+    let departures = Departures(memory: .seconds(10))
+    let all = (0..<3000).map { known("\($0)").identity }
+    for identity in all {
+      departures.opened(identity)
+      departures.took(identity)
+    }
+    for identity in all { departures.closed(identity, .init(holdsSomething: true), at: time(0)) }
+    #expect(departures.all.count == 3000)
   }
 
   /// However many there were.

@@ -158,7 +158,8 @@ public struct ReleaseChange: Sendable {
 
   /// Returns when the change is live on all proxies in scope: accepted there, and every cluster that it needs warm.
   ///
-  /// - Throws: ``NotLive`` if it is not in time, with the proxies where it is not, and why.
+  /// - Throws: ``NotLive`` if it is not in time, with the proxies where it is not, and why; at once, if the release was changed again
+  ///   and something else is served (`supersededBy`). ``ReleaseError`` `unknownGeneration` if the server has started again since.
   @discardableResult
   public func live(on scope: ProxyScope = .all, within time: Duration) async throws -> LiveReport {
     let report = try await backend.live(generation, of: status.id, on: scope, within: time)
