@@ -114,11 +114,8 @@ extension EndToEnd {
         let release = try await releases.start(Self.spec("[5, 100]"))
         let id = try #require(release["id"].string)
         #expect(try await releases.live(id, waitSeconds: 10)["total"].integer == 3)
-        // A moment for the server to look where they are.
-        try await poll("both are known as endpoints") {
-          try await mesh.weir.json("/v1/proxies")["proxies"].array.count == 3
-        }
-        // First the proxy, then its endpoint.
+        // First the proxy, then its endpoint. (A proxy is looked for among the endpoints soon after it has taken something, and the
+        // answer below takes longer.)
         await sidecars[0].stop()
         _ = try await releases.move(id, "set-weight", #"{"weight": 10}"#)
         let before = try await releases.live(id, waitSeconds: 1)
