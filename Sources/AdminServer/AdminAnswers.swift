@@ -117,7 +117,7 @@ extension ReleaseError.Code {
   var status: HTTPResponse.Status {
     switch self {
     case .invalid, .keyReused: .unprocessableContent
-    case .unknownRelease, .unknownService: .notFound
+    case .unknownRelease, .unknownService, .unknownGeneration, .unknownProxy: .notFound
     case .notAllowed, .alreadyReleased, .notEnoughCapacity, .notLive: .conflict
     case .stale: .preconditionFailed
     case .notDurable: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")

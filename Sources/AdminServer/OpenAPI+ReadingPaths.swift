@@ -16,7 +16,7 @@ extension OpenAPIDocument {
             {
               "name": "at-least", "in": "query",
               "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807},
-              "description": "With fewer live proxies the answer is no."
+              "description": "With fewer live proxies the answer is no; 1 if it is not there."
             },
             {"$ref": "#/components/parameters/wait"},
             {

@@ -72,6 +72,29 @@ extension OpenAPIDocument {
           }
         }
       },
+      "/v1/proxies/forget": {
+        "post": {
+          "operationId": "forgetProxy",
+          "summary": "Takes a proxy that has disconnected to be gone for good: no release waits for it, and it keeps nothing from being safe to terminate.",
+          "security": [{"token": []}, {}],
+          "requestBody": {
+            "required": true,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProxyToForget"}}}
+          },
+          "responses": {
+            "200": {
+              "description": "It is forgotten.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ForgottenProxy"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "401": {"$ref": "#/components/responses/unauthorized"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+            "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
+            "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
+            "507": {"$ref": "#/components/responses/notDurable"}
+          }
+        }
+      },
       "/v1/releases/{id}/live": {
         "parameters": [{"$ref": "#/components/parameters/id"}],
         "get": {

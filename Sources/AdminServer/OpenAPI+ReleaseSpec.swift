@@ -125,6 +125,24 @@ extension OpenAPIDocument {
           "warmTime": {"$ref": "#/components/schemas/Duration"},
           "sticky": {"$ref": "#/components/schemas/Stickiness"},
           "guardRails": {"$ref": "#/components/schemas/GuardRails"},
+          "liveOn": {"$ref": "#/components/schemas/ProxiesOfSteps"},
+          "actor": {
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+            "description": "Who does it, for the ledger."
+          },
+          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+        },
+        "additionalProperties": false
+      },
+      "ProxiesOfSteps": {
+        "type": "string", "maxLength": 1024,
+        "pattern": "^(all|(node|nodes|namespace):[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+|class:sidecar/[!-.0-~]+/[!-.0-~]+:[0-9]{1,5})$",
+        "description": "On which proxies a step has to be live before its pause begins, as a scope: namespace:shop. All if it is not there."
+      },
+      "ProxyToForget": {
+        "type": "object", "required": ["node"],
+        "properties": {
+          "node": {"type": "string", "minLength": 1, "maxLength": 256, "description": "The proxy's node id."},
           "actor": {
             "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
             "description": "Who does it, for the ledger."

@@ -40,6 +40,7 @@ extension OpenAPIDocument {
           "waitsFor": {"type": "string", "description": "What it waits for, other than time and approval: endpoints, a gate, or proxies by name."},
           "reason": {"type": "string"}, "revision": {"type": "integer", "minimum": 0},
           "generation": {"type": "integer", "minimum": 0, "description": "What serves it."},
+          "liveOn": {"type": "string", "description": "On which proxies a step has to be live; all if it is not there."},
           "liveAt": {"type": "string", "format": "date-time", "description": "Since when that is live everywhere."},
           "notDurable": {
             "type": "string",
@@ -75,6 +76,10 @@ extension OpenAPIDocument {
             "type": "string",
             "description": "Why it is not live whatever proxies hold: what is served is not what was set."
           },
+          "supersededBy": {
+            "type": "integer", "minimum": 0,
+            "description": "The later generation that serves the release as it was set since: the change is live nowhere for good."
+          },
           "laggards": {
             "type": "array",
             "items": {
@@ -102,6 +107,15 @@ extension OpenAPIDocument {
           "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
           "previousHash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
           "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+        }
+      },
+      "ForgottenProxy": {
+        "type": "object", "required": ["node", "forgotten"],
+        "properties": {
+          "node": {"type": "string"},
+          "forgotten": {
+            "type": "integer", "minimum": 0, "description": "How many streams of it are not waited for any longer."
+          }
         }
       },
       "LedgerPage": {

@@ -27,6 +27,7 @@ struct ReleaseRoutes: Sendable {
       GET /v1/ledger[?after=&limit=&release=]
                                          what was done to all of them
       GET /v1/ledger/verify[?mark=]      whether the ledger is as it was written; mark is one that was answered before
+      POST /v1/proxies/forget            {"node": "…"}: a proxy that has disconnected is not waited for any longer
 
     """
 
@@ -41,6 +42,7 @@ struct ReleaseRoutes: Sendable {
       AdminPath("/v1/releases/{id}/live"), AdminPath("/v1/releases/{id}/history"),
       AdminPath("/v1/releases/{id}/watch"), AdminPath("/v1/ledger"), AdminPath("/v1/ledger/verify"),
       AdminPath("/v1/releases/{id}/set-weight", "POST"), AdminPath("/v1/releases/{id}/approve", "POST"),
+      AdminPath("/v1/proxies/forget", "POST"),
     ] + moves.map { AdminPath("/v1/releases/{id}/\($0.path)", "POST") }
 
   /// Who does something and why; in every write's body.
@@ -51,6 +53,7 @@ struct ReleaseRoutes: Sendable {
 
   private struct NewWeight: Decodable { var weight: Weight }
   private struct ApprovedStep: Decodable { var step: Int? }
+  private struct Proxy: Decodable { var node: String }
 
   func add(to router: Router<Context>) {
     router.post("/v1/releases") { request, _ in
@@ -77,6 +80,15 @@ struct ReleaseRoutes: Sendable {
       var approval = try releaseRequest(request, body)
       approval.step = try body.decoded(as: ApprovedStep.self).step
       return try moved(try await releases.perform(.approve, on: id(context), approval))
+    }
+    router.post("/v1/proxies/forget") { request, _ in
+      try checkQuery(of: request)
+      let body = try await JSONBody(of: request, schema: "ProxyToForget")
+      let intent = try body.decoded(as: Intent.self)
+      return try json(
+        try await releases.forgetProxy(
+          body.decoded(as: Proxy.self).node,
+          ReleaseRequest(actor: intent.actor ?? "", reason: intent.reason ?? "")))
     }
     for (path, action) in Self.moves {
       router.post("/v1/releases/:id/\(path)") { request, context in

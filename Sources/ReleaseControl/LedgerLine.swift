@@ -10,7 +10,7 @@ public struct LedgerLine: Sendable, Hashable, Codable {
   public var service: String
   public var at: Date
   /// `start`, an action (`set-weight`, `rollback`), what the release did itself (`advance`, `trip`), what a guard rail served
-  /// in place of the weight (`spill`, `unspill`), or what is learned later of an earlier entry: `live-everywhere`, `served`, or
+  /// in place of the weight (`spill`, `unspill`), that a proxy is not waited for any longer (`forget-proxy`), or what is learned later of an earlier entry: `live-everywhere`, `served`, or
   /// `restarted`: the server was, before it was known to be live.
   public var action: String
   public var actor: String

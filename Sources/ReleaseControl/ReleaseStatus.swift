@@ -38,9 +38,12 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
   /// Why it is where it is.
   public var reason: String
   public var revision: UInt64
-  /// The generation that serves it; 0 before anything is served.
+  /// The generation that serves it; 0 before anything is served, and in the answer to a repeated request whose change was made, and
+  /// changed again, by a process before this one.
   public var generation: UInt64
-  /// Since when that is live on all proxies; nil until it is.
+  /// On which proxies a step has to be live; nil for all.
+  public var liveOn: String?
+  /// Since when that is live on all of these; nil until it is.
   public var liveAt: Date?
   /// Why what is served is not durable yet: a rollback does not wait for a full disk. It is tried again until it is; if the
   /// server is started anew before, the release is where it was before it was rolled back. Nil if it is durable.
@@ -80,6 +83,7 @@ public struct ReleaseStatus: Sendable, Hashable, Codable {
     reason = release.reason
     revision = release.revision
     self.generation = generation
+    liveOn = release.spec.liveOn
     liveAt = release.liveAt
     self.capacity = capacity
     self.routes = routes

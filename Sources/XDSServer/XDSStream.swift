@@ -48,6 +48,8 @@ final class XDSStream: GRPCCallHandler {
   private(set) var isOver = false
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
+  /// The client is one that is remembered.
+  private var isKnown = false
   /// What of the client is remembered when it has left, once the session is gone.
   private var parting: Departures.Parting?
   /// When the session is to be pumped though nothing happens.
@@ -71,8 +73,16 @@ final class XDSStream: GRPCCallHandler {
     // Handled elsewhere: what is left is done when it is back.
     if isAway { return }
     charge(request, byteCount: message.readableBytes)
+    noteHolder()
     pump(publishedAt: nil)
     if !request.isAnswer { loop.asked(self) }
+  }
+
+  /// Whoever has taken something, or come with something, is known from then on.
+  private func noteHolder() {
+    guard !isKnown, session?.holdsSomething ?? false, let identity else { return }
+    isKnown = true
+    server.departures.took(identity)
   }
 
   /// Reads a request into the session.
@@ -135,6 +145,7 @@ final class XDSStream: GRPCCallHandler {
   /// What is left to do after a request that was handled elsewhere.
   func resumeReading(after request: HeardRequest, byteCount: Int) {
     charge(request, byteCount: byteCount)
+    noteHolder()
     pump(publishedAt: nil)
     if !request.isAnswer { loop.asked(self) }
     if resumption == nil { call.resumeReading() }

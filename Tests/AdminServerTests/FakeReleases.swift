@@ -80,6 +80,11 @@ final class FakeReleases: ReleaseDataSource {
     return stream
   }
 
+  func forgetProxy(_ nodeID: String, _ request: ReleaseRequest) async throws -> ForgottenProxy {
+    guard nodeID == "gone" else { throw ReleaseError(.unknownProxy, "no proxy \(nodeID) is waited for") }
+    return ForgottenProxy(node: nodeID, forgotten: 1)
+  }
+
   func live(_ request: ReleaseLiveRequest, of id: String) async throws -> LiveReport {
     _ = try answer(.live(request, id))
     let holds = state.withLock { state in

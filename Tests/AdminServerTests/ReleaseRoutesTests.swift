@@ -108,7 +108,8 @@ import TrafficModel
     }
   }
 
-  @Test(arguments: zip(ReleaseError.Code.allCases, [422, 404, 404, 409, 409, 409, 409, 422, 507, 401, 409, 503]))
+  @Test(
+    arguments: zip(ReleaseError.Code.allCases, [422, 404, 404, 404, 404, 409, 409, 409, 409, 422, 507, 401, 409, 503]))
   func anErrorKeepsItsCode(code: ReleaseError.Code, status: Int) async throws {
     let releases = FakeReleases()
     let error = ReleaseError(code, "no", release: "a", allowedNow: [.rollback])

@@ -35,11 +35,18 @@ import XDSServer
       let change = try await release.setWeight(20)
       #expect(try bench.served() == ["v1": 8000, "v2": 2000])
       #expect(change.generation == bench.server.generation?.number)
-      let report = try await change.live(on: .nodes(matching: "a*b c"), within: .seconds(5))
+      let report = try await change.live(on: .nodes(matching: "*car-?"), within: .seconds(20))
       #expect(
         report
           == LiveReport(
-            generation: change.generation, isLive: true, scope: "nodes:a*b c", total: 0, live: 0, laggards: []))
+            generation: change.generation, isLive: true, scope: "nodes:*car-?", total: 2, live: 2, laggards: []))
+      let error = await #expect(throws: NotLive.self) {
+        try await change.live(on: .nodes(matching: "a*b c"), within: .zero)
+      }
+      #expect(
+        error?.report
+          == LiveReport(
+            generation: change.generation, isLive: false, scope: "nodes:a*b c", total: 0, live: 0, laggards: []))
 
       try await release.resume()
       try await release.pause()

@@ -22,7 +22,7 @@ struct ReleaseBench {
   let store: any ReleaseStore
   let clock = ManualTimer()
   let time: ManualTime
-  /// Without any, everything is live at once, and nothing is shown by that.
+  /// Without any, nothing is ever live.
   let proxies: BenchProxies
   /// What is wrong with what was kept.
   let problems: [Problem]
@@ -32,7 +32,8 @@ struct ReleaseBench {
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
     time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
-    proxies: [String] = ["sidecar-1", "sidecar-2"], hasProblems: Bool = false
+    proxies: [String] = ["sidecar-1", "sidecar-2"], hasProblems: Bool = false, generationsBegin: UInt64 = 0,
+    hasClass: Bool = true
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -48,14 +49,16 @@ struct ReleaseBench {
     pipeline = Pipeline(
       clusterDomain: "cluster.local", store: nil, stored: StoredObjects(), releases: kept.releases,
       onReleaseNotice: { notice.yield($0) }, server: server, metrics: PipelineMetrics(MetricsRegistry()),
-      logger: logger)
+      logger: logger, generationsBegin: generationsBegin)
     let controller = ReleaseController(
       pipeline: pipeline, store: store, kept: kept, server: server,
       clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local", logger: logger,
       webhooks: webhooks, remembered: remembered)
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
-    await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
+    if hasClass {
+      await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
+    }
     let content = ManifestDecoder.decode(Array(manifests.utf8), file: "a.yaml")
     await pipeline.take(
       SourceBatch(updates: [SourceUpdate(origin: "a.yaml", content: content)], isInitialScan: true))

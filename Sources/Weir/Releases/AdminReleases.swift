@@ -40,6 +40,10 @@ struct AdminReleases: ReleaseDataSource {
     return try await controller.live(generation ?? 0, of: id, on: scope, within: request.wait)
   }
 
+  func forgetProxy(_ nodeID: String, _ request: ReleaseRequest) async throws -> ForgottenProxy {
+    ForgottenProxy(node: nodeID, forgotten: try await controller.forgetProxy(nodeID, request))
+  }
+
   /// Before the sources are read no service is known, and while the server goes down nothing new is begun.
   private func checkReady() throws {
     guard isReady.value else {

@@ -48,6 +48,14 @@ extension Pipeline {
     return compiler.generation.number
   }
 
+  /// Which generation serves a release as it is now; nil for one that is not in force.
+  func servedGeneration(of id: String) -> UInt64? { released[id]?.generation }
+
+  /// That a generation is none of this process.
+  nonisolated func wordsOfBefore(_ generation: UInt64) -> String {
+    "generation \(generation) is of a process before this one, whose generations begin at \(generationsBegin)"
+  }
+
   var generationNumber: UInt64 { compiler.generation.number }
 
   /// Nil if there is no such service.

@@ -11,13 +11,15 @@ extension ReleaseController: ReleaseBackend {
     let release = try find(name)
     var status = await status(of: release)
     if status.waitsFor == nil, release.liveAt == nil {
-      status.waitsFor = Self.words(for: try await live(status.generation, of: release.id, on: .all, within: .zero))
+      status.waitsFor = Self.words(
+        for: try await live(status.generation, of: release.id, on: release.scope, within: .zero))
     }
     return status
   }
 
   /// `proxies a (sent), b (refused) and 3 more`; nil if it is live, or on its way to be known as that.
   private static func words(for report: LiveReport) -> String? {
+    if !report.isLive, report.total == 0 { return LiveReport.nobody(in: report.scope) }
     guard !report.isLive, !report.laggards.isEmpty else { return nil }
     let named = report.laggards.prefix(10).map { "\($0.node) (\($0.state))" }.joined(separator: ", ")
     let more = report.laggards.count - 10
@@ -51,24 +53,6 @@ extension ReleaseController: ReleaseBackend {
     }
     continuation.yield(await status(of: try find(id)))
     return stream
-  }
-
-  func live(
-    _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
-  ) async throws -> LiveReport {
-    let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
-    let answer = try await server.live(query, within: time)
-    var report = LiveReport(answer, scope, objects: await pipeline.objects(of: answer))
-    // Proxies may hold all of it, and it is still not what was asked for.
-    let release = try find(id)
-    let view = await pipeline.view(of: release)
-    if !view.isAsSet, generation >= view.generation {
-      report.isLive = false
-      let why = view.note ?? ""
-      report.reason =
-        view.servedWeight == release.weight ? why : "\(view.servedWeight) is served and not \(release.weight): \(why)"
-    }
-    return report
   }
 
   private func forgetWatcher(_ key: UUID, of id: String) {

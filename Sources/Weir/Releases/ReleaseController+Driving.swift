@@ -20,12 +20,20 @@ extension ReleaseController {
     for id in order {
       guard let service = releases[id]?.service else { continue }
       do {
-        try await alone(on: service) { try await $0.closeUnfinished(id) }
+        try await alone(on: service) { try await $0.resume(id) }
       } catch {
         logger.error("the ledger does not tell of the restart", metadata: ["release": "\(id)", "error": "\(error)"])
       }
     }
     for id in order { drive(id) }
+  }
+
+  /// Takes note of what serves a release in this process, and closes what the one before has left open in the ledger.
+  private func resume(_ id: String) async throws {
+    if let release = releases[id], generations[id] == nil, let served = await pipeline.servedGeneration(of: id) {
+      note(served, of: release)
+    }
+    try await closeUnfinished(id)
   }
 
   /// Nothing moves by itself any longer, and nobody waits for a proxy.
@@ -66,8 +74,14 @@ extension ReleaseController {
       // What was set is served nowhere. When it is again, it is driven from there.
       guard release.spilled == nil else { return }
       let generation = await pipeline.view(of: release).generation
-      let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain)
-      for await state in server.convergences(of: query) where state.isLive { break }
+      let query = ConvergenceQuery(
+        generation, of: release, clusterDomain: clusterDomain, atLeast: Self.fewestProxies)
+      for await state in server.convergences(of: query) {
+        guard releases[id]?.revision == revision else { return }
+        if state.isLive { break }
+        // Else somebody is waited for, whom every answer names.
+        await wait(for: state.total == 0 ? LiveReport.nobody(in: query.scope.description) : nil, release)
+      }
       try Task.checkCancellation()
       // Kept, it is driven from there.
       return try await note(.live, id, revision, "")
@@ -111,7 +125,7 @@ extension ReleaseController {
     }
   }
 
-  private func wait(for what: String, _ release: Release) async {
+  private func wait(for what: String?, _ release: Release) async {
     guard waits[release.id] != what else { return }
     waits[release.id] = what
     await tell(release)

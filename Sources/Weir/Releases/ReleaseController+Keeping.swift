@@ -177,12 +177,18 @@ extension ReleaseController {
   private func live(_ release: Release, at time: Timestamp) -> LedgerStatement {
     if var unsaid = unsaid[release.id] {
       unsaid.entry.statement.generation = unsaid.generation
-      return .liveEverywhere(unsaid.entry, actor: ReleaseController.itself, at: time)
+      var statement = LedgerStatement.liveEverywhere(unsaid.entry, actor: ReleaseController.itself, at: time)
+      statement.outcome = outcome(release)
+      return statement
     }
     return LedgerStatement(
       release: release.id, host: host(of: release), actor: ReleaseController.itself,
       action: LedgerStatement.liveEverywhere, toWeight: release.weight.basisPoints, at: time, liveEverywhereAt: time,
-      outcome: "live")
+      outcome: outcome(release))
+  }
+
+  private func outcome(_ release: Release) -> String {
+    release.spec.liveOn.map { "live on \($0)" } ?? "live"
   }
 
   /// Releases that shape nothing any longer and are too many, the oldest. What was done to them stays in the ledger.
@@ -202,6 +208,7 @@ extension ReleaseController {
       revisions[id] = nil
       unsaid[id] = nil
       checks[id] = nil
+      generations[id] = nil
       drivers.removeValue(forKey: id)?.cancel()
       for watcher in (watchers.removeValue(forKey: id) ?? [:]).values { watcher.finish() }
     }
@@ -233,8 +240,8 @@ extension ReleaseController {
       key: request.idempotencyKey ?? "", requester: request.actor, digest: Array(fingerprint.utf8))
   }
 
-  /// Answers a request that was carried out already as it was then, with the generation that serves it now; nil if the key is
-  /// new.
+  /// Answers a request that was carried out already; nil if the key is new. If the release has not been moved since, as it is now;
+  /// else as it was answered then, with the generation that served that, or 0 where that was in a process before.
   func replay(_ request: ReleaseRequest, _ fingerprint: String) async throws -> ReleaseStatus? {
     guard request.idempotencyKey != nil else { return nil }
     do {
@@ -244,7 +251,10 @@ extension ReleaseController {
         let id = try ReleaseJSON.decode(AnsweredRelease.self, from: Data(bytes)).id
         return await self.status(of: try find(id))
       }
-      if let release = releases[status.id] { status.generation = await pipeline.view(of: release).generation }
+      if let release = releases[status.id], release.revision == status.revision {
+        return await self.status(of: release)
+      }
+      status.generation = generations[status.id]?.first { $0.revision == status.revision }?.generation ?? 0
       return status
     } catch let error as ReleaseStoreError where error.code == .keyReused {
       throw ReleaseError(.keyReused, error.message)

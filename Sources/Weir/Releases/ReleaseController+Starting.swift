@@ -1,6 +1,7 @@
 internal import ManifestSource
 internal import ReleaseControl
 internal import TrafficModel
+internal import XDSServer
 
 extension ReleaseController {
   func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
@@ -12,6 +13,9 @@ extension ReleaseController {
           throw ReleaseError(.invalid, "the condition on \(name) is no RE2 expression: \(problem)")
         }
       }
+    }
+    if let scope = spec.liveOn, ProxyScope(scope) == nil {
+      throw ReleaseError(.invalid, "liveOn: " + ProxyScope.words(ofWrong: scope))
     }
     guard let service = HostName.service(spec.service.lowercased(), clusterDomain: clusterDomain) else {
       throw ReleaseError(

@@ -34,6 +34,8 @@ actor ReleaseController {
   /// What is served and not kept yet, by release, and who tries to keep it.
   var undurable: [String: Undurable] = [:]
   var keepers: [String: Task<Void, Never>] = [:]
+  /// What has served each release in this process, oldest first, and not further back than is remembered.
+  var generations: [String: [ServedChange]] = [:]
   /// What a release waits for before it can go on by itself.
   var waits: [String: String] = [:]
   /// Those of these that wait for endpoints.
@@ -164,7 +166,13 @@ actor ReleaseController {
   ) async throws {
     for (release, _) in changed { try await settle(release.id) }
     var answer: ReleaseStatus?
-    if request.idempotencyKey != nil, let asked = changed.last?.release { answer = await status(of: asked) }
+    if request.idempotencyKey != nil, let asked = changed.last?.release {
+      // As it will be once it is served.
+      var status = await status(of: asked)
+      status.servedWeight = asked.state.isInForce ? asked.weight : .none
+      status.waitsFor = nil
+      answer = status
+    }
     var later: Undurable?
     do {
       try await keep(changed, action: action, request, fingerprint, answer: answer, mayUseReserve: isWayBack)
@@ -180,11 +188,15 @@ actor ReleaseController {
     }
     let generation = await pipeline.serve(changed.map(\.release))
     if var later, let release = changed.last?.release {
-      later.generation = generation
+      later.generation = await pipeline.servedGeneration(of: release.id) ?? generation
       keepLater(later, release.id, of: release.service)
     }
     for (release, _) in changed {
-      unsaid[release.id]?.generation = generation
+      // Of one that shapes nothing, the one that took it away.
+      let former = generations[release.id]?.last { $0.revision == release.revision }?.generation
+      let served = await pipeline.servedGeneration(of: release.id) ?? former ?? generation
+      unsaid[release.id]?.generation = served
+      note(served, of: release)
       await tell(release)
       drive(release.id)
     }

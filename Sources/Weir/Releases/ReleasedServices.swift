@@ -35,10 +35,11 @@ struct ReleasedServices {
     var weight: Weight
     /// What a guard rail says; nil if nothing.
     var note: String?
-    /// The generation that serves it.
+    /// The generation since which it is served so.
     var generation: UInt64
     /// `weight`, where that, or whom rules lead to, is not as set.
     var spilled: Weight?
+    fileprivate var overlay: ReleaseOverlay
   }
 
   private var releases: [NamespacedName: [String: Release]] = [:]
@@ -94,6 +95,7 @@ struct ReleasedServices {
   ) -> [Notice] {
     var notices: [Notice] = []
     var told: [NamespacedName: [ReleaseOverlay]] = [:]
+    var changed: [String] = []
     for service in services.sorted() {
       var notice = Notice(service: service)
       var wanted: [ReleaseOverlay] = []
@@ -104,9 +106,10 @@ struct ReleasedServices {
         guard let overlay = guarded.overlay else { continue }
         wanted.append(overlay)
         let spilled = overlay == release.overlay ? nil : overlay.weight
+        if served[release.id]?.overlay != overlay { changed.append(release.id) }
         let now = Served(
           weight: overlay.weight, note: guarded.note,
-          generation: served[release.id]?.generation ?? compiler.generation.number, spilled: spilled)
+          generation: served[release.id]?.generation ?? compiler.generation.number, spilled: spilled, overlay: overlay)
         served[release.id] = now
         guard isGuarded else { continue }
         notice.spills.append(Spill(of: release, now))
@@ -120,10 +123,12 @@ struct ReleasedServices {
       notices.append(notice)
     }
     if !told.isEmpty || !edits.isEmpty {
-      let generation = compiler.apply(edits, releases: told).number
-      for service in told.keys {
-        for id in (releases[service] ?? [:]).keys { served[id]?.generation = generation }
-      }
+      let former = compiler.generation.number
+      var generation = compiler.apply(edits, releases: told).number
+      // Each change has a number of its own, also where no route, or no proxy that has routes, shows it.
+      if generation == former, !changed.isEmpty { generation = compiler.renumber().number }
+      // Another release of the service, for another port, is served as before.
+      for id in changed { served[id]?.generation = generation }
     }
     _ = compiler.takeChangedCapacities()
     return notices

@@ -148,9 +148,10 @@ extension ReleaseHandle {
     return try await perform(.approve, request)
   }
 
-  /// Gives the stable version everything: bytes that have been served before, in one generation. Of a release that is rolled
-  /// back already nothing changes. Waits for no disk: if it cannot be kept it is served all the same, the answer's `notDurable`
-  /// says why, and it is kept as soon as that works.
+  /// Gives the stable version everything, in one generation, by clusters that its proxies have already. Routes then lead to the stable
+  /// subset; before a release they may have led to the whole service, so only a weight of 0 that was served before, as after
+  /// another rollback, comes back byte for byte. Of a release that is rolled back already nothing changes. Waits for no disk: if it
+  /// cannot be kept it is served all the same, the answer's `notDurable` says why, and it is kept as soon as that works.
   @discardableResult
   public func rollback(_ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
     try await perform(.rollback, request)
@@ -206,7 +207,8 @@ public struct ReleaseChange: Sendable {
 
   /// Returns when the change is live on all proxies in scope: accepted there, and every cluster that it needs warm.
   ///
-  /// - Throws: ``NotLive`` if it is not in time, with the proxies where it is not, and why.
+  /// - Throws: ``NotLive`` if it is not in time, with the proxies where it is not, and why; at once, if the release was changed again
+  ///   (`supersededBy`), or once all proxies hold what a guard rail serves in its place (`reason`). ``ReleaseError`` `unknownGeneration` if the server has started again since.
   @discardableResult
   public func live(on scope: ProxyScope = .all, within time: Duration) async throws -> LiveReport {
     let report = try await backend.live(generation, of: status.id, on: scope, within: time)

@@ -105,7 +105,8 @@ public struct RemoteReleases: ReleaseBackend {
       let query =
         "?generation=\(generation)&scope=\(AdminClient.escaped(scope.description))&wait=\(wait / .milliseconds(1))ms"
       let report: LiveReport = try await read(path(id) + "/live" + query, waiting: wait)
-      if report.isLive || clock.now >= end { return report }
+      let isFinal = report.isLive || report.supersededBy != nil || report.reason != nil
+      if isFinal || clock.now >= end { return report }
     }
   }
 
