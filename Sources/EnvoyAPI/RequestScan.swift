@@ -34,10 +34,15 @@ public struct RequestScan {
   public private(set) var nonce: UnsafeRawBufferPointer?
   /// There is something else in the message.
   public private(set) var hasMore = false
+  /// There are more unsubscriptions than were to be counted, and nothing was read after them.
+  public private(set) var isCutShort = false
 
+  /// - Parameter mostUnsubscriptions: the scan ends when there are more.
   /// - Returns: nil for bytes that are no message.
-  public init?(delta message: UnsafeRawBufferPointer) {
-    self.init(message, FieldNumbers(names: 3, unsubscriptions: 4, versions: 5, nonce: 6, type: 2))
+  public init?(delta message: UnsafeRawBufferPointer, mostUnsubscriptions: Int = .max) {
+    self.init(
+      message, FieldNumbers(names: 3, unsubscriptions: 4, versions: 5, nonce: 6, type: 2),
+      mostUnsubscriptions: mostUnsubscriptions)
   }
 
   /// - Returns: nil for bytes that are no message.
@@ -45,7 +50,7 @@ public struct RequestScan {
     self.init(message, FieldNumbers(names: 3, unsubscriptions: 0, versions: 0, nonce: 5, type: 4))
   }
 
-  private init?(_ message: UnsafeRawBufferPointer, _ fields: FieldNumbers) {
+  private init?(_ message: UnsafeRawBufferPointer, _ fields: FieldNumbers, mostUnsubscriptions: Int = .max) {
     self.message = message
     self.fields = fields
     var reader = WireFields(message)
@@ -59,6 +64,10 @@ public struct RequestScan {
         unsubscriptionCount += 1
         longestName = max(longestName, payload.count)
         hasMore = true
+        if unsubscriptionCount > mostUnsubscriptions {
+          isCutShort = true
+          return
+        }
       case fields.versions:
         versionCount += 1
         longestVersion = max(longestVersion, payload.count)

@@ -17,6 +17,7 @@ final class ConnectionCalls {
 
   let eventLoop: any EventLoop
   let network: [UInt8]?
+  let conduct: ClientConduct
   private let server: GRPCServerCore
   private let now: () -> NIODeadline
   /// Bytes of parts of messages that are charged.
@@ -32,6 +33,7 @@ final class ConnectionCalls {
     self.eventLoop = eventLoop
     self.now = now ?? { eventLoop.now }
     network = peer?.clientNetwork
+    conduct = ClientConduct(server: server, eventLoop: eventLoop, peer: peer)
     largeBudget = Double(Self.burst(server.configuration))
   }
 

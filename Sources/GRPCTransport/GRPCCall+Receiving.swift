@@ -227,6 +227,26 @@ private final class WaitingMessages: LoopTurns.Work {
   func endSlices() {}
 }
 
+/// What is done for a call whose client is served after others.
+final class LaterWork: LoopTurns.Work {
+  private let call: GRPCCall
+  private let body: () -> Void
+
+  init(of call: GRPCCall, _ body: @escaping () -> Void) {
+    self.call = call
+    self.body = body
+  }
+
+  var isDistrusted: Bool { call.isDistrusted }
+
+  func takeSlice() -> Bool {
+    body()
+    return false
+  }
+
+  func endSlices() {}
+}
+
 /// Joins a stream to its call. It is apart from `GRPCCall` so that the call's public face does not show what only the
 /// stream may say.
 final class GRPCCallStream: HTTP2StreamDelegate {

@@ -152,11 +152,10 @@ public final class GRPCCall {
   /// The client asks for more than its share, or for what it may not: what it sends, and what others send from its address,
   /// waits behind what the rest sends for a while. A status of INVALID_ARGUMENT or RESOURCE_EXHAUSTED does so by itself
   /// (``finish(_:metadata:isBlamed:)``).
-  public func distrust() {
-    guard let connection = stream?.connection, let server else { return }
-    connection.distrust()
-    server.offenders.note(remoteAddress, at: .now())
-  }
+  public func distrust() { note(.grave) }
+
+  /// The client has done what it should not (server). Also from within the handler's `closed`.
+  package func note(_ offence: Offence) { connectionCalls?.conduct.note(offence) }
 
   /// The application knows now who the client is (server). Connections without such a call are the first to go when there are
   /// too many.
@@ -166,8 +165,18 @@ public final class GRPCCall {
     connectionCalls?.noteKnown(1)
   }
 
-  /// What the client sends on this connection waits behind what the rest sends, for a while. Nothing is held against its address.
-  public func deprioritize() { stream?.connection?.distrust() }
+  /// What the client sends on this connection waits behind what the rest sends, for a while. Nothing is held against its
+  /// address; but if rules were broken from there lately, the connection drains, so that the client comes back to where such
+  /// are served (``isServedLast``).
+  public func deprioritize() { connectionCalls?.conduct.comeAfterOthers() }
+
+  /// Has something done when the clients that are not distrusted have had theirs, if this one is. Returns false if it is not,
+  /// or nobody is served before others.
+  package func afterOthers(_ body: @escaping () -> Void) -> Bool {
+    guard isDistrusted, let turns else { return false }
+    turns.enqueue(LaterWork(of: self, body))
+    return true
+  }
 
   /// Ends the client's side after all queued messages. No effect on a server.
   public func end() {

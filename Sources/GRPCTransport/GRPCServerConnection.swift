@@ -10,7 +10,6 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   private let peer: SocketAddress?
   private let turns: LoopTurns?
   let calls: ConnectionCalls
-  private var oddities = Offenders.Tally()
 
   init(server: GRPCServerCore, channel: any Channel, peer: SocketAddress?, turns: LoopTurns?) {
     self.server = server
@@ -27,25 +26,10 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   func connection(_ connection: HTTP2Connection, reached limit: HTTP2StreamLimit) {
     switch limit {
     case .headerListSize:
-      offended(connection)
+      calls.conduct.note(.grave)
       server.counts.limitedStreams.add(.headerSize)
     case .writeStall: server.counts.limitedStreams.add(.writeStall)
     }
-  }
-
-  /// The client has done what it may not, and is served after others from now on.
-  private func offended(_ connection: HTTP2Connection) {
-    connection.distrust()
-    server.offenders.note(peer, at: .now())
-  }
-
-  /// The client has asked for what is not served: a health check, or an Envoy that would report its load. On a proxy's own
-  /// connection too, which is not to suffer from it.
-  private func isOdd(_ connection: HTTP2Connection) {
-    let now = NIODeadline.now()
-    oddities.note(.odd, at: now)
-    if oddities.points(at: now) >= 1 { connection.distrust() }
-    server.offenders.note(peer, .odd, at: now)
   }
 
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
@@ -56,11 +40,12 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
   ) -> (any HTTP2StreamDelegate)? {
     guard head.first(named: ":method") == "POST" else {
-      isOdd(connection)
+      // A health check, or an Envoy that would report its load; on a proxy's own connection too, which is not to suffer from it.
+      calls.conduct.note(.odd)
       return answer(stream, [HTTP2Header(":status", "405"), HTTP2Header("allow", "POST")])
     }
     guard isGRPC(contentType: head.first(named: "content-type")) else {
-      isOdd(connection)
+      calls.conduct.note(.odd)
       return answer(stream, [HTTP2Header(":status", "415")])
     }
     let method = head.first(named: ":path") ?? ""
@@ -81,7 +66,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
       call.stream = nil
       call.server = nil
       call.connectionCalls = nil
-      isOdd(connection)
+      calls.conduct.note(.odd)
       return refuse(stream, GRPCStatus(.unimplemented, "unknown method \(method)"))
     }
     call.handler = handler

@@ -91,6 +91,7 @@ final class GRPCServerCore: Sendable {
       let user = GRPCServerConnection(server: self, channel: channel, peer: peer, turns: turns)
       let connection = try HTTP2Connection(
         role: .server, configuration: configuration.connection, delegate: user, turns: turns)
+      user.calls.conduct.connection = connection
       if isDistrusted { connection.distrust() }
       try channel.pipeline.syncOperations.addHandler(connection)
       // From here on the connection's end is told, so what is counted in here is counted out.

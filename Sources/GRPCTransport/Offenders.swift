@@ -2,9 +2,15 @@ internal import NIOCore
 private import Synchronization
 
 /// What a client did that it should not.
-enum Offence {
+package enum Offence: Sendable {
   /// What no honest client does: it breaks HTTP/2 or gRPC, floods, asks for more than any limit allows.
   case grave
+  /// What honest clients do seldom, and what costs a good deal: to have something made that is left at once, to give back by the
+  /// thousand what was never had. Two a second are forgiven for ever.
+  case costly
+  /// The same where it costs little: to have something sent and leave at once, to ask in vain for more than one's share. Some
+  /// seven a second are forgiven for ever.
+  case wasteful
   /// What is useless in great numbers only: to come and say nothing, to speak something else, to ask for what is not served.
   /// Health checks do so, with a load balancer's address, which is that of the proxies behind it; some twenty a second are
   /// forgiven for ever.
@@ -13,6 +19,8 @@ enum Offence {
   var points: Double {
     switch self {
     case .grave: 1
+    case .costly: 1.0 / 6
+    case .wasteful: 1.0 / 20
     case .odd: 1.0 / 60
     }
   }

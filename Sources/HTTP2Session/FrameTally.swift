@@ -10,6 +10,9 @@ public struct FrameTally: Sendable, Hashable {
   static let headersWeight = 10
   /// A new window is told to every open stream.
   static let settingsWeight = 20
+  /// Bytes of fields that count as much as another frame: a byte on the wire may name four thousand of them, and each is looked at
+  /// more than once.
+  static let fieldBytes = 1024
   /// The rest of a header block that is over its limit has to be decoded all the same, to keep HPACK's table in step: 8 kB of
   /// references to one field of 4 kB take 0.14 ms.
   static let tooLargeHeadersWeight = 100

@@ -24,6 +24,7 @@ extension HTTP2Session {
     stream: Int32, name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>
   ) -> Int32 {
     fieldsSize += name.count + value.count + 32
+    frameTally.received += (name.count + value.count) / FrameTally.fieldBytes
     guard fieldsSize <= configuration.maxHeaderListSize else {
       fields = []
       frameTally.received += FrameTally.tooLargeHeadersWeight

@@ -168,10 +168,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     context.fireChannelReadComplete()
   }
 
-  /// Nothing more is read before what was read has been handled, unless that is less than a slice: an ACK that waits for its
+  /// Nothing more is read before what was read has been handled, unless that is little: an ACK that waits for its
   /// turn is no reason to take the socket out of the selector and put it back.
   public func read(context: ChannelHandlerContext) {
-    if inbound.readableBytes >= LoopTurns.sliceSize { isReadWithheld = true } else { context.read() }
+    if inbound.readableBytes >= LoopTurns.waitingSize { isReadWithheld = true } else { context.read() }
   }
 
   private func receive(_ bytes: ByteBuffer) {

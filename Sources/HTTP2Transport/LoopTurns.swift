@@ -34,9 +34,11 @@ public final class LoopTurns {
     func endSlices()
   }
 
-  /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls) is a
-  /// fraction of the share.
-  static let sliceSize = 2048
+  /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls whose fields
+  /// are references to long ones) is a fraction of the share.
+  static let sliceSize = 512
+  /// Bytes that may wait for their turn before their connection is read from no more.
+  static let waitingSize = 2048
 
   /// How long what is received may hold up the rest in one turn of the loop.
   public struct Shares: Sendable {

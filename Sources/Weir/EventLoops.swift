@@ -41,11 +41,11 @@ struct EventLoops: Sendable {
     return sched_setscheduler(0, idleClass, &parameters) == 0 ? nil : errno
   }
 
-  /// The thread for the large requests of the clients of a loop. Those of the distrusted have only theirs.
-  var forLargeRequests: @Sendable (any EventLoop) -> (any EventLoop)? {
+  /// The thread for the large requests of a loop's clients that are trusted, or are not. These wait for everything else there too.
+  var forLargeRequests: @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)? {
     let distrusted = distrusted.next()
     let large = large.next()
-    return { $0 === distrusted ? nil : large }
+    return { $0 === distrusted ? nil : $1 ? distrusted : large }
   }
 
   func shutDown() async {

@@ -9,6 +9,8 @@ struct HeardRequest {
   /// responses go out, so they are free, but for their bytes. An answer that changes a subscription owes a response, whose answer
   /// may do so again, without end.
   var isAnswer = false
+  /// It answers nothing, and the client's subscriptions are what they were.
+  var isVain = false
   /// Bytes of a list that it gives once more, as state-of-the-world answers have to.
   var repeatedBytes = 0
   /// Resources that it asks to be told though they were told before.
@@ -41,6 +43,7 @@ extension ProxySession {
     var heard = HeardRequest(receipt: receive(&self))
     let after = self[type].subscription
     heard.isAnswer = before == after.identity && (heard.receipt == .ack || heard.receipt == .nack)
+    heard.isVain = before == after.identity && !heard.isAnswer
     if heard.isAnswer { heard.repeatedBytes = after.names.byteCount }
     if let before, after.isWildcard, !before.isWildcard { heard.retold = table(type)?.count ?? 0 }
     return heard
@@ -48,10 +51,11 @@ extension ProxySession {
 
   /// Takes a request, and says what it was.
   mutating func heard(_ request: DeltaDiscoveryRequest, for type: ResourceType) -> HeardRequest {
-    let isFirst = !self[type].isRequested
+    let before = self[type].isRequested ? self[type].subscription.identity : nil
     var heard = HeardRequest(receipt: received(request, for: type))
     heard.isAnswer = request.isAnswer && (heard.receipt == .ack || heard.receipt == .nack)
-    if !isFirst, request.resourceNamesSubscribe.contains("*") { heard.retold = table(type)?.count ?? 0 }
+    heard.isVain = before == self[type].subscription.identity && !heard.isAnswer
+    if before != nil, request.resourceNamesSubscribe.contains("*") { heard.retold = table(type)?.count ?? 0 }
     return heard
   }
 }

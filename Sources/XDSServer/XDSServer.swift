@@ -38,7 +38,7 @@ public final class XDSServer: Sendable {
   let refusalLog = LogBudget()
   let limits: XDSLimits
   let clientShares: ClientShares
-  let largeRequests: @Sendable (any EventLoop) -> (any EventLoop)?
+  let largeRequests: @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)?
   let patience: Patience
   let delivery: VirtualHostDelivery
   let takesLoneEndpoints: @Sendable (NodeIdentity) -> Bool
@@ -62,7 +62,8 @@ public final class XDSServer: Sendable {
   ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
   ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. There is
   ///     room for as many as were connected at once, and 1,024 more; the network that has most of these loses its first for another.
-  ///   - largeRequests: for the event loop of a stream, the one on whose thread large requests are decoded and answered, so that
+  ///   - largeRequests: for the event loop of a stream, and whether its client is distrusted, the one on whose thread large requests
+  ///     are decoded and answered, so that
   ///     they do not hold up others; nil: its own.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
@@ -76,7 +77,7 @@ public final class XDSServer: Sendable {
     delivery: VirtualHostDelivery = .always,
     takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool = { _ in false },
     departureMemory: Duration = .seconds(300),
-    largeRequests: @escaping @Sendable (any EventLoop) -> (any EventLoop)? = { _ in nil },
+    largeRequests: @escaping @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)? = { _, _ in nil },
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
     onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
@@ -94,7 +95,7 @@ public final class XDSServer: Sendable {
     logger: Logger, latencies: XDSLatencies, limits: XDSLimits, memory: BufferAccount, patience: Duration,
     delivery: VirtualHostDelivery, takesLoneEndpoints: @escaping @Sendable (NodeIdentity) -> Bool,
     departureMemory: Duration,
-    largeRequests: @escaping @Sendable (any EventLoop) -> (any EventLoop)? = { _ in nil },
+    largeRequests: @escaping @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)? = { _, _ in nil },
     clock: any StreamClock, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void, onClassGone: @escaping @Sendable (ProxyClass) -> Void,
     onKnownProxy: @escaping @Sendable (KnownProxy.Key, KnownProxy?) -> Void = { _, _ in }
@@ -246,16 +247,12 @@ public final class XDSServer: Sendable {
     return streams.value
   }
 
-  /// A stream of a class has opened. If the class would be one too many, the reason why.
-  func joined(_ proxyClass: ProxyClass, from network: [UInt8]?) -> String? {
+  /// A stream of a class has opened.
+  func joined(_ proxyClass: ProxyClass, from network: [UInt8]?) -> ClassesInUse.Joining {
     classes.withLock { classes in
-      switch classes.joined(proxyClass, from: network, limits) {
-      case .known: return nil
-      case .new:
-        onNewClass(proxyClass)
-        return nil
-      case .refused(let reason): return reason
-      }
+      let joining = classes.joined(proxyClass, from: network, limits)
+      if case .new = joining { onNewClass(proxyClass) }
+      return joining
     }
   }
 

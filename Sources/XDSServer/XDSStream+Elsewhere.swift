@@ -34,24 +34,26 @@ extension XDSStream {
 
   /// The thread that takes a request of this size off the stream's event loop; nil if it is to be handled here.
   func thread(forRequestOf byteCount: Int) -> (any EventLoop)? {
-    // Those who are not trusted wait for each other, in slices of the loop's time.
-    guard byteCount > Self.largeRequest, !call.isDistrusted else { return nil }
-    return server.largeRequests(call.eventLoop)
+    guard byteCount > Self.largeRequest else { return nil }
+    return server.largeRequests(call.eventLoop, call.isDistrusted)
   }
 
   func hear(_ message: ByteBuffer, on thread: any EventLoop) {
     isAway = true
     call.pauseReading()
-    call.holdLargeMessages()
+    // Those who are not trusted have a thread of their own, and hold up each other only.
+    if !call.isDistrusted { call.holdLargeMessages() }
     let memory = server.shared.memory
     // They are here, and the transport counts them no longer.
     memory.chargeAnyway(message.readableBytes, for: .parts)
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
-    thread.execute {
-      let decoded = Self.decode(message, variant, maximumNames: limit)
+    thread.execute { [session] in
+      let lean = variant == .delta ? message.withUnsafeReadableBytes { Self.lean($0, session) } : nil
+      let decoded = Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit)
       loop.execute {
         memory.release(message.readableBytes, for: .parts)
+        if let lean { stream.value.noteVain(lean.leftOut) }
         stream.value.apply(decoded, of: message.readableBytes, on: thread)
       }
     }

@@ -18,11 +18,16 @@ extension XDSStream {
   /// Shorter messages are decoded, or are acknowledgements.
   private static let manyBytes = 4096
 
-  func scan(_ message: UnsafeRawBufferPointer) -> Scanned {
+  /// - Parameter goesElsewhere: another thread looks through what takes long here.
+  func scan(_ message: UnsafeRawBufferPointer, goesElsewhere: Bool) -> Scanned {
     guard message.count >= Self.manyBytes else { return variant == .delta ? scanAcknowledgement(message) : .nothing }
-    guard let scan = variant == .delta ? RequestScan(delta: message) : RequestScan(stateOfTheWorld: message) else {
-      return .nothing
-    }
+    let scan =
+      switch variant {
+      case .stateOfTheWorld: RequestScan(stateOfTheWorld: message)
+      case .delta:
+        RequestScan(delta: message, mostUnsubscriptions: goesElsewhere ? Self.manyUnsubscriptions : .max)
+      }
+    guard let scan, !scan.isCutShort else { return .nothing }
     guard scan.longestName <= XDSLimits.maximumNameLength, scan.longestVersion <= XDSLimits.maximumNameLength * 2 else {
       return .tooLong
     }
@@ -33,17 +38,38 @@ extension XDSStream {
 
   private static let manyUnsubscriptions = 256
 
-  /// A client may unsubscribe from what it has never subscribed to: that means nothing, and is to cost next to nothing.
   private func scanUnsubscriptions(_ scan: RequestScan) -> Scanned {
+    let (lean, leftOut) = Self.leavingOutVain(scan, session)
+    noteVain(leftOut)
+    // What is left has a meaning, and is decoded.
+    return leftOut > 0 ? .lean(lean) : .nothing
+  }
+
+  /// A client may unsubscribe from what it has never subscribed to: that means nothing, and is to cost next to nothing.
+  static func leavingOutVain(_ scan: RequestScan, _ session: ProxySession?) -> (lean: [UInt8], leftOut: Int) {
     let type = scan.typeURL.flatMap { url in ResourceType.allCases.first { $0.typeURL.utf8.elementsEqual(url) } }
     let names = type.flatMap { session?[$0].subscription.names.names } ?? []
-    let (lean, leftOut) = scan.leavingOutUnsubscriptions { name in
+    return scan.leavingOutUnsubscriptions { name in
       // The decoder is to see what is no plain text, and refuse it.
       guard name.allSatisfy({ (1..<0x80).contains($0) }), !name.elementsEqual("*".utf8) else { return false }
       return names.isEmpty || !names.contains(String(decoding: name, as: UTF8.self))
     }
-    // What is left has a meaning, and is decoded.
-    return leftOut > 0 ? .lean(lean) : .nothing
+  }
+
+  /// Takes note of how many names a client has unsubscribed from that it had never subscribed to. Who has lost its place on a
+  /// stream opens a new one, and has nothing there to give back.
+  func noteVain(_ count: Int) {
+    guard count > Self.manyUnsubscriptions else { return }
+    call.note(.costly)
+    serveLater()
+  }
+
+  /// The request without what it unsubscribes from in vain, if that is much.
+  static func lean(_ message: UnsafeRawBufferPointer, _ session: ProxySession?) -> (lean: [UInt8], leftOut: Int)? {
+    guard let scan = RequestScan(delta: message), scan.unsubscriptionCount > manyUnsubscriptions,
+      scan.longestName <= XDSLimits.maximumNameLength
+    else { return nil }
+    return leavingOutVain(scan, session)
   }
 
   private func scanAcknowledgement(_ message: UnsafeRawBufferPointer) -> Scanned {

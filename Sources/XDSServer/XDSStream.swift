@@ -40,6 +40,11 @@ final class XDSStream: GRPCCallHandler {
   private lazy var share = server.clientShares.share(of: call.clientNetwork)
   private var budget: RequestBudget
   private var resumption: Scheduled<Void>?
+  /// Its client has asked for too much, so what is new is sent after others have it; while its connection is not trusted.
+  private var isServedLater = false
+  private var isNewsWaiting = false
+  /// Its client has not read what it was sent.
+  private var isBlocked = false
   /// When each type's last refusal came.
   private var refusedAt: [ResourceType: NIODeadline] = [:]
   /// The session is on another thread, and this is the one of before (`XDSStream+Elsewhere`).
@@ -50,6 +55,10 @@ final class XDSStream: GRPCCallHandler {
   var watchers = 0
   /// The client is one that is remembered.
   private var isKnown = false
+  /// Its client was the first of its class.
+  private var broughtClass = false
+  private var hasLeft = false
+  private static let briefTime = TimeAmount.seconds(1)
   /// What of the client is remembered when it has left, once the session is gone.
   private var parting: Departures.Parting?
   /// When the session is to be pumped though nothing happens.
@@ -87,10 +96,11 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session.
   private func heard(_ message: ByteBuffer) -> HeardRequest {
-    switch message.withUnsafeReadableBytes({ scan($0) }) {
+    let thread = thread(forRequestOf: message.readableBytes)
+    switch message.withUnsafeReadableBytes({ scan($0, goesElsewhere: thread != nil) }) {
     case .request(let request): return request
     case .nothing:
-      if let thread = thread(forRequestOf: message.readableBytes) {
+      if let thread {
         hear(message, on: thread)
         return HeardRequest()
       }
@@ -127,19 +137,28 @@ final class XDSStream: GRPCCallHandler {
     flights[type.rawValue].names = names
   }
 
-  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is punishment
-  /// enough: a client that starts may well have so much to ask, and others are behind its address.
+  /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is enough for a
+  /// client that starts: it may well have so much to ask, and others are behind its address. One that goes on comes after others,
+  /// and one that never ends offends.
   private func charge(_ request: HeardRequest, byteCount: Int) {
     let cost = request.cost(byteCount: byteCount)
     guard cost > 0, session != nil, let wait = budget.spend(cost, now: { call.eventLoop.now }) else { return }
     loop.metrics.throttledRequests += 1
-    if budget.isOverdrawnForLong { call.deprioritize() }
+    if request.isVain { call.note(.wasteful) }
+    if budget.becomesOffence() { call.distrust() }
+    if request.isVain || budget.overdraft > RequestBudget.patience { serveLater() }
     call.pauseReading()
     // Cancelled when the call closes.
     resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in
       resumption = nil
       call.resumeReading()
     }
+  }
+
+  /// What the client asks for, and what is new for it, comes after what others ask for, for a while.
+  func serveLater() {
+    isServedLater = true
+    call.deprioritize()
   }
 
   /// What is left to do after a request that was handled elsewhere.
@@ -151,13 +170,31 @@ final class XDSStream: GRPCCallHandler {
     if resumption == nil { call.resumeReading() }
   }
 
-  func receivedEnd() { call.finish(.ok) }
+  func receivedEnd() {
+    call.finish(.ok)
+    noteDeparture()
+    leave(.ok)
+  }
+
+  /// The client wants no more, or has gone. One that goes at once had no use for what it was sent.
+  private func noteDeparture() {
+    guard isIdentified, !hasLeft else { return }
+    hasLeft = true
+    if NIODeadline.now() < openedAt + Self.briefTime { call.note(broughtClass ? .costly : .wasteful) }
+  }
 
   func writabilityChanged(isWritable: Bool) {
     if isWritable { pump(publishedAt: nil) }
   }
 
   func closed(_ reason: GRPCCloseReason) {
+    if !reason.isOfThisEnd { noteDeparture() }
+    leave(reason.status)
+  }
+
+  /// Nothing is kept of the stream from here on. It may go on for a while in the transport: what its client was sent and does not
+  /// read is still there, with the status behind it.
+  private func leave(_ status: GRPCStatus) {
     letGo()
     if let identity { server.departures.closed(identity, parting, at: .now()) }
     loop.remove(self, of: peer?.proxyClass)
@@ -166,16 +203,24 @@ final class XDSStream: GRPCCallHandler {
     guard let peer else { return }
     self.peer = nil
     server.left(peer.proxyClass)
-    server.logger.debug(
-      "xDS stream closed", metadata: ["node": "\(peer.id)", "reason": "\(reason.status)"])
+    server.logger.debug("xDS stream closed", metadata: ["node": "\(peer.id)", "reason": "\(status)"])
   }
 
   // MARK: From the server
 
   /// - Parameter news: what has changed for the stream's class, and since which generation.
   func published(_ generation: Generation, news: (types: TypeSet, since: Generation)?, at publishedAt: NIODeadline) {
-    // A session that is away is told when it comes back.
-    if !isAway, session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
+    // A session that is away is told when it comes back, and one whose client has not read what it has when that is read.
+    if isAway || isBlocked || isNewsWaiting { return }
+    if isServedLater {
+      isNewsWaiting = call.afterOthers { [self] in
+        isNewsWaiting = false
+        pump(publishedAt: publishedAt)
+      }
+      isServedLater = isNewsWaiting
+      if isNewsWaiting { return }
+    }
+    if session?.published(generation, news: news) ?? false { pump(publishedAt: publishedAt) }
   }
 
   /// Takes note of a newer generation that says the same to this proxy, of which it was not told therefore.
@@ -247,8 +292,11 @@ final class XDSStream: GRPCCallHandler {
       proxyClass.takesVirtualHosts = false
       proxyClass.fetchesClusters = false
     }
-    if let refusal = server.joined(proxyClass, from: call.clientNetwork) {
-      refuse(.classes, refusal)
+    switch server.joined(proxyClass, from: call.clientNetwork) {
+    case .known: break
+    case .new: broughtClass = true
+    case .refused(let reason):
+      refuse(.classes, reason)
       return false
     }
     let userAgent = [node.userAgentName, node.userAgentVersion].filter { !$0.isEmpty }.joined(separator: " ")
@@ -407,7 +455,8 @@ final class XDSStream: GRPCCallHandler {
     defer { if watchers > 0 { loop.progressed(self) } }
     if isAway { return }
     catchUp()
-    guard call.isWritable, let responses = session?.pump(at: sinceOpened) else { return }
+    isBlocked = !call.isWritable
+    guard !isBlocked, let responses = session?.pump(at: sinceOpened) else { return }
     schedule()
     if responses.isEmpty { return }
     let shared = server.shared
@@ -434,6 +483,18 @@ final class XDSStream: GRPCCallHandler {
       loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
     }
     if isAny { call.flush() }
+  }
+}
+
+extension GRPCCloseReason {
+  /// The client would have stayed.
+  fileprivate var isOfThisEnd: Bool {
+    switch self {
+    case .finished(let status): status.code != .ok
+    case .reset: true
+    case .resetByPeer, .deadlineExceeded: false
+    case .connectionLost(let error): [.closedLocally, .displaced, .idle, .sessionFailed].contains(error.code)
+    }
   }
 }
 

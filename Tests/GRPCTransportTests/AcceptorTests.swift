@@ -60,6 +60,34 @@ import Testing
     }
   }
 
+  /// It is no use to know where a client comes from if it has been there before.
+  @Test func whoOffendsWhereOthersDoIsSentAwayAndANeighbourStays() async throws {
+    try await withTwoGroups { server, low in
+      let clients = try await [server.connect(), server.connect()]
+      var calls: [CallProbe] = []
+      var probes: [CallProbe] = []
+      for client in clients {
+        let call = await client.probe("/test/Probe")
+        try await call.run { $0.send(ByteBuffer(string: "?")) }
+        calls.append(call)
+        probes.append(try await server.nextProbe())
+      }
+      // Alone it is no reason.
+      try await probes[0].run { $0.note(.costly) }
+      for _ in 0..<20 { try await probes[0].run { $0.deprioritize() } }
+      #expect(try await probes[0].run { !$0.isClosed && $0.isDistrusted })
+      try await offend(server, times: 8)
+      try await probes[0].run { $0.deprioritize() }
+      try await probes[0].first { if case .shutdown = $0 { () } else { nil } }
+      #expect(try await loopOfANewCall(server) === low)
+      // The other's connection is as it was.
+      try await calls[1].run { $0.send(ByteBuffer(string: "?")) }
+      _ = try await probes[1].first { if case .message = $0 { () } else { nil } }
+      #expect(try await probes[1].run { !$0.isClosed && !$0.isDistrusted })
+      for client in clients { await client.close() }
+    }
+  }
+
   /// Of a load balancer, whose address is that of the proxies behind it: they connect and close, speak HTTP/1, or ask for the
   /// standard health service.
   @Test func healthChecksMakeNobodySuspect() async throws {

@@ -144,6 +144,21 @@ import Testing
     #expect(pair.serverEvents.headers(.request).count < 60)
   }
 
+  /// A field that was sent once is named again by a byte.
+  @Test func longFieldsCountHoweverFewBytesNameThem() throws {
+    let pair = try SessionPair()
+    let long = requestHead + [HTTP2Header("x-long", String(repeating: "a", count: 3900))]
+    func tally(_ head: [HTTP2Header]) throws -> Int {
+      _ = pair.server.takeFrameTally()
+      _ = try pair.client.openStream(head, endStream: true)
+      try pair.pump()
+      return pair.server.takeFrameTally().received
+    }
+    let plain = try tally(requestHead)
+    _ = try tally(long)
+    #expect(try tally(long) == plain + 3)
+  }
+
   @Test func aHeaderBlockAboveTheLimitResetsOnlyItsStream() throws {
     var limits = HTTP2SessionConfiguration()
     limits.maxHeaderListSize = 1000

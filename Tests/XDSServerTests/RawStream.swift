@@ -38,7 +38,7 @@ func withServer(
   onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
   clock: any StreamClock = EventLoopClock(),
-  largeRequests: @escaping @Sendable (any EventLoop) -> (any EventLoop)? = { _ in nil },
+  largeRequests: @escaping @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)? = { _, _ in nil },
   _ body: (RunningServer) async throws -> Void
 ) async throws {
   let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)

@@ -5,6 +5,23 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
+/// How long each update of a window took.
+struct Updates: Sendable {
+  /// Ascending.
+  let latencies: [TimeAmount]
+  /// The second slowest of each tenth of the window, from its beginning: where in a window the slow ones are.
+  let course: [TimeAmount]
+
+  init(_ samples: [Bystander.Sample]) {
+    latencies = samples.map(\.latency).sorted()
+    let inOrder = samples.sorted { $0.written < $1.written }.map(\.latency)
+    let part = max(1, (inOrder.count + 9) / 10)
+    course = stride(from: 0, to: inOrder.count, by: part).map {
+      inOrder[$0..<min($0 + part, inOrder.count)].sorted().suffix(2).first ?? .zero
+    }
+  }
+}
+
 /// A well-behaved proxy on the server that is attacked: delta ADS, all clusters and listeners, all assignments, the route
 /// table. It accepts everything, and notes when each update came.
 final class Bystander: Sendable {

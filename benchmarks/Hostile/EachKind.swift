@@ -23,7 +23,7 @@ struct EachKind {
     for kind in kinds {
       let (cpu, lines, metrics) = (scene.probe.cpu, scene.probe.log.lines, try await scene.weir.metrics())
       let attack = try await scene.attack(kinds: [kind], connections: options.connections, seconds: options.window)
-      let latencies = try await scene.updates(for: options.window)
+      let updates = try await scene.updates(for: options.window)
       let report = try await attack.finish()
       let memory = scene.probe.residentMemory
       let used = scene.probe.cpu - cpu - own * options.window
@@ -32,7 +32,7 @@ struct EachKind {
       let cells = [
         kind, "\(connects)", "\(thrown)", megabytes(sent), decimals(used), decimals(report.cpu),
         decimals(used * 1e6 / Double(max(1, connects)), 0), decimals(used * 1e9 / Double(max(1, sent)), 1),
-        decimals(latencies.percentile(0.99)), megabytes(memory), "\(scene.probe.log.lines - lines)",
+        decimals(updates.latencies.percentile(0.99)), megabytes(memory), "\(scene.probe.log.lines - lines)",
       ]
       say("| " + cells.joined(separator: " | ") + " |")
       if options.kinds.count == 1 {

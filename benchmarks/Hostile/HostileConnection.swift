@@ -53,6 +53,8 @@ final class HostileConnection {
     set(IPPROTO_TCP, TCP_NODELAY, 1)
     // 24: IP_BIND_ADDRESS_NO_PORT: the port is chosen at connect, where the whole four-tuple is known.
     set(Int(IPPROTO_IP), 24, 1)
+    // What it copies to the system for later is copied on the server's processors here.
+    set(Int(SOL_SOCKET), SO_SNDBUF, 64 << 10)
     if let size = attack.receiveBuffer { set(Int(SOL_SOCKET), SO_RCVBUF, size) }
     var local = sockaddr_in()
     local.sin_family = sa_family_t(AF_INET)

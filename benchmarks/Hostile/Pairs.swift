@@ -8,15 +8,15 @@ struct Pairs {
   let options: Options
 
   private struct Hostile {
-    var quiet: [TimeAmount]
-    var noisy: [TimeAmount]
+    var quiet: Updates
+    var noisy: Updates
     var report: Attacker.Report
     var serverCPU: Double
     var settled: Duration?
     /// From an address of their own, and from one of the attackers'.
     var newcomers: Newcomers
     var neighbours: Newcomers
-    var ratio: Double { noisy.percentile(0.99) / quiet.percentile(0.99) }
+    var ratio: Double { noisy.latencies.percentile(0.99) / quiet.latencies.percentile(0.99) }
   }
 
   func run() async throws -> Bool {
@@ -106,7 +106,7 @@ struct Pairs {
       "≤ \(Int(Self.newcomersTime))", decimals(newcomers.times.percentile(1), 0),
       newcomers.failures.isEmpty && (!options.judgesTime || newcomers.times.percentile(1) <= Self.newcomersTime))
     let reordered = scene.bystander.reordered
-    let updates = pairs.reduce(0) { $0 + $1.quiet.count + $1.noisy.count }
+    let updates = pairs.reduce(0) { $0 + $1.quiet.latencies.count + $1.noisy.latencies.count }
     verdict.judge("updates lost or out of order, of \(updates)", "0", "\(reordered.count)", reordered.isEmpty)
     verdict.judge(
       "connections that stay open", "0", "\(max(0, scene.probe.sockets - sockets))",
@@ -150,8 +150,9 @@ struct Pairs {
     let report = result.report
     return """
       pair \(pair): file to client
-        quiet    \(line(result.quiet))
-        hostile  \(line(result.noisy)); p99 ratio \(decimals(result.ratio))
+        quiet    \(line(result.quiet.latencies))
+        hostile  \(line(result.noisy.latencies)); p99 ratio \(decimals(result.ratio))
+        its tenths, the second slowest of each: \(result.noisy.course.map { decimals(Double($0.nanoseconds) / 1e6, 1) }.joined(separator: " ")) ms
         proxies that connect meanwhile, until all is there: \(result.newcomers.text)
         the same from an attacker's address: \(result.neighbours.text)
         \(Int(report.averageOpen)) connections open on average, \(report.mostOpen) at most; CPU: attacker \

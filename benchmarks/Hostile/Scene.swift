@@ -66,7 +66,7 @@ actor Scene {
   /// updates have arrived. A service is changed again only after all others were.
   /// - Returns: from the write to the client, sorted.
   /// - Throws: if an update does not arrive within 30 s.
-  func updates(for seconds: Double) async throws -> [TimeAmount] {
+  func updates(for seconds: Double) async throws -> Updates {
     _ = bystander.takeSamples()
     let start = NIODeadline.now()
     let interval = TimeAmount.nanoseconds(Int64(1e9 / options.rate))
@@ -84,7 +84,7 @@ actor Scene {
     } catch let error as HarnessError where error.code == .timeout {
       throw HarnessError(.timeout, "\(bystander.outstanding) updates were lost", cause: error)
     }
-    return bystander.takeSamples().map(\.latency).sorted()
+    return Updates(bystander.takeSamples())
   }
 
   private func update() throws {
