@@ -39,16 +39,28 @@ struct JSONErrors: RouterMiddleware {
   typealias Context = AdminRoutes.Context
 
   var paths: [AdminPath]
+  var connections: AdminConnections
 
   func handle(
     _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+  ) async throws -> Response {
+    var response = try await answer(request, context, next)
+    // Who has to come again must not keep a connection from others until then.
+    if response.status == .serviceUnavailable || connections.isCrowded { response.headers[.connection] = "close" }
+    return response
+  }
+
+  private func answer(
+    _ request: Request, _ context: Context, _ next: (Request, Context) async throws -> Response
   ) async throws -> Response {
     do {
       return try await next(request, context)
     } catch let error as AdminError where error.code.answer != nil {
       return try answer(error)
     } catch let error as ReleaseError {
-      return try json(ErrorReport(error), status: error.code.status)
+      // Without a condition of the request's, none has failed: somebody else was faster.
+      let isConflict = error.code == .stale && request.headers[.ifMatch] == nil
+      return try json(ErrorReport(error), status: isConflict ? .conflict : error.code.status)
     } catch let error as HTTPError where error.status == .notFound {
       return try nothingThere(request)
     } catch is CancellationError {
@@ -104,9 +116,9 @@ extension AdminError.Code {
 extension ReleaseError.Code {
   var status: HTTPResponse.Status {
     switch self {
-    case .invalid: .unprocessableContent
-    case .unknownRelease, .unknownService: .notFound
-    case .notAllowed, .alreadyReleased, .notEnoughCapacity, .keyReused, .notLive: .conflict
+    case .invalid, .keyReused: .unprocessableContent
+    case .unknownRelease, .unknownService, .unknownGeneration, .unknownProxy: .notFound
+    case .notAllowed, .alreadyReleased, .notEnoughCapacity, .notLive: .conflict
     case .stale: .preconditionFailed
     case .notDurable: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
     case .unauthorized: .unauthorized

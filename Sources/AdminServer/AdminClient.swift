@@ -27,7 +27,7 @@ public struct AdminClient: Sendable {
     var query = [("scope", request.scope), ("wait", Self.seconds(request.wait))]
     if let generation = request.generation { query.append(("generation", "\(generation)")) }
     if let service = request.service { query.append(("service", service)) }
-    if request.atLeast > 0 { query.append(("at-least", "\(request.atLeast)")) }
+    if request.atLeast != 1 { query.append(("at-least", "\(request.atLeast)")) }
     if request.listsLive { query.append(("all", "true")) }
     return try await get("/v1/convergence" + Self.text(of: query), as: ConvergenceReport.self)
   }
@@ -42,6 +42,18 @@ public struct AdminClient: Sendable {
       if let port { query.append(("port", "\(port)")) }
     }
     return try await get("/v1/safe-to-terminate" + Self.text(of: query), as: TerminationReport.self)
+  }
+
+  /// `POST /v1/proxies/forget`.
+  ///
+  /// - Parameter token: what the server's `--admin-token-file` holds, if it has one.
+  public func forgetProxy(
+    _ nodeID: String, actor: String, reason: String, token: String? = nil
+  ) async throws -> ForgottenProxy {
+    var headers = ["content-type": "application/json"]
+    if let token { headers["authorization"] = "Bearer \(token)" }
+    let body = try AdminJSON.encode(["node": nodeID, "actor": actor, "reason": reason])
+    return try decoded(try await send("POST", "/v1/proxies/forget", headers: headers, body: body))
   }
 
   private static func seconds(_ duration: Duration) -> String { "\(duration / .milliseconds(1))ms" }
@@ -61,7 +73,10 @@ public struct AdminClient: Sendable {
   }
 
   private func get<Answer: Decodable>(_ path: String, as _: Answer.Type) async throws -> Answer {
-    let response = try await send("GET", path)
+    try decoded(try await send("GET", path))
+  }
+
+  private func decoded<Answer: Decodable>(_ response: Response) throws -> Answer {
     guard response.status == 200 else {
       let report = try? AdminJSON.decode(ErrorReport.self, from: response.body)
       throw AdminError(

@@ -65,7 +65,7 @@ public struct AdminError: Error, Sendable, CustomStringConvertible {
     public static let contentTooLarge = Code(value: .contentTooLarge)
     /// The request's body is not JSON by its own word: 415.
     public static let unsupportedMediaType = Code(value: .unsupportedMediaType)
-    /// So many watch already that others would find no connection: 503.
+    /// So many watch or wait already that others would find no connection: 503.
     public static let tooManyWatchers = Code(value: .tooManyWatchers)
     /// The file of the token that writes need has none. Affects the process.
     public static let badToken = Code(value: .badToken)

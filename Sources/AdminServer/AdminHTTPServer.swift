@@ -9,8 +9,8 @@ public import Telemetry
 /// The admin side of a control plane: health, metrics and status, and releases, over HTTP/1.1.
 ///
 /// Reading needs no authentication, and writing a token if there is one: bind it to loopback, or to an address that only
-/// operators reach. Pages in a browser cannot write; on loopback they cannot read either. It keeps at most 256 connections, and
-/// closes those that are idle for a minute.
+/// operators reach. Pages in a browser cannot write; on loopback they cannot read either. It keeps at most 512 connections, of which
+/// at most 192 watch or wait, and closes those that are idle for a minute.
 public final class AdminHTTPServer: Sendable {
   /// Where it listens, as `HOST:PORT` (`[::1]:15014` for IPv6).
   public let address: String
@@ -40,15 +40,16 @@ public final class AdminHTTPServer: Sendable {
     var logger = logger
     logger.logLevel = max(logger.logLevel, .notice)
     let (addresses, continuation) = AsyncThrowingStream.makeStream(of: String.self)
+    let connections = AdminConnections()
     let application = Application(
       router: AdminRoutes(
         source: source, metrics: metrics,
         access: AdminAccess(isLoopback: AdminAccess.isLoopback(host), token: token),
-        watching: ReleaseWatching(heartbeat: heartbeat)
+        watching: ReleaseWatching(heartbeat: heartbeat), connections: connections
       ).router(),
       server: .http1(configuration: .init(idleTimeout: .seconds(60))),
       configuration: ApplicationConfiguration(
-        address: .hostname(host, port: Int(port)), availableConnectionsDelegate: MaximumAvailableConnections(256)),
+        address: .hostname(host, port: Int(port)), availableConnectionsDelegate: connections),
       onServerRunning: { channel in
         continuation.yield(hostPort(of: channel.localAddress))
         continuation.finish()

@@ -1,28 +1,14 @@
 internal import Foundation
 public import ReleaseControl
 
-/// The JSON of the admin API: keys in order, dates in ISO 8601 with milliseconds (UTC), slashes as they are. Equal values
-/// give equal bytes.
+/// The JSON of the admin API: that of releases, with a line feed at its end. Equal values give equal bytes.
 public enum AdminJSON {
-  private static let dateStyle = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-
   public static func encode(_ value: some Encodable, pretty: Bool = false) throws -> [UInt8] {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
-    encoder.dateEncodingStrategy = .custom { date, encoder in
-      var container = encoder.singleValueContainer()
-      try container.encode(date.formatted(dateStyle))
-    }
-    return try [UInt8](encoder.encode(value)) + [UInt8(ascii: "\n")]
+    [UInt8](try ReleaseJSON.encode(value, pretty: pretty)) + [UInt8(ascii: "\n")]
   }
 
   public static func decode<Value: Decodable>(_: Value.Type, from bytes: [UInt8]) throws -> Value {
-    let decoder = JSONDecoder()
-    decoder.dateDecodingStrategy = .custom { decoder in
-      try Date(decoder.singleValueContainer().decode(String.self), strategy: dateStyle)
-    }
-    return try decoder.decode(Value.self, from: Data(bytes))
+    try ReleaseJSON.decode(Value.self, from: Data(bytes))
   }
 }
 

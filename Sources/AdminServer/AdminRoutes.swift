@@ -23,6 +23,9 @@ struct AdminRoutes {
   var metrics: MetricsRegistry
   var access: AdminAccess
   var watching = ReleaseWatching()
+  /// Of long polls.
+  var waiting = Places(128)
+  var connections = AdminConnections()
 
   private static let index = """
     Weir admin
@@ -56,9 +59,11 @@ struct AdminRoutes {
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
     var paths = Self.paths
     if source.releases != nil { paths += ReleaseRoutes.paths }
-    router.add(middleware: JSONErrors(paths: paths))
+    router.add(middleware: JSONErrors(paths: paths, connections: connections))
     router.add(middleware: access)
-    if let releases = source.releases { ReleaseRoutes(releases: releases, watching: watching).add(to: router) }
+    if let releases = source.releases {
+      ReleaseRoutes(releases: releases, watching: watching, waiting: waiting).add(to: router)
+    }
     router.get("/openapi.json") { request, _ in
       try checkQuery(of: request)
       return text(OpenAPIDocument.text, contentType: "application/json")
@@ -91,13 +96,13 @@ struct AdminRoutes {
       try checkQuery(of: request)
       return try json(await source.changes())
     }
-    router.get("/v1/convergence") { [source] request, _ in
+    router.get("/v1/convergence") { [source, waiting] request, _ in
       let query = try convergenceRequest(of: request)
-      return try json(try await source.convergence(query))
+      return try json(try await waiting.run(request, waiting: query.wait) { try await source.convergence(query) })
     }
-    router.get("/v1/safe-to-terminate") { [source] request, _ in
+    router.get("/v1/safe-to-terminate") { [source, waiting] request, _ in
       let query = try terminationRequest(of: request)
-      return try json(try await source.termination(query))
+      return try json(try await waiting.run(request, waiting: query.wait) { try await source.termination(query) })
     }
     router.get("/v1/resources") { [source] request, _ in
       let query = try resourceQuery(of: request)

@@ -8,7 +8,7 @@ public struct ConvergenceRequest: Sendable, Hashable {
   public var scope: String
   /// The service that it is about, as in `reviews.shop`; nil for everything.
   public var service: String?
-  /// With fewer live proxies the answer is no.
+  /// With fewer live proxies the answer is no: by default with none.
   public var atLeast: Int
   /// How long the answer may wait until it is yes.
   public var wait: Duration
@@ -16,7 +16,7 @@ public struct ConvergenceRequest: Sendable, Hashable {
   public var listsLive: Bool
 
   public init(
-    generation: UInt64? = nil, scope: String = "all", service: String? = nil, atLeast: Int = 0, wait: Duration = .zero,
+    generation: UInt64? = nil, scope: String = "all", service: String? = nil, atLeast: Int = 1, wait: Duration = .zero,
     listsLive: Bool = false
   ) {
     self.generation = generation

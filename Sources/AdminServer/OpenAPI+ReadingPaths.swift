@@ -16,7 +16,7 @@ extension OpenAPIDocument {
             {
               "name": "at-least", "in": "query",
               "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807},
-              "description": "With fewer live proxies the answer is no."
+              "description": "With fewer live proxies the answer is no; 1 if it is not there."
             },
             {"$ref": "#/components/parameters/wait"},
             {
@@ -30,6 +30,7 @@ extension OpenAPIDocument {
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}}}
             },
             "400": {"$ref": "#/components/responses/badRequest"},
+            "503": {"$ref": "#/components/responses/unavailable"},
             "403": {"$ref": "#/components/responses/forbidden"}
           }
         }
@@ -56,6 +57,7 @@ extension OpenAPIDocument {
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TerminationReport"}}}
             },
             "400": {"$ref": "#/components/responses/badRequest"},
+            "503": {"$ref": "#/components/responses/unavailable"},
             "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"}
           }
         }

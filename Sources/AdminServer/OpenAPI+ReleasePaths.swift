@@ -49,7 +49,8 @@ extension OpenAPIDocument {
             },
             "400": {"$ref": "#/components/responses/badRequest"},
             "401": {"$ref": "#/components/responses/unauthorized"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "503": {"$ref": "#/components/responses/unavailable"},
+            "404": {"$ref": "#/components/responses/notFound"},
             "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
             "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
             "503": {"$ref": "#/components/responses/unavailable"},
@@ -68,6 +69,29 @@ extension OpenAPIDocument {
             },
             "404": {"$ref": "#/components/responses/notFound"}, "400": {"$ref": "#/components/responses/badRequest"},
             "403": {"$ref": "#/components/responses/forbidden"}
+          }
+        }
+      },
+      "/v1/proxies/forget": {
+        "post": {
+          "operationId": "forgetProxy",
+          "summary": "Takes a proxy that has disconnected to be gone for good: no release waits for it, and it keeps nothing from being safe to terminate.",
+          "security": [{"token": []}, {}],
+          "requestBody": {
+            "required": true,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProxyToForget"}}}
+          },
+          "responses": {
+            "200": {
+              "description": "It is forgotten.",
+              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ForgottenProxy"}}}
+            },
+            "400": {"$ref": "#/components/responses/badRequest"},
+            "401": {"$ref": "#/components/responses/unauthorized"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
+            "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
+            "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
+            "507": {"$ref": "#/components/responses/notDurable"}
           }
         }
       },
@@ -164,7 +188,13 @@ extension OpenAPIDocument {
         "get": {
           "operationId": "verifyLedger",
           "summary": "Whether the ledger is as it was written: each entry has the hash of the one before. Costs its length.",
-          "responses": {
+          "parameters": [
+            {
+              "name": "mark", "in": "query", "schema": {"type": "string", "pattern": "^[0-9]{1,19}:[0-9a-f]{64}$"},
+              "description": "An entry that was noted elsewhere, as an earlier verdict gave it: whether it is still there."
+            }
+          ],
+          "responses": {"422": {"$ref": "#/components/responses/invalid"},
             "200": {
               "description": "The verdict.",
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LedgerVerdict"}}}
@@ -195,7 +225,11 @@ extension OpenAPIDocument {
     (
       "resume", "resumeRelease", "Goes on from where it was stopped, or from a weight that was set.", optional("Intent")
     ),
-    ("approve", "approveRelease", "Goes on after a step that waits for it.", optional("Intent")),
+    (
+      "approve", "approveRelease",
+      "Goes on after a step that waits for it: the one that the body names, or that the release is at with the revision of If-Match; one of both is needed. Of a step that it has gone on from already nothing changes.",
+      optional("Approval")
+    ),
     ("rollback", "rollbackRelease", "Gives the stable version everything.", optional("Intent")),
     ("abort", "abortRelease", "Takes a running release away: routes are as the manifests say.", optional("Intent")),
     (
@@ -214,6 +248,11 @@ extension OpenAPIDocument {
         "responses": {
           "200": {
             "description": "As the change has left it.",
+            "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
+          },
+          "202": {
+            "description": "It is served, and not durable yet (notDurable says why); it is tried again until it is.",
             "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
           },

@@ -88,7 +88,7 @@ extension OpenAPIDocument {
           },
           "onEmpty": {
             "type": "string", "enum": ["fail", "spill", "freezeAndRollBack"], "default": "freezeAndRollBack",
-            "description": "What happens when a subset that gets traffic has no ready endpoint left."
+            "description": "What happens when a subset that gets traffic has no ready endpoint left, or too few."
           }
         },
         "additionalProperties": false
@@ -120,11 +120,29 @@ extension OpenAPIDocument {
           "previewHost": {
             "type": "string",
             "pattern": "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)+$",
-            "maxLength": 253, "description": "A host that leads to the candidate alone."
+            "maxLength": 253, "description": "A host that leads to the candidate alone. It must be nobody else's."
           },
           "warmTime": {"$ref": "#/components/schemas/Duration"},
           "sticky": {"$ref": "#/components/schemas/Stickiness"},
           "guardRails": {"$ref": "#/components/schemas/GuardRails"},
+          "liveOn": {"$ref": "#/components/schemas/ProxiesOfSteps"},
+          "actor": {
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+            "description": "Who does it, for the ledger."
+          },
+          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+        },
+        "additionalProperties": false
+      },
+      "ProxiesOfSteps": {
+        "type": "string", "maxLength": 1024,
+        "pattern": "^(all|(node|nodes|namespace):[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+|class:sidecar/[!-.0-~]+/[!-.0-~]+:[0-9]{1,5})$",
+        "description": "On which proxies a step has to be live before its pause begins, as a scope: namespace:shop. All if it is not there."
+      },
+      "ProxyToForget": {
+        "type": "object", "required": ["node"],
+        "properties": {
+          "node": {"type": "string", "minLength": 1, "maxLength": 256, "description": "The proxy's node id."},
           "actor": {
             "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
             "description": "Who does it, for the ledger."
@@ -137,6 +155,21 @@ extension OpenAPIDocument {
         "type": "object", "required": ["weight"],
         "properties": {
           "weight": {"$ref": "#/components/schemas/Weight"},
+          "actor": {
+            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+            "description": "Who does it, for the ledger."
+          },
+          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+        },
+        "additionalProperties": false
+      },
+      "Approval": {
+        "type": "object",
+        "properties": {
+          "step": {
+            "type": "integer", "minimum": 0, "maximum": 1000,
+            "description": "The step that is approved, as the release's status says where it is."
+          },
           "actor": {
             "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
             "description": "Who does it, for the ledger."

@@ -48,7 +48,7 @@ enum OpenAPIDocument {
           "token": {"type": "http", "scheme": "bearer", "description": "Needed for writes where the server was started with --admin-token-file."}
         },
         "parameters": {
-          "id": {"name": "id", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}, "description": "A release's id, as reviews.shop-3."},
+          "id": {"name": "id", "in": "path", "required": true, "schema": {"type": "string", "minLength": 1}, "description": "A release's id, as reviews.shop-3, or its service, as reviews.shop: the one in force, or else the last one."},
           "wait": {"name": "wait", "in": "query", "schema": {"$ref": "#/components/schemas/Wait"}, "description": "How long the answer may wait until it is yes."},
           "scope": {"name": "scope", "in": "query", "schema": {"$ref": "#/components/schemas/Scope"}, "description": "Which proxies."},
           "generation": {"name": "generation", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 9223372036854775807}},
@@ -63,12 +63,12 @@ enum OpenAPIDocument {
           "unauthorized": {"description": "The token is missing or wrong.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "forbidden": {"description": "The request comes from a page of somebody else.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "notFound": {"description": "There is no such thing.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
-          "conflict": {"description": "notAllowed, alreadyReleased, notEnoughCapacity or keyReused; allowedNow says what the release takes.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
+          "conflict": {"description": "notAllowed, alreadyReleased, notEnoughCapacity, or stale without If-Match; allowedNow says what the release takes.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "stale": {"description": "The release has another revision than If-Match says.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "tooLarge": {"description": "The body is larger than 256 KiB.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "notJSON": {"description": "The body is not application/json.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
-          "invalid": {"description": "It can be read and makes no sense; the message says why.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
-          "unavailable": {"description": "The sources have not been read yet, or the server is going down, or too many watch.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
+          "invalid": {"description": "It can be read and makes no sense, or its Idempotency-Key stands for another request (keyReused); the message says why.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
+          "unavailable": {"description": "The sources have not been read yet, or the server is going down, or too many watch or wait.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}},
           "notDurable": {"description": "The change could not be made durable, and is not made.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
         }
       }

@@ -2,19 +2,23 @@ public import ReleaseControl
 
 /// Whoever runs the releases that the admin API moves and shows. A thrown `ReleaseError` is answered with its code and the
 /// HTTP status that belongs to it.
-public protocol ReleaseDataSource: Sendable {
-  func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus
-  func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus
-  func status(of id: String) async throws -> ReleaseStatus
-  /// In the order in which they were started.
-  func list() async throws -> [ReleaseStatus]
-  func history(of id: String) async throws -> [LedgerLine]
-  func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine]
-  func verify() async throws -> LedgerVerdict
-  /// The release as it is, and whenever it has changed; ends when nobody runs releases any longer.
-  func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error>
+public protocol ReleaseDataSource: ReleaseOperations {
   /// Returns when it is live, or after the time to wait.
   func live(_ request: ReleaseLiveRequest, of id: String) async throws -> LiveReport
+  /// Takes a proxy that has disconnected to be gone for good: no release waits for it any longer.
+  func forgetProxy(_ nodeID: String, _ request: ReleaseRequest) async throws -> ForgottenProxy
+}
+
+/// The answer of `POST /v1/proxies/forget`.
+public struct ForgottenProxy: Codable, Sendable, Hashable {
+  public var node: String
+  /// How many streams of it are not waited for any longer.
+  public var forgotten: Int
+
+  public init(node: String, forgotten: Int) {
+    self.node = node
+    self.forgotten = forgotten
+  }
 }
 
 /// What `GET /v1/releases/{id}/live` is asked.

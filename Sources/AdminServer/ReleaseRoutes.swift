@@ -10,13 +10,15 @@ struct ReleaseRoutes: Sendable {
 
   var releases: any ReleaseDataSource
   var watching: ReleaseWatching
+  var waiting: Places
 
   static let index = """
       POST /v1/releases                  starts a release: {"service": "reviews.shop", "from": "v1", "to": "v2", "steps": [5, 100]}
       GET /v1/releases[?service=&state=] all releases
       GET /v1/releases/{id}              one of them
       POST /v1/releases/{id}/set-weight  {"weight": 20}
-      POST /v1/releases/{id}/promote, pause, resume, approve, rollback, abort, retire
+      POST /v1/releases/{id}/approve     {"step": 0}, as the status says that it is at, or If-Match
+      POST /v1/releases/{id}/promote, pause, resume, rollback, abort, retire
                                          moves it; a body may say {"actor": "…", "reason": "…"}
       GET /v1/releases/{id}/live[?generation=&scope=&wait=]
                                          where it is live as it is served now; waits until it is everywhere, up to wait=5s
@@ -24,13 +26,14 @@ struct ReleaseRoutes: Sendable {
       GET /v1/releases/{id}/watch        the release whenever it changes; Accept: text/event-stream, or JSON lines
       GET /v1/ledger[?after=&limit=&release=]
                                          what was done to all of them
-      GET /v1/ledger/verify              whether the ledger is as it was written
+      GET /v1/ledger/verify[?mark=]      whether the ledger is as it was written; mark is one that was answered before
+      POST /v1/proxies/forget            {"node": "…"}: a proxy that has disconnected is not waited for any longer
 
     """
 
   private static let moves: [(path: String, action: ReleaseAction)] = [
-    ("promote", .promote), ("pause", .pause), ("resume", .resume), ("approve", .approve), ("rollback", .rollback),
-    ("abort", .abort), ("retire", .retire),
+    ("promote", .promote), ("pause", .pause), ("resume", .resume), ("rollback", .rollback), ("abort", .abort),
+    ("retire", .retire),
   ]
 
   static let paths =
@@ -38,7 +41,8 @@ struct ReleaseRoutes: Sendable {
       AdminPath("/v1/releases", "GET", "HEAD", "POST"), AdminPath("/v1/releases/{id}"),
       AdminPath("/v1/releases/{id}/live"), AdminPath("/v1/releases/{id}/history"),
       AdminPath("/v1/releases/{id}/watch"), AdminPath("/v1/ledger"), AdminPath("/v1/ledger/verify"),
-      AdminPath("/v1/releases/{id}/set-weight", "POST"),
+      AdminPath("/v1/releases/{id}/set-weight", "POST"), AdminPath("/v1/releases/{id}/approve", "POST"),
+      AdminPath("/v1/proxies/forget", "POST"),
     ] + moves.map { AdminPath("/v1/releases/{id}/\($0.path)", "POST") }
 
   /// Who does something and why; in every write's body.
@@ -48,6 +52,8 @@ struct ReleaseRoutes: Sendable {
   }
 
   private struct NewWeight: Decodable { var weight: Weight }
+  private struct ApprovedStep: Decodable { var step: Int? }
+  private struct Proxy: Decodable { var node: String }
 
   func add(to router: Router<Context>) {
     router.post("/v1/releases") { request, _ in
@@ -65,14 +71,30 @@ struct ReleaseRoutes: Sendable {
       try checkQuery(of: request)
       let body = try await JSONBody(of: request, schema: "WeightChange")
       let weight = try body.decoded(as: NewWeight.self).weight
-      return try answer(
+      return try moved(
         try await releases.perform(.setWeight(weight), on: id(context), releaseRequest(request, body)))
+    }
+    router.post("/v1/releases/:id/approve") { request, context in
+      try checkQuery(of: request)
+      let body = try await JSONBody(of: request, schema: "Approval", isOptional: true)
+      var approval = try releaseRequest(request, body)
+      approval.step = try body.decoded(as: ApprovedStep.self).step
+      return try moved(try await releases.perform(.approve, on: id(context), approval))
+    }
+    router.post("/v1/proxies/forget") { request, _ in
+      try checkQuery(of: request)
+      let body = try await JSONBody(of: request, schema: "ProxyToForget")
+      let intent = try body.decoded(as: Intent.self)
+      return try json(
+        try await releases.forgetProxy(
+          body.decoded(as: Proxy.self).node,
+          ReleaseRequest(actor: intent.actor ?? "", reason: intent.reason ?? "")))
     }
     for (path, action) in Self.moves {
       router.post("/v1/releases/:id/\(path)") { request, context in
         try checkQuery(of: request)
         let body = try await JSONBody(of: request, schema: "Intent", isOptional: true)
-        return try answer(try await releases.perform(action, on: id(context), releaseRequest(request, body)))
+        return try moved(try await releases.perform(action, on: id(context), releaseRequest(request, body)))
       }
     }
     addReading(to: router)
@@ -93,7 +115,9 @@ struct ReleaseRoutes: Sendable {
       var query = ReleaseLiveRequest(wait: try wait(of: request))
       if let text = parameters["generation"] { query.generation = try number(text, "generation") }
       if let text = parameters["scope"] { query.scope = String(text) }
-      return try json(try await releases.live(query, of: id(context)))
+      let id = try id(context)
+      return try json(
+        try await waiting.run(request, waiting: query.wait) { [query] in try await releases.live(query, of: id) })
     }
     router.get("/v1/releases/:id/history") { request, context in
       try checkQuery(of: request)
@@ -114,8 +138,8 @@ struct ReleaseRoutes: Sendable {
       return try entries(lines, for: request)
     }
     router.get("/v1/ledger/verify") { request, _ in
-      try checkQuery(of: request)
-      return try json(try await releases.verify())
+      try checkQuery(of: request, allowed: ["mark"])
+      return try json(try await releases.verify(against: request.uri.queryParameters["mark"].map(String.init)))
     }
   }
 
@@ -138,6 +162,10 @@ struct ReleaseRoutes: Sendable {
       found.removeAll { $0.state != state }
     }
     return found
+  }
+
+  private func moved(_ status: ReleaseStatus) throws -> Response {
+    try answer(status, status: status.notDurable == nil ? .ok : .accepted)
   }
 
   /// With the revision as its tag, which `If-Match` takes. It is of what was done to the release: what is counted of it, as

@@ -10,34 +10,17 @@ internal import Synchronization
 /// gone, and who is there knows that the server is. Who takes nothing in the time of four of them is let go.
 final class ReleaseWatching: Sendable {
   private let heartbeat: Duration
-  private let places: Mutex<Int>
+  private let places: Places
 
   /// - Parameter places: how many may watch at a time.
   init(heartbeat: Duration = .seconds(15), places: Int = 64) {
     self.heartbeat = heartbeat
-    self.places = Mutex(places)
+    self.places = Places(places)
   }
 
   private enum Item: Sendable {
     case status(ReleaseStatus)
     case heartbeat
-  }
-
-  /// Held as long as the answer is there, whether it is written or not.
-  private final class Place: Sendable {
-    private let watching: ReleaseWatching
-
-    init(_ watching: ReleaseWatching) throws {
-      try watching.places.withLock { free in
-        guard free > 0 else {
-          throw AdminError(.tooManyWatchers, "as many watch as may; poll, or try again when one has gone")
-        }
-        free -= 1
-      }
-      self.watching = watching
-    }
-
-    deinit { watching.places.withLock { $0 += 1 } }
   }
 
   /// What has not been taken yet, and for how many heartbeats.
@@ -68,7 +51,8 @@ final class ReleaseWatching: Sendable {
   func response(
     to request: Request, _ context: AdminContext, _ statuses: AsyncThrowingStream<ReleaseStatus, any Error>
   ) throws -> Response {
-    let place = try Place(self)
+    // Held as long as the answer is there, whether it is written or not.
+    let place = try places.take()
     let isEvents = request.headers[.accept]?.contains("text/event-stream") == true
     var response = text("", contentType: isEvents ? "text/event-stream" : "application/x-ndjson")
     response.body = ResponseBody { [heartbeat] writer in

@@ -2,14 +2,14 @@ public import TrafficModel
 
 /// What a release may not do to a service, whatever it is told.
 public struct GuardRails: Sendable, Hashable {
-  /// A subset gets no traffic with fewer ready endpoints than these.
+  /// A subset gets no traffic with fewer ready endpoints than these, and none with nobody.
   public var minimumReady: Int
-  /// How many ready endpoints a share of the traffic needs: this share of those that the stable subset carried everything with
-  /// when the release started (or has now, if they are more). With 100 %, half of the traffic needs half as many; with 0 only
-  /// the minimum counts.
+  /// How many ready endpoints a share of the traffic needs: this share of `Release.baseline`, or of those that the stable subset has
+  /// now, if they are more. With 100 %, half of the traffic needs half as many; with 0 only the minimum counts.
   public var capacity: Weight
   /// What becomes of a weight that a subset cannot carry. A step that a release takes by itself always waits.
   public var onShortfall: Shortfall
+  /// What becomes of a share that a subset has and can carry no longer.
   public var onEmpty: Emptiness
 
   public enum Shortfall: String, Sendable, Hashable, Codable, CaseIterable {
@@ -19,14 +19,16 @@ public struct GuardRails: Sendable, Hashable {
     case hold
   }
 
-  /// What happens when a subset that gets traffic has no ready endpoint left.
+  /// What happens when a subset that gets traffic has no ready endpoint left, or too few: the table is at `Release.guarded`.
   public enum Emptiness: String, Sendable, Hashable, Codable, CaseIterable {
-    /// Its share is answered with 503.
+    /// Its share stays; of an empty one it is answered with 503.
     case fail
-    /// The other subset takes its share until it is back.
+    /// The stable subset takes what the candidate cannot carry, as far as it can, until that is back; the candidate takes all while the
+    /// stable subset is empty. The ledger says so.
     case spill
-    /// An empty candidate's release is rolled back. If the stable subset is empty, the release stays where it is until somebody
-    /// decides, and the candidate takes all meanwhile.
+    /// The release of a candidate that is empty, or has fewer than the minimum, is rolled back. One whose subsets have too few
+    /// for their shares stays where it is until somebody decides. So does one whose stable subset is empty, and the candidate
+    /// takes all meanwhile.
     case freezeAndRollBack
   }
 
@@ -40,13 +42,24 @@ public struct GuardRails: Sendable, Hashable {
     self.onEmpty = onEmpty
   }
 
-  /// How many ready endpoints a share of the traffic needs.
+  /// The fewest that may get traffic.
+  public var minimum: Int { max(1, minimumReady) }
+
+  /// The greatest share, up to one, that so many ready endpoints can carry.
+  public func carried(by ready: Int, of weight: Weight, baseline: Int) -> Weight {
+    guard ready >= minimum else { return .none }
+    let all = UInt64(max(baseline, 0)) * UInt64(capacity.basisPoints)
+    guard all > 0 else { return weight }
+    return min(weight, Weight(basisPoints: Int(min(10_000, UInt64(ready) * 100_000_000 / all))) ?? weight)
+  }
+
+  /// How many ready endpoints a share of the traffic needs: none for nothing, else one at least.
   ///
   /// - Parameter baseline: how many carry all of it.
   public func needed(for weight: Weight, baseline: Int) -> Int {
     if weight == .none { return 0 }
     let parts = UInt64(max(baseline, 0)) * UInt64(capacity.basisPoints) * UInt64(weight.basisPoints)
-    return max(minimumReady, Int((parts + 99_999_999) / 100_000_000))
+    return max(minimum, Int((parts + 99_999_999) / 100_000_000))
   }
 }
 

@@ -10,6 +10,12 @@ public struct LiveReport: Sendable, Hashable, Codable {
   public var live: Int
   /// Those where it is not live, by node id.
   public var laggards: [Laggard]
+  /// Why it is not live whatever proxies hold: a guard rail serves something else than was set, or no route is left. Nil if it is
+  /// served as set.
+  public var reason: String?
+  /// The later generation that serves the release instead: what was changed with this one has been changed again, and is live nowhere
+  /// for good. Nil while it counts.
+  public var supersededBy: UInt64?
 
   public struct Laggard: Sendable, Hashable, Codable {
     public var node: String
@@ -27,32 +33,46 @@ public struct LiveReport: Sendable, Hashable, Codable {
     }
   }
 
-  public init(generation: UInt64, isLive: Bool, scope: String, total: Int, live: Int, laggards: [Laggard]) {
+  public init(
+    generation: UInt64, isLive: Bool, scope: String, total: Int, live: Int, laggards: [Laggard], reason: String? = nil,
+    supersededBy: UInt64? = nil
+  ) {
     self.generation = generation
     self.isLive = isLive
     self.scope = scope
     self.total = total
     self.live = live
     self.laggards = laggards
+    self.reason = reason
+    self.supersededBy = supersededBy
   }
 }
 
 extension LiveReport {
   /// `generation 12 is not live: 2 of 3 proxies`
   public var headline: String {
-    Self.headline(generation: generation, isLive: isLive, live: live, total: total)
+    if let supersededBy {
+      return "generation \(generation) is superseded: generation \(supersededBy) serves the release now"
+    }
+    return Self.headline(generation: generation, isLive: isLive, live: live, total: total, scope: scope)
   }
 
-  public static func headline(generation: UInt64, isLive: Bool, live: Int, total: Int) -> String {
-    "generation \(generation) is \(isLive ? "live" : "not live"): \(live) of \(total) "
+  public static func headline(generation: UInt64, isLive: Bool, live: Int, total: Int, scope: String) -> String {
+    if !isLive, total == 0 { return "generation \(generation) is not live: \(nobody(in: scope))" }
+    return "generation \(generation) is \(isLive ? "live" : "not live"): \(live) of \(total) "
       + "\(total == 1 ? "proxy" : "proxies")"
+  }
+
+  /// That there is no proxy that a change could be live on.
+  public static func nobody(in scope: String) -> String {
+    scope == "all" ? "no proxy is connected" : "no proxy of \(scope) is connected"
   }
 }
 
 extension LiveReport: CustomStringConvertible {
   /// `generation 12 is not live: 2 of 3 proxies; sidecar-3: sent (route: the response of generation 12 is not answered)`
   public var description: String {
-    ([headline]
+    ([headline] + (reason.map { [$0] } ?? [])
       + laggards.map {
         "\($0.node): \($0.state)" + ($0.reasons.isEmpty ? "" : " (\($0.reasons.joined(separator: "; ")))")
       }).joined(separator: "; ")

@@ -10,8 +10,14 @@ public struct Release: Sendable, Hashable {
   /// As it was when the release started. While a DestinationRule declares a subset of the name, that one counts.
   public let stable: DestinationRule.Subset
   public let candidate: DestinationRule.Subset
-  /// How many ready endpoints carried all traffic when the release started.
-  public let baseline: Int
+  /// How many ready endpoints of the stable subset carry all traffic: the most that there were when it started, and whenever the
+  /// candidate has got more since. It never shrinks: a stable subset that loses endpoints, or is scaled down as its share is taken
+  /// over, says nothing of how many the whole needs. Who has scaled the service down on purpose rolls back and starts anew.
+  public internal(set) var baseline: Int
+  /// Subsets whose share the releases before it have moved; what names them is divided as well.
+  public let formerSubsets: Set<String>
+  /// Routes that led to the candidate alone of somebody's own will when it started, and that it leaves alone.
+  public let ownRoutes: Set<String>
 
   /// Counts what has been done to it. Whoever has seen this number knows the release as it is.
   public internal(set) var revision: UInt64
@@ -27,6 +33,8 @@ public struct Release: Sendable, Hashable {
   public internal(set) var liveAt: Date?
   /// How many checks of a gate have failed one after another, by the gate's name.
   public var failedChecks: [String: Int] = [:]
+  /// The candidate's share that a guard rail has served in place of `weight`, as the ledger has it; nil while it is served as set.
+  public internal(set) var spilled: Weight?
   /// Why it is where it is, in the words of whoever moved it.
   public internal(set) var reason: String
   public let startedAt: Date
@@ -39,7 +47,8 @@ public struct Release: Sendable, Hashable {
   ///   - holds: whether it waits before the first step, for the candidate cannot carry it yet.
   public init(
     id: String, spec: ReleaseSpec, service: NamespacedName, stable: DestinationRule.Subset,
-    candidate: DestinationRule.Subset, baseline: Int, reason: String = "", at now: Date, holds: Bool = false
+    candidate: DestinationRule.Subset, baseline: Int, formerSubsets: Set<String> = [], ownRoutes: Set<String> = [],
+    reason: String = "", at now: Date, holds: Bool = false
   ) {
     self.id = id
     self.spec = spec
@@ -47,6 +56,8 @@ public struct Release: Sendable, Hashable {
     self.stable = stable
     self.candidate = candidate
     self.baseline = baseline
+    self.formerSubsets = formerSubsets
+    self.ownRoutes = ownRoutes
     self.reason = reason
     revision = 1
     state = .running
@@ -95,11 +106,12 @@ public struct Release: Sendable, Hashable {
   /// - Parameters:
   ///   - reason: in the words of whoever moves it.
   ///   - holds: whether a weight that it would go to is only waited for. It goes there with the next `advance`.
+  ///   - capacity: of now, where it is known: what the next shares are measured by.
   /// - Returns: whether anything has changed.
   /// - Throws: `notAllowed`, with what is allowed now.
   @discardableResult
   public mutating func take(
-    _ event: ReleaseEvent, reason: String = "", at now: Date, holds: Bool = false
+    _ event: ReleaseEvent, reason: String = "", at now: Date, holds: Bool = false, capacity: ReleaseCapacity? = nil
   ) throws(ReleaseError) -> Bool {
     guard let move = ReleaseState.moves[state]?[event.kind] else { throw .notAllowed(event.kind, self) }
     if case .nothing = move { return false }
@@ -108,7 +120,7 @@ public struct Release: Sendable, Hashable {
       liveAt = now
       return true
     }
-    let before = overlay
+    let (before, weightBefore) = (overlay, weight)
     let isAtEnd = step >= spec.plan.count - 1
     switch move {
     case .nothing, .note: break
@@ -150,12 +162,28 @@ public struct Release: Sendable, Hashable {
       self.target = nil
     case .end(let state): end(state)
     }
-    if overlay != before { liveAt = nil }
+    // A guard rail that still has something to say about the new weight says it anew.
+    if overlay != before { (liveAt, spilled) = (nil, nil) }
+    // Of a share that it has already, no candidate becomes too small by that.
+    if let capacity, weight > weightBefore { baseline = max(baseline, capacity.stable) }
     revision += 1
     changedAt = now
     self.reason = reason
     return true
   }
+
+  /// Notes what is served in place of its weight, or that it is served as set again.
+  ///
+  /// - Returns: whether that is news. It is live nowhere then, until it is found so anew.
+  public mutating func note(spilled weight: Weight?) -> Bool {
+    guard spilled != weight else { return false }
+    spilled = weight
+    liveAt = nil
+    return true
+  }
+
+  /// For one of which something else is served than was set.
+  public mutating func forgetLive() { liveAt = nil }
 
   private mutating func enter(_ step: Int) {
     let entered = spec.plan[step]

@@ -5,6 +5,10 @@ public struct ReleaseError: Error, Sendable, Hashable, Codable, CustomStringConv
     case invalid
     case unknownRelease
     case unknownService
+    /// The generation is of a process before this one, of which nobody knows any longer what it had.
+    case unknownGeneration
+    /// No proxy of this node id is waited for.
+    case unknownProxy
     /// The release is in a state that does not take this.
     case notAllowed
     /// Another release of the service is under way, or has left it at another version.

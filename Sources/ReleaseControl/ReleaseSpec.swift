@@ -37,11 +37,15 @@ public struct ReleaseSpec: Sendable, Hashable {
   public var warmTime: ReleaseDuration
   public var stickiness: Stickiness?
   public var guardRails: GuardRails
+  /// The proxies on which a step has to be live before its pause begins, as `weir live --scope` takes them (`namespace:shop`); nil
+  /// for all. What is served is the same to every proxy.
+  public var liveOn: String?
 
   public init(
     service: String, port: UInt16? = nil, strategy: Strategy, stable: String, candidate: String,
     versionLabel: String = "version", steps: [ReleaseStep], rules: [RequestRule] = [], previewHost: String? = nil,
-    warmTime: ReleaseDuration = .zero, stickiness: Stickiness? = nil, guardRails: GuardRails = GuardRails()
+    warmTime: ReleaseDuration = .zero, stickiness: Stickiness? = nil, guardRails: GuardRails = GuardRails(),
+    liveOn: String? = nil
   ) {
     self.service = service
     self.port = port
@@ -55,6 +59,7 @@ public struct ReleaseSpec: Sendable, Hashable {
     self.warmTime = warmTime
     self.stickiness = stickiness
     self.guardRails = guardRails
+    self.liveOn = liveOn
   }
 
   /// What a release does, one step after the other; the last one gives all to the candidate.

@@ -67,7 +67,9 @@ public enum ReleaseEvent: Sendable, Hashable {
   case freeze
 
   public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
-    case setWeight, promote, pause, resume, approve, rollback, abort, retire
+    /// Spelled as in paths, on the command line and in the ledger.
+    case setWeight = "set-weight"
+    case promote, pause, resume, approve, rollback, abort, retire
     case live, advance, trip, freeze
 
     /// Whether it comes from outside.
@@ -138,7 +140,7 @@ extension ReleaseState {
     ],
     .keepingWarm: [
       .rollback: .end(.rolledBack), .retire: .end(.retired), .live: .note, .advance: .end(.succeeded),
-      .trip: .end(.rolledBack),
+      .trip: .end(.rolledBack), .freeze: .stop(.frozen),
     ],
     .succeeded: [.rollback: .end(.rolledBack), .retire: .end(.retired), .live: .note],
     .rolledBack: [.rollback: .nothing, .retire: .end(.retired), .live: .note],

@@ -12,11 +12,13 @@ public struct ReleaseCommit: Sendable, Hashable {
   public var postponed: [OutboxPostponement]
   /// Answers of before this time are forgotten.
   public var forgetAnswersBefore: Timestamp?
+  /// Whether space that a store keeps for emergencies may be used, if there is no other: for the way back.
+  public var mayUseReserve: Bool
 
   public init(
     writes: [ReleaseWrite] = [], statements: [LedgerStatement] = [], answer: KeptAnswer? = nil,
     notifications: [OutboxDraft] = [], delivered: [UInt64] = [], postponed: [OutboxPostponement] = [],
-    forgetAnswersBefore: Timestamp? = nil
+    forgetAnswersBefore: Timestamp? = nil, mayUseReserve: Bool = false
   ) {
     self.writes = writes
     self.statements = statements
@@ -25,6 +27,7 @@ public struct ReleaseCommit: Sendable, Hashable {
     self.delivered = delivered
     self.postponed = postponed
     self.forgetAnswersBefore = forgetAnswersBefore
+    self.mayUseReserve = mayUseReserve
   }
 
   /// What no store takes: an id twice, a NUL in a text (C libraries end it there), an index that is none.

@@ -65,6 +65,9 @@ extension ReleaseStore {
 public struct StoredReleases: Sendable, Hashable {
   /// In the order of their ids.
   public var records: [ReleaseRecord]
+  /// Those that are there and are not as they were written. What is left of the body says nothing; the revision is what an update
+  /// of the record has to expect.
+  public var unreadable: [ReleaseRecord]
   public var head: LedgerMark
   /// How many notifications wait, by webhook. Webhooks without any are not in it.
   public var waiting: [String: Int]
@@ -72,9 +75,11 @@ public struct StoredReleases: Sendable, Hashable {
   public var problems: [String]
 
   public init(
-    records: [ReleaseRecord] = [], head: LedgerMark = .start, waiting: [String: Int] = [:], problems: [String] = []
+    records: [ReleaseRecord] = [], unreadable: [ReleaseRecord] = [], head: LedgerMark = .start,
+    waiting: [String: Int] = [:], problems: [String] = []
   ) {
     self.records = records
+    self.unreadable = unreadable
     self.head = head
     self.waiting = waiting
     self.problems = problems

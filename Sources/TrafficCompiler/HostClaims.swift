@@ -49,7 +49,8 @@ struct HostClaim: Hashable, Sendable {
   }
 }
 
-/// Who has a host. Of several VirtualServices the first counts: those of the service's namespace, then by namespace and name.
+/// Who has a host. Of several VirtualServices the first counts: those of the service's namespace, then by namespace and name. A
+/// release's preview takes no host from anybody.
 struct HostClaims: Equatable, Sendable {
   /// Whose rules a service follows; for a wildcard, the services that it covers.
   var owner: NamespacedName?
@@ -64,6 +65,7 @@ struct HostClaims: Equatable, Sendable {
 
   /// The host of an existing service.
   init(service: KubernetesService, claimants: [NamespacedName], clusterDomain: String) {
+    let claimants = claimants.contains(where: \.isOfPreview) ? claimants.filter { !$0.isOfPreview } : claimants
     let ordered =
       claimants.count == 1
       ? claimants
@@ -90,7 +92,11 @@ struct HostClaims: Equatable, Sendable {
   /// - Parameter claims: each claimant with its literal hosts of this key, in ascending order.
   init(claims: [(claimant: NamespacedName, hosts: [String])]) {
     var owners: [String: NamespacedName] = [:]
-    for (claimant, hosts) in claims.sorted(by: { $0.claimant < $1.claimant }) {
+    let ordered = claims.sorted { a, b in
+      let (isPreviewA, isPreviewB) = (a.claimant.isOfPreview, b.claimant.isOfPreview)
+      return isPreviewA != isPreviewB ? isPreviewB : a.claimant < b.claimant
+    }
+    for (claimant, hosts) in ordered {
       for host in hosts {
         if let owner = owners[host] {
           problems.append(Self.conflict(claimant, owner, host: host))

@@ -37,13 +37,9 @@ private struct JointShare {
   var stable: Part
   var candidate: Part
   var weight: UInt64 = 0
-  /// Whether the route names the stable subset or the whole service. One to the candidate alone is somebody's own way to it.
-  var isDivided = false
 
   func takes(_ destination: ResolvedDestination) -> Bool {
-    destination.service == service && destination.port == port
-      && (destination.subset == overlay.stable.name || destination.subset == overlay.candidate.name
-        || destination.subset.isEmpty)
+    destination.service == service && destination.port == port && overlay.takes(subset: destination.subset)
   }
 }
 
@@ -56,9 +52,15 @@ private struct Part {
 extension RouteWriter {
   /// Divides a route among the releases of what it names: first the routes of the releases' rules, last that of all other
   /// requests. Nil if no release concerns it.
-  func divided(_ destinations: [ResolvedDestination]) -> [DividedRoute]? {
+  ///
+  /// - Parameter identity: of the route.
+  func divided(_ destinations: [ResolvedDestination], _ identity: () -> String) -> [DividedRoute]? {
     guard destinations.contains(where: \.isReleased) else { return nil }
     var joints = joints(of: destinations)
+    joints.removeAll { joint in
+      !joint.overlay.divides(destinations.lazy.filter { joint.takes($0) && $0.weight > 0 }.map(\.subset), identity)
+    }
+    guard !joints.isEmpty else { return nil }
     var others: [Part] = []
     for destination in destinations {
       guard let index = joints.firstIndex(where: { $0.takes(destination) }) else {
@@ -67,15 +69,7 @@ extension RouteWriter {
         continue
       }
       joints[index].weight += destination.weight
-      if destination.subset != joints[index].overlay.candidate.name { joints[index].isDivided = true }
     }
-    for joint in joints where !joint.isDivided && joint.weight > 0 {
-      var part = joint.candidate
-      part.weight = joint.weight
-      others.append(part)
-    }
-    joints.removeAll { !$0.isDivided || $0.weight == 0 }
-    guard !joints.isEmpty else { return nil }
 
     // In lowest terms, and then fine enough for a ten-thousandth of each. What the parts add up to does not depend on how they
     // are divided, so that a client's place among them stays while weights change.

@@ -74,6 +74,15 @@ extension TrafficCompiler {
     }
   }
 
+  /// Who has a host: a service, whose traffic it means, or a VirtualService; nil if nobody has. What only a wildcard covers is free.
+  public func owner(ofHost host: String) -> ObjectKey? {
+    let host = host.lowercased()
+    let key = HostKey(host, clusterDomain: clusterDomain)
+    if case .service(let id) = key, graph.services[id] != nil { return ObjectKey(.service, id) }
+    let owner = graph.hostClaims[key]?.content.ownHosts.first { $0.host == host }
+    return owner.map { ObjectKey(.virtualService, $0.owner) }
+  }
+
   /// The VirtualService whose rules a service follows.
   public func routesOwner(of service: NamespacedName) -> VirtualService? {
     let owner = graph.hostClaims[.service(service)]?.content.owner ?? graph.wildcardOwners[service.namespace]

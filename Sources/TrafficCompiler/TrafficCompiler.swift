@@ -35,16 +35,17 @@ public final class TrafficCompiler {
   ///   - clusterDomain: the last part of services' full names.
   ///   - loneEndpointsFrom: from how many endpoints of a cluster on they are served as resources of their own too, for proxies
   ///     that take them so (LEDS); 0 for never. Such a cluster's edits cost O(n log n) for its n endpoints.
+  ///   - generationsBegin: the number of the empty generation, from which others count on.
   ///   - checksReads: whether a unit's undeclared read traps; by default in debug builds.
   public init(
-    clusterDomain: String = "cluster.local", loneEndpointsFrom: Int = 0,
+    clusterDomain: String = "cluster.local", loneEndpointsFrom: Int = 0, generationsBegin: UInt64 = 0,
     checksReads: Bool = TrafficCompiler.isDebugBuild
   ) {
     graph = TrafficGraph(
       clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
     self.clusterDomain = clusterDomain
     tables.hasLoneEndpoints = loneEndpointsFrom > 0
-    generation = tables.current(0)
+    generation = tables.current(generationsBegin)
     observeResources()
     observeProblems()
     observeCapacities()
@@ -192,6 +193,14 @@ public final class TrafficCompiler {
       case .namespace: break
       }
     }
+  }
+
+  /// Gives what is served another number, though it is as before: for a change of which that number is the token, where nothing
+  /// that is on the wire follows it.
+  @discardableResult
+  public func renumber() -> Generation {
+    generation = tables.current(generation.number + 1)
+    return generation
   }
 
   private func publish() -> Generation {

@@ -102,7 +102,7 @@ struct RouteWriter {
     let policy = policy(service)?.content
     if policy?.isReleased == true {
       let all = HTTPRoute(name: "default", destinations: [RouteDestination(host: host, port: port)])
-      return variants(all, namespace: service.namespace, requestPort: port).map {
+      return variants(all, of: nil, namespace: service.namespace, requestPort: port).map {
         $0.route(RouteMatch())
       }
     }
@@ -125,7 +125,7 @@ struct RouteWriter {
     for rule in rules.http {
       let matches = rule.matches.filter { $0.port == nil || $0.port == requestPort }
       if matches.isEmpty, !rule.matches.isEmpty { continue }
-      for variant in variants(rule, namespace: rules.id.namespace, requestPort: requestPort) {
+      for variant in variants(rule, of: rules.id, namespace: rules.id.namespace, requestPort: requestPort) {
         func route(_ match: HTTPMatch) -> Route {
           var route = variant.route(RouteMatch(match))
           route.name = name(variant, match)
@@ -166,7 +166,10 @@ struct RouteWriter {
     return variant.name.isEmpty ? match.name : "\(variant.name).\(match.name)"
   }
 
-  private func variants(_ rule: HTTPRoute, namespace: String, requestPort: UInt16) -> [Variant] {
+  /// - Parameter owner: the rule's VirtualService; nil for the route that every service has.
+  private func variants(
+    _ rule: HTTPRoute, of owner: NamespacedName?, namespace: String, requestPort: UInt16
+  ) -> [Variant] {
     var resolved: [ResolvedDestination] = []
     for destination in rule.destinations {
       // A share of nothing is not named, so nobody waits for its cluster; a lone destination takes all.
@@ -174,7 +177,9 @@ struct RouteWriter {
       resolved.append(resolve(destination, namespace: namespace, requestPort: requestPort))
       if rule.destinations.count == 1 { resolved[0].weight = 1 }
     }
-    guard let divided = divided(resolved) else {
+    // A preview shows the candidate, whatever share it has.
+    let isPreview = owner?.isOfPreview ?? false
+    guard !isPreview, let divided = divided(resolved, { owner.map(rule.identity) ?? "" }) else {
       return [Variant(name: rule.name, action: action(rule, resolved))]
     }
     return divided.map { route in

@@ -1,9 +1,9 @@
 /// What a release makes of a service's routes.
 ///
-/// A route that names the stable subset, or the service without a subset, has its joint share of stable and candidate (and of
-/// the whole service) divided between the two; its other destinations keep theirs, and its matches and policies stay. A route
-/// that names none of them, or only the candidate, stays as it is. Without a VirtualService the route that every service has
-/// is divided.
+/// A route that names the stable subset, the candidate, the service without a subset, or a subset that the releases before have
+/// moved, has the joint share of all these divided between stable and candidate; its other destinations keep theirs, and its
+/// matches and policies stay. Only a route of `ownRoutes` that names neither the stable subset nor the whole service stays as it
+/// is, and one that names none of them at all. Without a VirtualService the route that every service has is divided.
 public struct ReleaseOverlay: Sendable, Hashable {
   /// Nil for all HTTP ports.
   public var port: UInt16?
@@ -18,10 +18,15 @@ public struct ReleaseOverlay: Sendable, Hashable {
   /// The share of requests that the candidate gets a copy of. Its answers are thrown away.
   public var mirror: Weight
   public var stickiness: Stickiness?
+  /// Subsets whose share releases before this one have moved, and which the manifests may still name.
+  public var formerSubsets: Set<String>
+  /// Routes that led to the candidate, or to a former subset, of somebody's own will when the release started: `HTTPRoute.identity`.
+  public var ownRoutes: Set<String>
 
   public init(
     port: UInt16? = nil, stable: DestinationRule.Subset, candidate: DestinationRule.Subset, weight: Weight,
-    rules: [RequestRule] = [], mirror: Weight = .none, stickiness: Stickiness? = nil
+    rules: [RequestRule] = [], mirror: Weight = .none, stickiness: Stickiness? = nil,
+    formerSubsets: Set<String> = [], ownRoutes: Set<String> = []
   ) {
     self.port = port
     self.stable = stable
@@ -30,7 +35,40 @@ public struct ReleaseOverlay: Sendable, Hashable {
     self.rules = rules
     self.mirror = mirror
     self.stickiness = stickiness
+    self.formerSubsets = formerSubsets
+    self.ownRoutes = ownRoutes
   }
+
+  /// Whether a destination of the service is a part of the joint share; nothing is the whole service.
+  public func takes(subset: String) -> Bool {
+    subset.isEmpty || subset == stable.name || subset == candidate.name || formerSubsets.contains(subset)
+  }
+
+  /// Whether a route is divided.
+  ///
+  /// - Parameters:
+  ///   - subsets: what it names of the service with a weight; nothing is the whole service.
+  ///   - identity: of the route; asked for only where it matters.
+  public func divides(_ subsets: some Sequence<String>, _ identity: () -> String) -> Bool {
+    var names = false
+    for subset in subsets where takes(subset: subset) {
+      if subset.isEmpty || subset == stable.name { return true }
+      names = true
+    }
+    return names && (ownRoutes.isEmpty || !ownRoutes.contains(identity()))
+  }
+}
+
+extension NamespacedName {
+  private static let preview = "~preview-"
+
+  /// The VirtualService of a release's preview host. No object of Kubernetes is named so.
+  public init(previewOf release: String, namespace: String) {
+    self.init(namespace: namespace, name: Self.preview + release)
+  }
+
+  /// Whether it is a preview's, which takes no host from anybody.
+  public var isOfPreview: Bool { name.hasPrefix(Self.preview) }
 }
 
 /// Which requests go to a release's candidate whatever its weight: all conditions must hold, and there is at least one.

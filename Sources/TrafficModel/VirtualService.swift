@@ -34,6 +34,12 @@ public struct HTTPRoute: Sendable, Hashable {
     self.timeoutMilliseconds = timeoutMilliseconds
     self.retries = retries
   }
+
+  /// By what it is known again when its VirtualService has been edited: which requests it takes. Where it leads, and where in the
+  /// list it stands, may change.
+  public func identity(in virtualService: NamespacedName) -> String {
+    String(joining: "\(virtualService)", matches.map { " \($0.identity)" }.sorted().joined())
+  }
 }
 
 /// `HTTPMatchRequest`: all of its conditions must hold.
@@ -65,6 +71,24 @@ public struct HTTPMatch: Sendable, Hashable {
     self.queryParameters = queryParameters
     self.port = port
   }
+
+  /// All of its conditions, in one order. Texts are quoted, so that no two matches say the same.
+  fileprivate var identity: String {
+    var parts: [String] = []
+    func add(_ field: String, _ condition: StringMatch?) {
+      if let condition { parts.append("\(field) \(condition.identity)") }
+    }
+    add(ignoreURICase ? "uri, any case" : "uri", uri)
+    add("method", method)
+    add("authority", authority)
+    for (kind, conditions) in [("header", headers), ("no header", withoutHeaders), ("query", queryParameters)] {
+      for (name, condition) in conditions.sorted(by: { $0.key < $1.key }) {
+        add("\(kind) \(name.debugDescription)", condition)
+      }
+    }
+    if let port { parts.append("port \(port)") }
+    return "[\(parts.joined(separator: ", "))]"
+  }
 }
 
 /// Istio's `StringMatch`.
@@ -74,6 +98,15 @@ public enum StringMatch: Sendable, Hashable {
   /// RE2 syntax, matches the whole value.
   case regex(String)
   case present
+
+  fileprivate var identity: String {
+    switch self {
+    case .exact(let text): "exact \(text.debugDescription)"
+    case .prefix(let text): "prefix \(text.debugDescription)"
+    case .regex(let text): "regex \(text.debugDescription)"
+    case .present: "present"
+    }
+  }
 }
 
 public struct RouteDestination: Sendable, Hashable {

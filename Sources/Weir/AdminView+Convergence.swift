@@ -9,6 +9,9 @@ internal import XDSSnapshot
 extension AdminView {
   func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
     let scope = try ProxyScope(asked: request.scope)
+    if let generation = request.generation, generation < pipeline.generationsBegin {
+      throw AdminError(.badRequest, "generation: " + pipeline.wordsOfBefore(generation))
+    }
     var query = ConvergenceQuery(
       generation: request.generation ?? xds.generation?.number ?? 0, scope: scope, atLeast: request.atLeast)
     if let service = request.service {
@@ -82,10 +85,13 @@ extension ProxyScope {
   /// - Throws: `AdminError`, if it is not written as one.
   init(asked text: String) throws(AdminError) {
     guard let scope = ProxyScope(text) else {
-      throw AdminError(
-        .badRequest,
-        "scope: \"\(text)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and class:KIND/NAMESPACE/HOST:PORT")
+      throw AdminError(.badRequest, "scope: " + Self.words(ofWrong: text))
     }
     self = scope
+  }
+
+  /// Why a text is no scope.
+  static func words(ofWrong text: String) -> String {
+    "\"\(text)\" is none of all, node:ID, nodes:PATTERN, namespace:NAME and class:KIND/NAMESPACE/HOST:PORT"
   }
 }

@@ -1,6 +1,7 @@
 internal import AdminServer
 internal import Admission
 internal import EnvoyBootstrap
+internal import Foundation
 internal import GRPCTransport
 public import Logging
 internal import ManifestSource
@@ -39,6 +40,7 @@ public final class ControlPlane: Sendable {
   private let releaseFile: SQLiteReleaseStore?
   private let admin: AdminHTTPServer?
   private let tasks: [Task<Void, any Error>]
+  private let known: KnownProxies
   private let isReady: ReadyFlag
 
   private init(
@@ -46,7 +48,7 @@ public final class ControlPlane: Sendable {
     xds: XDSServer,
     pipeline: Pipeline, controller: ReleaseController, webhooks: WebhookService?,
     releaseFile: SQLiteReleaseStore?, admin: AdminHTTPServer?,
-    tasks: [Task<Void, any Error>], isReady: ReadyFlag
+    tasks: [Task<Void, any Error>], known: KnownProxies, isReady: ReadyFlag
   ) {
     self.listeners = listeners
     self.adminAddress = adminAddress
@@ -59,6 +61,7 @@ public final class ControlPlane: Sendable {
     self.releaseFile = releaseFile
     self.admin = admin
     self.tasks = tasks
+    self.known = known
     self.isReady = isReady
   }
 
@@ -84,6 +87,13 @@ public final class ControlPlane: Sendable {
     let store = try configuration.state.map { try SQLiteStore(directory: $0) }
     if let store { stored = try store.load(decode: ManifestDecoder.decodeStored) }
 
+    let continuity = try (configuration.releaseState ?? configuration.state).map { try ContinuityStore(directory: $0) }
+    let before = try continuity?.load() ?? Continuity()
+    stored.problems += before.problems
+    let known = KnownProxies(continuity, before, now: UInt64(Date().timeIntervalSince1970), logger: logger)
+    known.begin()
+    cleanup.add { known.close() }
+
     let registry = MetricsRegistry()
     let classChanges = ClassChanges()
     let metrics = XDSMetricsView(registry)
@@ -99,7 +109,7 @@ public final class ControlPlane: Sendable {
       takesLoneEndpoints: { [threshold = configuration.loneEndpointsFrom] node in
         threshold > 0 && ProxyClassifier.takesPortions(node)
       },
-      largeRequests: loops.forLargeRequests,
+      departureMemory: configuration.departureTime, largeRequests: loops.forLargeRequests,
       classify: { [virtualHosts = configuration.virtualHosts, onDemand = configuration.fetchesClusters] node in
         let classification = ProxyClassifier.classify(node.metadata)
         for note in classification.notes {
@@ -115,7 +125,10 @@ public final class ControlPlane: Sendable {
           virtualHosts != .never && !proxyClass.fetchesClusters && ProxyClassifier.takesPortions(node)
         return proxyClass
       },
-      onNewClass: { classChanges.note($0, isHere: true) }, onClassGone: { classChanges.note($0, isHere: false) })
+      onNewClass: { classChanges.note($0, isHere: true) }, onClassGone: { classChanges.note($0, isHere: false) },
+      onKnownProxy: { known.note($0, $1) })
+    xds.restore(known.before.map(\.proxy))
+    if known.mayHaveStrangers { xds.expectStrangers() }
     let releaseFile = try (configuration.releaseState ?? configuration.state).map {
       try SQLiteReleaseStore(directory: $0)
     }
@@ -130,7 +143,9 @@ public final class ControlPlane: Sendable {
     let pipeline = Pipeline(
       clusterDomain: configuration.clusterDomain, loneEndpointsFrom: configuration.loneEndpointsFrom, store: store,
       stored: stored, releases: kept.releases, onReleaseNotice: { notice.yield($0) }, server: xds,
-      metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes)
+      metrics: PipelineMetrics(registry), logger: logger, changes: configuration.changes,
+      generationsBegin: known.generationsBegin, onGeneration: { known.note(generation: $0) },
+      onPlaces: { known.note(slices: $0) })
     let controller = ReleaseController(
       pipeline: pipeline, store: releaseStore, kept: kept, server: xds, clock: .system,
       clusterDomain: configuration.clusterDomain, logger: logger, webhooks: webhooks?.webhooks)
@@ -181,6 +196,12 @@ public final class ControlPlane: Sendable {
     let guarding = Task<Void, any Error> {
       for await notice in notices { await controller.take(notice) }
     }
+    let keeping = Task<Void, any Error> {
+      await known.run { arrived, forgotten in
+        await pipeline.unfollow(forgotten)
+        await pipeline.follow(arrived.map { (proxy: $0, slices: []) })
+      }
+    }
     HeapReturn.keepLargeBlocksApart()
     let trimming = Task<Void, any Error> {
       var heap = HeapReturn()
@@ -201,16 +222,18 @@ public final class ControlPlane: Sendable {
       for task in watching { task.cancel() }
       guarding.cancel()
       trimming.cancel()
+      keeping.cancel()
       _ = await reading.result
     }
     for try await _ in synced {}
     try Task.checkCancellation()
+    await pipeline.follow(known.before)
     isReady.set(true)
     await controller.run()
     return ControlPlane(
       listeners: listeners.bound, adminAddress: admin?.address, loops: loops, grpc: grpc, xds: xds, pipeline: pipeline,
       controller: controller, webhooks: webhooks, releaseFile: releaseFile, admin: admin,
-      tasks: [reading, classes, trimming, guarding] + watching, isReady: isReady)
+      tasks: [reading, classes, trimming, guarding, keeping] + watching, known: known, isReady: isReady)
   }
 
   /// Returns when the control plane has stopped.
@@ -229,6 +252,8 @@ public final class ControlPlane: Sendable {
     await grpc.shutdown(gracePeriod: TimeAmount(time))
     for task in tasks { task.cancel() }
     for task in tasks { _ = await task.result }
+    await known.finish()
+    known.close()
     await admin?.shutdown()
     await loops.shutDown()
     // Whoever starts the next one may do so while somebody still holds a release of this one.

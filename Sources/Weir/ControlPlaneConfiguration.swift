@@ -29,6 +29,10 @@ public struct ControlPlaneConfiguration: Sendable {
   public var drainsUntrustedClients = false
   /// What proxies, and whatever else connects, may ask for.
   public var limits: Limits
+  /// How long a proxy that has disconnected, or that the process before this one knew and this one has not seen yet, counts as one
+  /// that may still run with what it had. One that Kubernetes has ended (`ProxyPlaces`) is let go at once, and any by
+  /// ``ControlPlane/forgetProxy(_:_:)``.
+  public var departureTime = Duration.seconds(300)
   /// How many of the last changes are kept, with what ran and why, for `GET /v1/changes`; 0 records nothing.
   public var changes = 100
   /// Which proxies get virtual hosts one by one.

@@ -7,6 +7,8 @@ public struct ControlPlaneError: Error, CustomStringConvertible {
     case unusableCertificate
     /// The file of webhooks cannot be read, or something in it is wrong.
     case unusableWebhooks
+    /// A question is about a generation of a process before this one.
+    case unknownGeneration
   }
 
   public var code: Code

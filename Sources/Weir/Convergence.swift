@@ -1,4 +1,5 @@
 internal import EnvoyAPI
+public import ReleaseControl
 internal import TrafficModel
 public import XDSServer
 internal import XDSSnapshot
@@ -9,8 +10,11 @@ extension ControlPlane {
   public var generation: UInt64 { xds.generation?.number ?? 0 }
 
   /// Where a generation is live now, and why not elsewhere. Costs a visit of every stream.
-  public func convergence(of query: ConvergenceQuery, listsLive: Bool = false) async -> Convergence {
-    await xds.convergence(of: query, listsLive: listsLive)
+  ///
+  /// - Throws: ``ControlPlaneError`` `unknownGeneration` for one of a process before this one.
+  public func convergence(of query: ConvergenceQuery, listsLive: Bool = false) async throws -> Convergence {
+    try checkGeneration(query)
+    return await xds.convergence(of: query, listsLive: listsLive)
   }
 
   /// Returns the moment the generation is live on all proxies in scope; or when the time is over, with those where it is not,
@@ -21,15 +25,27 @@ extension ControlPlane {
   /// for proxy in outcome.proxies { print(proxy.nodeID, proxy.state, proxy.obstacles, proxy.refusals) }
   /// ```
   ///
-  /// - Throws: `CancellationError`, or what the clock throws.
+  /// - Throws: `CancellationError`, or what the clock throws; ``ControlPlaneError`` `unknownGeneration` for a generation of a process
+  ///   before this one.
   public func live(
     _ query: ConvergenceQuery, within time: Duration, clock: any Clock<Duration> = ContinuousClock()
   ) async throws -> Convergence {
-    try await xds.live(query, within: time, clock: clock)
+    try checkGeneration(query)
+    return try await xds.live(query, within: time, clock: clock)
   }
 
   /// Where a generation is live, now and after each change, until it is live in all the scope.
-  public func convergences(of query: ConvergenceQuery) -> ConvergenceChanges { xds.convergences(of: query) }
+  ///
+  /// - Throws: ``ControlPlaneError`` `unknownGeneration` for one of a process before this one.
+  public func convergences(of query: ConvergenceQuery) throws -> ConvergenceChanges {
+    try checkGeneration(query)
+    return xds.convergences(of: query)
+  }
+
+  private func checkGeneration(_ query: ConvergenceQuery) throws {
+    guard query.generation < pipeline.generationsBegin else { return }
+    throw ControlPlaneError(code: .unknownGeneration, message: pipeline.wordsOfBefore(query.generation))
+  }
 
   /// The clusters of a service, for `ConvergenceQuery.concerns`: with them a query asks about the service alone, and what a
   /// proxy lacks or refuses of others does not count. Nil for what is no service's name.
@@ -37,6 +53,16 @@ extension ControlPlane {
   /// - Parameter service: as in `reviews.shop`, or its full name.
   public func clusters(of service: String) -> (@Sendable (String) -> Bool)? {
     ServiceClusters(service, clusterDomain: pipeline.clusterDomain)?.contains
+  }
+
+  /// Takes a proxy that has disconnected to be gone for good: no change waits for it any longer, and it keeps nothing from being
+  /// safe to terminate. Releases that may go on by that have it in their ledger, before it is so.
+  ///
+  /// - Returns: how many streams of its node are forgotten.
+  /// - Throws: ``ReleaseError``: `notAllowed` if it is connected, `unknownProxy` if nobody waits for it, `notDurable`.
+  @discardableResult
+  public func forgetProxy(_ nodeID: String, _ request: ReleaseRequest = ReleaseRequest()) async throws -> Int {
+    try await controller.forgetProxy(nodeID, request)
   }
 
   /// Whether no proxy can pick an endpoint any more: it is absent or drains in what each has accepted. Returns the moment that

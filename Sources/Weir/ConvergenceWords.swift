@@ -27,16 +27,19 @@ extension ConvergenceReport.Proxy {
 }
 
 extension LiveReport {
-  init(_ convergence: Convergence, _ scope: ProxyScope, objects: [RefusedResource: [AdmittedObject]]) {
+  init(
+    _ convergence: Convergence, _ scope: ProxyScope, objects: [RefusedResource: [AdmittedObject]],
+    supersededBy: UInt64? = nil
+  ) {
     let now = Date()
     self.init(
-      generation: convergence.generation, isLive: convergence.isLive, scope: scope.description,
+      generation: convergence.generation, isLive: convergence.isLive && supersededBy == nil, scope: scope.description,
       total: convergence.total, live: convergence.live,
       laggards: convergence.proxies.filter { $0.state != .live }.map {
         let proxy = ConvergenceReport.Proxy($0, objects: objects, now: now)
         return Laggard(
           node: proxy.nodeID, address: proxy.remoteAddress, state: proxy.state, reasons: proxy.explanation)
-      })
+      }, supersededBy: supersededBy)
   }
 }
 
@@ -59,6 +62,7 @@ extension ConvergenceObstacle {
       "\(type.kind.rawValue): the response of generation \(generation) is not answered"
     case .held(let type, let item):
       "\(type.kind.rawValue) \(item.part.map { "\(item.resource) \($0)" } ?? item.resource): \(item.reason.text)"
+    case .unseen: "has not come back since this server started: it may still run, with what it had"
     case .cold(let cluster): "cluster \(cluster) is accepted, and its endpoints are not yet"
     }
   }

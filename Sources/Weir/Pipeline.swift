@@ -34,9 +34,16 @@ actor Pipeline {
   var released = ReleasedServices()
   /// Told what guard rails find, in the order in which it is found.
   let onReleaseNotice: @Sendable (ReleasedServices.Notice) -> Void
+  /// Told in which slices proxies are endpoints.
+  let onPlaces: @Sendable ([KnownProxy.Key: [String]]) -> Void
+  /// Generations of this process have this number or a higher one; lower ones are of a process before.
+  nonisolated let generationsBegin: UInt64
+  private let onGeneration: @Sendable (UInt64) -> Void
+  /// Which proxies are endpoints.
+  var places = ProxyPlaces()
   private var journal: ChangeJournal
   private var keeper: Keeper?
-  private let server: XDSServer
+  let server: XDSServer
   private let metrics: PipelineMetrics
   private let logger: Logger
   private let sleep: @Sendable (Duration) async throws -> Void
@@ -55,17 +62,26 @@ actor Pipeline {
   ///   - stored: what the store had kept; it is admitted until the sources say otherwise.
   ///   - releases: as they were kept; those in force shape what is served from the first generation on.
   ///   - changes: how many of the last changes are kept for those who ask why.
+  ///   - generationsBegin: the number that generations count on from.
+  ///   - onGeneration: told the number of each generation before it is served. Must not block.
+  ///   - onPlaces: told in which EndpointSlices proxies are, where that has changed. Must not block.
   ///   - sleep: the clock.
   init(
     clusterDomain: String, loneEndpointsFrom: Int = 0, store: (any AdmittedStore)?, stored: StoredObjects,
     releases: [Release] = [], onReleaseNotice: @escaping @Sendable (ReleasedServices.Notice) -> Void = { _ in },
-    server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0,
+    server: XDSServer, metrics: PipelineMetrics, logger: Logger, changes: Int = 0, generationsBegin: UInt64 = 0,
+    onGeneration: @escaping @Sendable (UInt64) -> Void = { _ in },
+    onPlaces: @escaping @Sendable ([KnownProxy.Key: [String]]) -> Void = { _ in },
     sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
   ) {
     self.clusterDomain = clusterDomain
     gate = AdmissionGate(clusterDomain: clusterDomain)
     gate.restore(stored.objects)
-    compiler = TrafficCompiler(clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom)
+    self.generationsBegin = generationsBegin
+    self.onGeneration = onGeneration
+    self.onPlaces = onPlaces
+    compiler = TrafficCompiler(
+      clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, generationsBegin: generationsBegin)
     journal = ChangeJournal(kept: changes)
     compiler.recordedSteps = changes > 0 ? ChangeJournal.stepsOfAChange : 0
     keeper = store.map(Keeper.init)
@@ -96,15 +112,19 @@ actor Pipeline {
     keep(StoreChange(stored: change.stored, deleted: change.deleted))
     let admitted = clock.now
     // The first change has the whole admitted set; what was restored and has gone since is only in `deleted`.
-    compiler.apply(batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits)
-    let notices =
+    let edits = batch.isInitialScan ? change.edits + change.deleted.map(Edit.delete) : change.edits
+    compiler.apply(edits)
+    var notices =
       batch.isInitialScan ? released.guardAll(in: compiler) : released.settleCapacities(in: compiler)
+    if edits.contains(where: \.isOfVirtualService) { notices += released.routesChanged() }
     let generation = compiler.generation
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
     serve(generation)
     noteChange()
     for notice in notices { onReleaseNotice(notice) }
+    // After what is served without their endpoints is served.
+    tell(places.take(edits))
     if batch.isInitialScan {
       for proxyClass in expected { remove(proxyClass) }
     }
@@ -176,6 +196,7 @@ actor Pipeline {
 
   func serve(_ generation: Generation) {
     guard isSynced else { return }
+    onGeneration(generation.number)
     server.publish(generation)
     metrics.generation.set(Int(generation.number))
   }
@@ -240,8 +261,18 @@ actor Pipeline {
   }
 }
 
+extension Edit {
+  fileprivate var isOfVirtualService: Bool {
+    switch self {
+    case .upsert(.virtualService): true
+    case .upsert: false
+    case .delete(let key): key.kind == .virtualService
+    }
+  }
+}
+
 extension StoredProxyClass {
-  fileprivate init(_ proxyClass: ProxyClass) {
+  init(_ proxyClass: ProxyClass) {
     self.init(
       kind: proxyClass.kind.rawValue, namespace: proxyClass.namespace, listenHost: proxyClass.listenHost,
       listenPort: proxyClass.listenPort, takesVirtualHosts: proxyClass.takesVirtualHosts,
@@ -251,7 +282,7 @@ extension StoredProxyClass {
 
 extension ProxyClass {
   /// Nil for a kind that is not known any longer.
-  fileprivate init?(_ stored: StoredProxyClass) {
+  init?(_ stored: StoredProxyClass) {
     guard let kind = Kind(rawValue: stored.kind) else { return nil }
     self.init(
       kind: kind, namespace: stored.namespace, listenHost: stored.listenHost, listenPort: stored.listenPort,

@@ -14,6 +14,7 @@ enum Composition {
     configuration.adminToken = options.adminToken
     configuration.releaseState = options.releaseState
     configuration.webhooks = options.webhooks
+    configuration.departureTime = options.departureTime
     configuration.changes = options.changes
     configuration.drainsUntrustedClients = options.listen.tls?.drainsUntrusted ?? false
     configuration.virtualHosts = options.virtualHosts

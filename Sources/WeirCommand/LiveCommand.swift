@@ -28,8 +28,11 @@ struct LiveCommand: AsyncParsableCommand {
     ))
   var service: String?
 
-  @Option(help: ArgumentHelp("With fewer live proxies it is not live.", valueName: "n"))
-  var atLeast = 0
+  @Option(
+    help: ArgumentHelp(
+      "With fewer live proxies it is not live; with 0 it is live where nobody is connected. (default: 1)",
+      valueName: "n"))
+  var atLeast = 1
 
   @OptionGroup
   var server: ServerOptions

@@ -9,7 +9,8 @@ struct LiveText {
   init(_ report: ConvergenceReport) {
     self.init(
       LiveReport.headline(
-        generation: report.generation, isLive: report.live, live: report.liveCount, total: report.total),
+        generation: report.generation, isLive: report.live, live: report.liveCount, total: report.total,
+        scope: report.scope),
       report.generation > report.newestGeneration ? ["the newest is \(report.newestGeneration)"] : [],
       report.proxies.filter { $0.state != "live" }.map { proxy in
         let since = proxy.disconnectedSince.map { " since \($0.formatted(.iso8601))" } ?? ""
@@ -20,7 +21,8 @@ struct LiveText {
 
   init(_ report: LiveReport) {
     self.init(
-      report.headline, [], report.laggards.map { ($0.node, $0.address, $0.state, $0.reasons) })
+      report.headline, report.reason.map { [$0] } ?? [],
+      report.laggards.map { ($0.node, $0.address, $0.state, $0.reasons) })
   }
 
   private init(

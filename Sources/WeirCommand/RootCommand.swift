@@ -19,7 +19,8 @@ struct RootCommand: AsyncParsableCommand {
     version: version,
     subcommands: [
       ServeCommand.self, CheckCommand.self, BootstrapCommand.self, ProxiesCommand.self, WhyCommand.self,
-      LiveCommand.self, SafeToTerminateCommand.self, ReleaseCommand.self, CompletionsCommand.self,
+      LiveCommand.self, SafeToTerminateCommand.self, ForgetProxyCommand.self, ReleaseCommand.self,
+      CompletionsCommand.self,
     ])
 
   /// As `AsyncParsableCommand.main()`, but whatever goes wrong exits with 1, wrong usage too: scripts know one failure.

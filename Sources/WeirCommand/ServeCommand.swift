@@ -76,7 +76,8 @@ struct ServeCommand: AsyncParsableCommand {
       manifests: manifests, listen: listen.addresses, admin: admin, adminToken: adminTokenFile, state: state.state,
       releaseState: try state.releases(ofUser: stateOfUser), webhooks: try webhooks.configuration(), logLevel: logLevel,
       limits: limits.limits(descriptors: descriptors), virtualHosts: delivery.virtualHosts,
-      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand, changes: changes,
+      loneEndpointsFrom: delivery.ledsThreshold, fetchesClusters: delivery.onDemand,
+      departureTime: state.departureTime, changes: changes,
       drainTime: drainTime)
   }
 

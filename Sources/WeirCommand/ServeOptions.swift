@@ -24,6 +24,8 @@ struct ServeOptions: Sendable, Hashable {
   var loneEndpointsFrom = 0
   /// Whether proxies get their clusters when they need them.
   var fetchesClusters = false
+  /// How long proxies that have disconnected count.
+  var departureTime: Duration = .seconds(300)
   /// How many of the last changes are kept for `weir why`.
   var changes = 100
   /// How long streams and requests under way may take after SIGTERM.

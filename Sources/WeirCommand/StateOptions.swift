@@ -12,7 +12,17 @@ struct StateOptions: ParsableArguments {
     completion: .directory, transform: FlagValue.nonEmpty)
   var state: String?
 
-  @Flag(help: "Keep nothing: releases, too, end with the process.")
+  @Option(
+    help: ArgumentHelp(
+      "How long a proxy that has disconnected, or was known before a restart, counts as one that may still run with what it "
+        + "had, unless its pod is gone from its EndpointSlices. (default: 5m)", valueName: "time"),
+    transform: FlagValue.time)
+  var departureTime: Duration = .seconds(300)
+
+  @Flag(
+    help: ArgumentHelp(
+      "Keep nothing: releases, too, end with the process, and it is not known after a restart which proxies there were."
+    ))
   var noState = false
 
   func validate() throws {

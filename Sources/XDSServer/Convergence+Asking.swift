@@ -18,17 +18,23 @@ extension XDSServer {
       result.live += part.live
       result.proxies += part.proxies
     }
+    /// Those who had shown it before they left.
+    var leftLive = 0
     if query.countsDisconnected {
       for departed in departed where query.scope.contains(departed.identity) {
-        if let goal, departed.isLive(goal) { continue }
+        if let goal, departed.isLive(goal) {
+          leftLive += 1
+          continue
+        }
         var proxy = ProxyConvergence(departed.identity, nil, goal)
         proxy.state = .disconnected
+        if departed.isFromBefore { proxy.obstacles = [.unseen] }
         proxy.confirmedGeneration = departed.confirmed
         proxy.disconnectedFor = .nanoseconds((NIODeadline.now() - departed.since).nanoseconds)
         result.add(proxy)
       }
     }
-    result.isLive = goal != nil && result.live == result.total && result.live >= query.atLeast
+    result.isLive = goal != nil && result.live == result.total && result.live + leftLive >= query.atLeast
     result.proxies.sort { ($0.nodeID, $0.remoteAddress) < ($1.nodeID, $1.remoteAddress) }
     return result
   }
@@ -241,7 +247,7 @@ extension ConvergenceObstacle {
   var type: ResourceType? {
     switch self {
     case .unsent(let type), .unanswered(let type, _), .held(let type, _): type
-    case .unconfigured, .unasked, .cold: nil
+    case .unconfigured, .unasked, .cold, .unseen: nil
     }
   }
 
@@ -249,7 +255,7 @@ extension ConvergenceObstacle {
   fileprivate var isOfTheProxy: Bool {
     switch self {
     case .unanswered, .cold: true
-    case .unconfigured, .unasked, .unsent, .held: false
+    case .unconfigured, .unasked, .unsent, .held, .unseen: false
     }
   }
 }

@@ -69,7 +69,7 @@ extension XDSServer {
     let goal = TerminationGoal(subject, shared)
     // The long look, before anybody has to wait for it.
     if let generation { _ = goal.admits(generation) }
-    let watch = ConvergenceWatch(goal: goal, scope: .all)
+    let watch = ConvergenceWatch(goal: goal, scope: .all, countsStrangers: true)
     add(watch)
     defer { remove(watch) }
     guard try await watch.isMet(within: time, clock: clock) else { return await termination(goal) }
@@ -91,6 +91,13 @@ extension XDSServer {
         .init(
           nodeID: departed.identity.nodeID, remoteAddress: departed.identity.remoteAddress, resources: resources.names,
           disconnectedFor: .nanoseconds((NIODeadline.now() - departed.since).nanoseconds)))
+    }
+    if let since = departures.strangersSince {
+      result.total += 1
+      result.holders.append(
+        .init(
+          nodeID: Departures.strangers, remoteAddress: "", resources: [],
+          disconnectedFor: .nanoseconds((NIODeadline.now() - since).nanoseconds)))
     }
     result.holders.sort { ($0.nodeID, $0.remoteAddress) < ($1.nodeID, $1.remoteAddress) }
     result.isSafe = generation != nil && result.served.isEmpty && result.holders.isEmpty

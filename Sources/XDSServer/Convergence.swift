@@ -13,14 +13,15 @@ public struct ConvergenceQuery: Sendable {
   /// Which clusters it is about, by name; nil for all. With it, what a proxy lacks of other clusters, and of routes that name
   /// none of these, does not count: one proxy that has refused something else long ago is no reason to stop a release.
   public var concerns: (@Sendable (String) -> Bool)?
-  /// With fewer live proxies the answer is no, for example after a restart, when nobody has come back yet.
+  /// With fewer live proxies the answer is no. By default one: what nobody has is live nowhere. Who had shown it before it left
+  /// counts.
   public var atLeast: Int
   /// Whether proxies that were connected lately and are not now count as not live, unless they had proven it before: they may
   /// still run, with what they have.
   public var countsDisconnected: Bool
 
   public init(
-    generation: UInt64, scope: ProxyScope = .all, concerns: (@Sendable (String) -> Bool)? = nil, atLeast: Int = 0,
+    generation: UInt64, scope: ProxyScope = .all, concerns: (@Sendable (String) -> Bool)? = nil, atLeast: Int = 1,
     countsDisconnected: Bool = true
   ) {
     self.generation = generation
@@ -114,6 +115,8 @@ public enum ConvergenceObstacle: Sendable, Hashable {
   case held(ResourceType, HeldItem)
   /// It has accepted a cluster, of the generation or named by its routes, and not its endpoints.
   case cold(cluster: String)
+  /// The process before this one knew it, and it has not come back yet: it may still run, with what it had.
+  case unseen
 }
 
 /// A resource that a proxy refuses, and keeps as it was before.

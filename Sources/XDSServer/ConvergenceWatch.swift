@@ -57,6 +57,8 @@ final class ConvergenceWatch: Sendable {
     var streams = 0
     var waiting = 0
     var disconnected: Set<ProxyIdentity.Key> = []
+    /// Those of which it was known, when they left, that they meet the goal.
+    var leftMeeting: Set<ProxyIdentity.Key> = []
     /// Counts the times that all are asked anew.
     var round = 0
   }
@@ -65,6 +67,8 @@ final class ConvergenceWatch: Sendable {
   let scope: ProxyScope
   private let atLeast: Int
   private let countsDisconnected: Bool
+  /// Whether proxies count that may run and of which nobody here has heard (`Departures.expectStrangers`).
+  let countsStrangers: Bool
   /// Whether every change of a stream is told, or only that nobody is waited for.
   let tellsProgress: Bool
   private let state = Mutex(State())
@@ -74,12 +78,13 @@ final class ConvergenceWatch: Sendable {
 
   init(
     goal: any ProxyGoal, scope: ProxyScope, atLeast: Int = 0, countsDisconnected: Bool = true,
-    tellsProgress: Bool = false
+    countsStrangers: Bool = false, tellsProgress: Bool = false
   ) {
     self.goal = goal
     self.scope = scope
     self.atLeast = atLeast
     self.countsDisconnected = countsDisconnected
+    self.countsStrangers = countsStrangers
     self.tellsProgress = tellsProgress
     (news, newsContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
@@ -97,7 +102,7 @@ final class ConvergenceWatch: Sendable {
 
   private func isMet(_ state: State) -> Bool {
     state.isAdmitted && state.waiting == 0 && state.unvisited.isEmpty && state.disconnected.isEmpty
-      && state.streams >= atLeast
+      && state.streams + state.leftMeeting.count >= atLeast
   }
 
   func contains(_ identity: ProxyIdentity) -> Bool { scope.contains(identity) }
@@ -146,14 +151,29 @@ final class ConvergenceWatch: Sendable {
   /// Something happened on a stream that is waited for.
   func progressed() { if tellsProgress { newsContinuation.yield() } }
 
-  func disconnected(_ key: ProxyIdentity.Key) {
+  /// A proxy is not there.
+  ///
+  /// - Parameter isMet: whether it is known to meet the goal all the same.
+  func disconnected(_ key: ProxyIdentity.Key, isMet: Bool) {
     guard countsDisconnected else { return }
-    change { $0.disconnected.insert(key) }
+    change { state in
+      if isMet {
+        state.disconnected.remove(key)
+        state.leftMeeting.insert(key)
+      } else {
+        state.leftMeeting.remove(key)
+        state.disconnected.insert(key)
+      }
+    }
   }
 
+  /// It is there, or is not waited for any longer.
   func returned(_ key: ProxyIdentity.Key) {
     guard countsDisconnected else { return }
-    change { $0.disconnected.remove(key) }
+    change { state in
+      state.disconnected.remove(key)
+      state.leftMeeting.remove(key)
+    }
   }
 
   private func change(_ body: (inout State) -> Void) {

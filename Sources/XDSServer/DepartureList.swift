@@ -29,7 +29,7 @@ struct DepartureList {
     var neighbours = Links()
   }
 
-  let limit: Int
+  var limit: Int
   private var places: [Place?] = []
   private var free: [Int] = []
   private var indices: [Key: Int] = [:]

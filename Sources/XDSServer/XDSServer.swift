@@ -60,14 +60,17 @@ public final class XDSServer: Sendable {
   ///     while it has it. Six times as long where a cluster that came with them has no endpoints of its own.
   ///   - delivery: which proxies, of those that can, get virtual hosts one by one.
   ///   - takesLoneEndpoints: whether a proxy can take endpoints one by one where they are served so (LEDS).
-  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. At most 1,024
-  ///     are remembered; the network that has most of these loses its first for another.
-  ///   - largeRequests: for the event loop of a stream, and whether its client is distrusted, the one on whose thread large requests are decoded and answered, so that
+  ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. There is
+  ///     room for as many as were connected at once, and 1,024 more; the network that has most of these loses its first for another.
+  ///   - largeRequests: for the event loop of a stream, and whether its client is distrusted, the one on whose thread large requests
+  ///     are decoded and answered, so that
   ///     they do not hold up others; nil: its own.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.
   ///   - onClassGone: the last stream of a class has closed.
+  ///   - onKnownProxy: a proxy has taken something; or (nil) one that had is forgotten after it has left. What was told and not
+  ///     taken back is what `restore` wants after a restart. Called with a lock held, in order: must not block.
   public convenience init(
     logger: Logger, latencies: XDSLatencies = XDSLatencies(), limits: XDSLimits = XDSLimits(),
     memory: BufferAccount = BufferAccount(), patience: Duration = .seconds(5),
@@ -77,13 +80,14 @@ public final class XDSServer: Sendable {
     largeRequests: @escaping @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)? = { _, _ in nil },
     classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
     onNewClass: @escaping @Sendable (ProxyClass) -> Void = { _ in },
-    onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in }
+    onClassGone: @escaping @Sendable (ProxyClass) -> Void = { _ in },
+    onKnownProxy: @escaping @Sendable (KnownProxy.Key, KnownProxy?) -> Void = { _, _ in }
   ) {
     self.init(
       logger: logger, latencies: latencies, limits: limits, memory: memory, patience: patience, delivery: delivery,
       takesLoneEndpoints: takesLoneEndpoints, departureMemory: departureMemory,
       largeRequests: largeRequests, clock: EventLoopClock(), classify: classify, onNewClass: onNewClass,
-      onClassGone: onClassGone)
+      onClassGone: onClassGone, onKnownProxy: onKnownProxy)
   }
 
   /// - Parameter clock: what patience is measured by.
@@ -93,7 +97,8 @@ public final class XDSServer: Sendable {
     departureMemory: Duration,
     largeRequests: @escaping @Sendable (any EventLoop, _ isDistrusted: Bool) -> (any EventLoop)? = { _, _ in nil },
     clock: any StreamClock, classify: @escaping @Sendable (NodeIdentity) -> ProxyClass,
-    onNewClass: @escaping @Sendable (ProxyClass) -> Void, onClassGone: @escaping @Sendable (ProxyClass) -> Void
+    onNewClass: @escaping @Sendable (ProxyClass) -> Void, onClassGone: @escaping @Sendable (ProxyClass) -> Void,
+    onKnownProxy: @escaping @Sendable (KnownProxy.Key, KnownProxy?) -> Void = { _, _ in }
   ) {
     self.clock = clock
     self.logger = logger
@@ -105,7 +110,7 @@ public final class XDSServer: Sendable {
     self.takesLoneEndpoints = takesLoneEndpoints
     self.classify = classify
     self.largeRequests = largeRequests
-    departures = Departures(memory: TimeAmount(departureMemory))
+    departures = Departures(memory: TimeAmount(departureMemory)) { onKnownProxy(KnownProxy.Key($0), $1) }
     self.onNewClass = onNewClass
     self.onClassGone = onClassGone
     shared = SharedResponses(memory: memory) { type, name in

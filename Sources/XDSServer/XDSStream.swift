@@ -53,6 +53,8 @@ final class XDSStream: GRPCCallHandler {
   private(set) var isOver = false
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
+  /// The client is one that is remembered.
+  private var isKnown = false
   /// Its client was the first of its class.
   private var broughtClass = false
   private var hasLeft = false
@@ -80,8 +82,16 @@ final class XDSStream: GRPCCallHandler {
     // Handled elsewhere: what is left is done when it is back.
     if isAway { return }
     charge(request, byteCount: message.readableBytes)
+    noteHolder()
     pump(publishedAt: nil)
     if !request.isAnswer { loop.asked(self) }
+  }
+
+  /// Whoever has taken something, or come with something, is known from then on.
+  private func noteHolder() {
+    guard !isKnown, session?.holdsSomething ?? false, let identity else { return }
+    isKnown = true
+    server.departures.took(identity)
   }
 
   /// Reads a request into the session.
@@ -154,6 +164,7 @@ final class XDSStream: GRPCCallHandler {
   /// What is left to do after a request that was handled elsewhere.
   func resumeReading(after request: HeardRequest, byteCount: Int) {
     charge(request, byteCount: byteCount)
+    noteHolder()
     pump(publishedAt: nil)
     if !request.isAnswer { loop.asked(self) }
     if resumption == nil { call.resumeReading() }

@@ -20,6 +20,9 @@ final class FakeReleases: ReleaseDataSource {
     var lines: [LedgerLine] = [.example(1), .example(2)]
     var watchers: [AsyncThrowingStream<ReleaseStatus, any Error>.Continuation] = []
     var endedWatches = 0
+    /// Whether `live` waits for as long as it is asked to.
+    var holdsPolls = false
+    var polls = 0
   }
 
   let state = Mutex(State())
@@ -59,7 +62,9 @@ final class FakeReleases: ReleaseDataSource {
     return state.withLock { $0.lines }
   }
 
-  func verify() async throws -> LedgerVerdict { LedgerVerdict(entries: 2, finding: "entry 2 was changed") }
+  func verify(against mark: String?) async throws -> LedgerVerdict {
+    LedgerVerdict(entries: 2, finding: mark ?? "entry 2 was changed")
+  }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
     let status = try await status(of: id)
@@ -75,8 +80,18 @@ final class FakeReleases: ReleaseDataSource {
     return stream
   }
 
+  func forgetProxy(_ nodeID: String, _ request: ReleaseRequest) async throws -> ForgottenProxy {
+    guard nodeID == "gone" else { throw ReleaseError(.unknownProxy, "no proxy \(nodeID) is waited for") }
+    return ForgottenProxy(node: nodeID, forgotten: 1)
+  }
+
   func live(_ request: ReleaseLiveRequest, of id: String) async throws -> LiveReport {
     _ = try answer(.live(request, id))
+    let holds = state.withLock { state in
+      state.polls += 1
+      return state.holdsPolls
+    }
+    if holds { try? await Task.sleep(for: request.wait) }
     return LiveReport(
       generation: 3, isLive: false, scope: request.scope, total: 2, live: 1,
       laggards: [.init(node: "b", address: "127.0.0.1:2", state: "refused", reasons: ["no"])])
@@ -112,9 +127,10 @@ extension LedgerLine {
   static func example(_ sequence: UInt64) -> LedgerLine {
     LedgerLine(
       sequence: sequence, release: "reviews.shop-1", service: "reviews.shop.svc.cluster.local",
-      at: Date(timeIntervalSince1970: 1_700_000_000), action: "setWeight", actor: "me", reason: "because",
+      at: Date(timeIntervalSince1970: 1_700_000_000), action: "set-weight", actor: "me", reason: "because",
       fromWeight: 5,
       toWeight: 0.05, generation: 3, liveEverywhereAt: nil, refersTo: nil, outcome: "manual",
+      attributes: ["step": "0"], previousHash: String(repeating: "0", count: 64),
       hash: String(repeating: "a1", count: 32))
   }
 }

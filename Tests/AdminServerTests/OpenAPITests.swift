@@ -70,7 +70,7 @@ import TrafficModel
       }
       if members["properties"] != nil { #expect(members["additionalProperties"] == .bool(false), "\(path)") }
     }
-    for name in ["NewRelease", "WeightChange", "Intent"] { walk(["$ref": .string("#/" + name)], name) }
+    for name in ["NewRelease", "WeightChange", "Approval", "Intent"] { walk(["$ref": .string("#/" + name)], name) }
     #expect(seen.count > 10)
   }
 

@@ -34,7 +34,8 @@ import TrafficModel
       let set = try await client.post(
         id + "/set-weight", #"{"weight": 20, "actor": "me"}"#, headers: ["if-match": "\"1\""])
       #expect(set.status == 200)
-      for action in ["promote", "pause", "resume", "approve", "rollback", "abort", "retire"] {
+      #expect(try await client.post(id + "/approve", #"{"step": 1}"#).status == 200)
+      for action in ["promote", "pause", "resume", "rollback", "abort", "retire"] {
         #expect(try await client.send("POST", "\(id)/\(action)").status == 200, "\(action)")
       }
       #expect(try await client.post(id + "/rollback", #"{"reason": "r"}"#, headers: ["if-match": "*"]).status == 200)
@@ -42,8 +43,9 @@ import TrafficModel
     #expect(
       releases.calls == [
         .perform(.setWeight(20), "reviews.shop-1", ReleaseRequest(actor: "me", ifRevision: 1)),
+        .perform(.approve, "reviews.shop-1", ReleaseRequest(step: 1)),
         .perform(.promote, "reviews.shop-1", ReleaseRequest()), .perform(.pause, "reviews.shop-1", ReleaseRequest()),
-        .perform(.resume, "reviews.shop-1", ReleaseRequest()), .perform(.approve, "reviews.shop-1", ReleaseRequest()),
+        .perform(.resume, "reviews.shop-1", ReleaseRequest()),
         .perform(.rollback, "reviews.shop-1", ReleaseRequest()), .perform(.abort, "reviews.shop-1", ReleaseRequest()),
         .perform(.retire, "reviews.shop-1", ReleaseRequest()),
         .perform(.rollback, "reviews.shop-1", ReleaseRequest(reason: "r")),
@@ -101,10 +103,13 @@ import TrafficModel
       #expect(releases.calls == [.ledger(1, 2, "a"), .ledger(1, 2, "a")])
       let verdict = try await client.send("GET", "/v1/ledger/verify")
       #expect(verdict.text == "{\"entries\":2,\"finding\":\"entry 2 was changed\"}\n")
+      let against = try await client.send("GET", "/v1/ledger/verify?mark=1%3Aab")
+      #expect(against.text == "{\"entries\":2,\"finding\":\"1:ab\"}\n")
     }
   }
 
-  @Test(arguments: zip(ReleaseError.Code.allCases, [422, 404, 404, 409, 409, 412, 409, 409, 507, 401, 409, 503]))
+  @Test(
+    arguments: zip(ReleaseError.Code.allCases, [422, 404, 404, 404, 404, 409, 409, 409, 409, 422, 507, 401, 409, 503]))
   func anErrorKeepsItsCode(code: ReleaseError.Code, status: Int) async throws {
     let releases = FakeReleases()
     let error = ReleaseError(code, "no", release: "a", allowedNow: [.rollback])
@@ -115,6 +120,17 @@ import TrafficModel
     #expect(response.status == status)
     #expect(try response.error() == ErrorReport(error).error)
     #expect(try response.error().allowedNow == [.rollback])
+  }
+
+  /// 412 is for a condition that the request has.
+  @Test func whatIsStaleByIfMatchIsAFailedPrecondition() async throws {
+    let releases = FakeReleases()
+    releases.state.withLock { $0.error = ReleaseError(.stale, "no") }
+    let response = try await withServer(FakeSource(releases: releases)) { client, _ in
+      try await client.send("POST", "/v1/releases/a/promote", headers: ["if-match": "\"1\""])
+    }
+    #expect(response.status == 412)
+    #expect(try response.error().code == "stale")
   }
 
   private static let start = #"{"service": "a.b", "from": "v1", "to": "v2""#

@@ -38,14 +38,45 @@ import Testing
     }
   }
 
+  /// However many wait, there is a connection for whoever wants to go back.
+  @Test func longPollsDoNotShutOutARollback() async throws {
+    let releases = FakeReleases()
+    releases.state.withLock { $0.holdsPolls = true }
+    try await withServer(FakeSource(releases: releases)) { client, _ in
+      try await withThrowingTaskGroup(of: Int.self) { polls in
+        for _ in 1...300 {
+          polls.addTask { try await client.send("GET", "/v1/releases/reviews.shop-1/live?wait=60s").status }
+        }
+        // Those that find no place hear so at once; all others wait.
+        var refused = 0
+        while refused < 300 - 128, let status = try await polls.next() {
+          #expect(status == 503)
+          refused += 1
+        }
+        #expect(releases.state.withLock { $0.polls } == 128)
+        #expect(try await client.send("GET", "/v1/releases/reviews.shop-1/live").status == 200, "it need not wait")
+        #expect(try await client.send("POST", "/v1/releases/reviews.shop-1/rollback").status == 200)
+        let answer = try await client.send("GET", "/v1/releases/reviews.shop-1/live?wait=60s")
+        #expect(answer.status == 503 && answer.headers["connection"] == "close")
+        #expect(try answer.error().code == "too_many_watchers")
+        polls.cancelAll()
+      }
+      // Who is gone leaves a place.
+      releases.state.withLock { $0.holdsPolls = false }
+      while try await client.send("GET", "/v1/releases/reviews.shop-1/live?wait=1s").status == 503 {}
+    }
+  }
+
   @Test func theServersEndIsTheEnd() async throws {
     let releases = FakeReleases()
-    try await withServer(FakeSource(releases: releases)) { client, server in
-      async let answer = client.send("GET", Self.path)
-      await releases.waitForWatch(toBegin: true)
-      await server.shutdown()
-      let text = try await answer.text
-      #expect(text.split(separator: "\n").count == 1)
+    try await withServer(FakeSource(releases: releases)) { _, server in
+      let connection = try await RawConnection.open(server.address, get: Self.path)
+      var text = ""
+      for try await bytes in connection.bytes {
+        text += String(buffer: bytes)
+        if text.contains("}\n") { await server.shutdown() }
+      }
+      #expect(text.contains("\"revision\":1") && text.hasSuffix("0\r\n\r\n"))
     }
   }
 

@@ -150,8 +150,10 @@ import Testing
   /// No leftovers gather in the state directory, and its log does not grow without end.
   private func expectTidy(_ state: String) throws {
     let files = try FileManager.default.contentsOfDirectory(atPath: state).sorted()
-    let expected = ["admitted", "releases"].flatMap { name in ["", "-shm", "-wal"].map { "\(name).sqlite\($0)" } }
-    #expect(files == (expected + ["lock", "releases.lock"]).sorted())
+    let expected = ["admitted", "continuity", "releases"].flatMap { name in
+      ["", "-shm", "-wal"].map { "\(name).sqlite\($0)" }
+    }
+    #expect(files == (expected + ["lock", "continuity.lock", "releases.lock", "releases.reserve"]).sorted())
     for file in files {
       let attributes = try FileManager.default.attributesOfItem(atPath: "\(state)/\(file)")
       #expect((attributes[.size] as? Int ?? .max) < 8 << 20, "\(file)")

@@ -46,7 +46,7 @@ import Testing
       let files = try FileManager.default.contentsOfDirectory(atPath: state).sorted()
       #expect(
         files.filter { $0 != "releases.sqlite-shm" && $0 != "releases.sqlite-wal" }
-          == ["releases.lock", "releases.sqlite"], "after kill \(kill): \(files)")
+          == ["releases.lock", "releases.reserve", "releases.sqlite"], "after kill \(kill): \(files)")
     }
     print(
       "release store kills: \(kills), \(early) of them before the first commit; \(acknowledged) commits are there, "

@@ -46,7 +46,10 @@ import Testing
     }
     let first = try await start()
     let files = try FileManager.default.contentsOfDirectory(atPath: place.state + "/weir").sorted()
-    #expect(files == ["releases.lock", "releases.sqlite", "releases.sqlite-shm", "releases.sqlite-wal"])
+    let stores = ["continuity", "releases"].flatMap { name in
+      ["\(name).lock"] + ["", "-shm", "-wal"].map { "\(name).sqlite\($0)" }
+    }
+    #expect(files == (stores + ["releases.reserve"]).sorted())
     let error = await #expect(throws: HarnessError.self) { _ = try await start() }
     #expect("\(error as Any)".contains("\(place.state)/weir is in use by another process"))
     await first.kill()

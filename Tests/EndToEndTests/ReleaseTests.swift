@@ -35,7 +35,7 @@ extension EndToEnd {
             let expected = Double(weight) / 100
             let bound = 5 * (expected * (1 - expected) / Double(max(v1 + v2, 1))).squareRoot()
             #expect(abs(share - expected) <= bound, "\(weight) %: \(v2) of \(v1 + v2)")
-            if weight < 100 { try await release.approve() }
+            if weight < 100 { try await release.change().approve() }
           }
           let clock = ContinuousClock()
           let start = clock.now
@@ -64,7 +64,7 @@ extension EndToEnd {
           clients.append((String(cookie), answer.headers["x-version"].first ?? ""))
         }
         for weight in [10, 30, 60, 90] {
-          if weight > 10 { try await release.approve().live(within: .seconds(10)) }
+          if weight > 10 { try await release.change().approve().live(within: .seconds(10)) }
           var onCandidate = 0
           for index in clients.indices {
             let answer = try await HTTPCall.get(
@@ -111,7 +111,7 @@ extension EndToEnd {
         #expect(try await version("/", ["cookie": "alphabeta=a.b"]) == "v1")
         #expect(try await version("/?preview") == "v2")
         #expect(try await version("/", host: "reviews.preview") == "v2")
-        try await release.approve().live(within: .seconds(10))
+        try await release.change().approve().live(within: .seconds(10))
         #expect(try await version() == "v2")
         try await release.rollback().live(within: .seconds(10))
         #expect(try await version("/", ["x-user": "jason"]) == "v1")

@@ -58,7 +58,7 @@ extension EndToEnd {
         return heard
       }
       let verified = heard.filter { $0["verified"].bool == true }
-      #expect(verified.map { $0["action"].string } == ["start", "setWeight", "setWeight", "rollback"])
+      #expect(verified.map { $0["action"].string } == ["start", "set-weight", "set-weight", "rollback"])
       let deliveries = verified.compactMap { $0["delivery"].integer }
       #expect(deliveries == deliveries.sorted() && Set(deliveries).count == 4)
       #expect(heard.contains { $0["refused"].string == "the signature is wrong" })

@@ -33,6 +33,15 @@ import TrafficModel
     }
   }
 
+  @Test func whatAReleaseHasTakenOverComesBack() throws {
+    var kept = Release(
+      id: "reviews.shop-2", spec: release().spec, service: shop, stable: subset("v1"), candidate: subset("v2"),
+      baseline: 3, formerSubsets: ["v0", "v9"], ownRoutes: ["shop/reviews [uri exact \"/\"]"], at: start)
+    _ = kept.note(spilled: 0.5)
+    #expect(try ReleaseJSON.decode(Release.self, from: try ReleaseJSON.encode(kept)) == kept)
+    #expect(kept.overlay?.formerSubsets == ["v0", "v9"] && kept.overlay?.ownRoutes == kept.ownRoutes)
+  }
+
   @Test func whatIsMissingHasItsDefault() throws {
     let spec = try decoded(
       #"{"service": "reviews.shop", "from": "v1", "to": "v2", "steps": [5, {"weight": 25, "pause": 60}, 100]}"#)

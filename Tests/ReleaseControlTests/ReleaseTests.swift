@@ -134,9 +134,130 @@ import TrafficModel
   }
 
   @Test func aVersionThatWasRolledBackGetsNothing() throws {
-    let back = try release().after(.action(.rollback))
+    let back = try release().after(.action(.rollback), .live)
     let (overlay, event, note) = back.guarded(ReleaseCapacity(stable: 0, candidate: 5))
-    #expect((overlay?.weight, event, note) == (Weight.none, nil, nil))
+    #expect((overlay?.weight, event, note) == (Weight.none, nil, "v1 has no ready endpoint"))
+    // Not before the way back has been gone everywhere.
+    let onItsWay = try release().after(.action(.rollback))
+    #expect(onItsWay.guarded(ReleaseCapacity(stable: 0, candidate: 5)).overlay?.weight == Weight.all)
+    #expect(onItsWay.guarded(ReleaseCapacity(stable: 1, candidate: 5)).overlay?.weight == Weight.none)
+  }
+
+  @Test(arguments: GuardRails.Emptiness.allCases)
+  func tooFewInTheMiddleOfAStep(_ policy: GuardRails.Emptiness) throws {
+    var spec = release().spec
+    spec.guardRails.onEmpty = policy
+    spec.guardRails.minimumReady = 2
+    let half = try release(spec).after(.action(.setWeight(50)))
+    func guarded(_ stable: Int, _ candidate: Int) -> (Weight?, ReleaseEvent?, String?) {
+      let guarded = half.guarded(ReleaseCapacity(stable: stable, candidate: candidate))
+      return (guarded.overlay?.weight, guarded.event, guarded.note)
+    }
+    let isFailing = policy == .fail
+    #expect(guarded(5, 5) == (50, nil, nil))
+    #expect(guarded(20, 5) == (50, nil, nil), "a stable subset that grows makes no candidate too small")
+    // Below the minimum it is as if it were empty.
+    let minimum = guarded(5, 1)
+    #expect(minimum.0 == (isFailing ? 50 : Weight.none))
+    #expect(minimum.1 == (policy == .freezeAndRollBack ? .trip : nil))
+    #expect(minimum.2 == "v2 has 1 ready endpoint of 2 that 50 % of the traffic need")
+    // Below what its share needs.
+    let few = guarded(10, 3)
+    #expect(few.0 == (policy == .spill ? 30 : 50))
+    #expect(few.1 == (policy == .freezeAndRollBack ? .freeze : nil))
+    #expect(few.2 == "v2 has 3 ready endpoints of 5 that 50 % of the traffic need")
+    // The candidate gets no more than was asked for as long as somebody else is there.
+    let stable = guarded(1, 10)
+    #expect(stable.0 == 50 && stable.1 == (policy == .freezeAndRollBack ? .freeze : nil))
+    #expect(stable.2 == "v1 has 1 ready endpoint of 5 that 50 % of the traffic need")
+    // Whoever is there answers, be they few.
+    #expect(guarded(0, 1).0 == (isFailing ? 50 : Weight.all))
+    #expect(guarded(0, 0).0 == 50)
+  }
+
+  @Test func nothingIsServedByNobody() throws {
+    for policy in [GuardRails.Emptiness.spill, .freezeAndRollBack] {
+      for minimum in 0...3 {
+        for state in ReleaseState.allCases where state.isInForce {
+          var spec = StateTableTests.spec
+          spec.guardRails = GuardRails(minimumReady: minimum, onEmpty: policy)
+          var found = try StateTableTests.release(in: state, spec)
+          // A rollback that is live is the one way that is not left again.
+          #expect((state == .rolledBack) == (found.weight == .none))
+          for weight: Weight in [0.01, 30, 100] {
+            if found.state.allowedActions.contains(.setWeight) {
+              try found.take(.action(.setWeight(weight)), at: after(200))
+            }
+            for (stable, candidate) in (0...4).flatMap({ a in (0...4).map { (a, $0) } }) where stable + candidate > 0 {
+              let served = found.guarded(ReleaseCapacity(stable: stable, candidate: candidate)).overlay?.weight
+              if stable == 0 { #expect(served == .all, "\(state) \(weight) \(policy) \(minimum)") }
+              if candidate == 0 { #expect(served == Weight.none, "\(state) \(weight) \(policy) \(minimum)") }
+              if stable > 0, let served { #expect(served <= found.weight, "nobody gives the candidate more") }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func onceAllIsDecidedOnlyEmptinessCounts() throws {
+    var spec = StateTableTests.spec
+    spec.guardRails.minimumReady = 3
+    let done = try StateTableTests.release(in: .succeeded, spec)
+    #expect(done.guarded(ReleaseCapacity(stable: 10, candidate: 1)).overlay?.weight == .all)
+    #expect(done.guarded(ReleaseCapacity(stable: 10, candidate: 0)).overlay?.weight == Weight.none)
+
+    let warm = try StateTableTests.release(in: .keepingWarm)
+    #expect(warm.guarded(ReleaseCapacity(stable: 10, candidate: 1)).event == nil)
+    #expect(warm.guarded(ReleaseCapacity(stable: 10, candidate: 0)).event == .trip)
+    #expect(warm.guarded(ReleaseCapacity(stable: 0, candidate: 0)).event == nil)
+    // Before anything has been moved the stable subset's size is nobody's business.
+    let waiting = release(holds: true)
+    #expect(waiting.guarded(ReleaseCapacity(stable: 1, candidate: 0)).event == nil)
+  }
+
+  @Test func whatIsCarriedIsEnoughForItsNeed() {
+    for rails in [GuardRails(), GuardRails(minimumReady: 3, capacity: 70), GuardRails(capacity: 0)] {
+      for baseline in [0, 1, 7, 1000] {
+        for ready in 0...8 {
+          for weight: Weight in [0.01, 5, 33.33, 100] {
+            let carried = rails.carried(by: ready, of: weight, baseline: baseline)
+            #expect(carried <= weight && rails.needed(for: carried, baseline: baseline) <= ready)
+            guard carried < weight, let more = Weight(basisPoints: Int(carried.basisPoints) + 1) else { continue }
+            #expect(rails.needed(for: more, baseline: baseline) > ready, "no more is possible")
+          }
+        }
+      }
+    }
+  }
+
+  @Test func theMeasureOnlyGrows() throws {
+    var canary = release()
+    try canary.take(.live, at: after(1))
+    try canary.take(.advance, at: after(2), capacity: ReleaseCapacity(stable: 12, candidate: 6))
+    #expect(canary.baseline == 12)
+    // Half of them have gone, as half of the traffic has; or they have failed. The whole still needs as many.
+    try canary.take(.action(.pause), at: after(3), capacity: ReleaseCapacity(stable: 6, candidate: 6))
+    #expect(canary.baseline == 12)
+    #expect(canary.shortfall(for: 100, ReleaseCapacity(stable: 6, candidate: 11))?.needed == 12)
+    // Who takes nothing more is not measured anew.
+    try canary.take(.action(.setWeight(20)), at: after(4), capacity: ReleaseCapacity(stable: 40, candidate: 6))
+    #expect(canary.baseline == 12)
+  }
+
+  @Test func whatIsServedInsteadIsNotLive() throws {
+    var canary = try release().after(.live)
+    let revision = canary.revision
+    let isNews = canary.note(spilled: 2)
+    #expect(isNews)
+    #expect(canary.liveAt == nil && canary.revision == revision && canary.weight == 5)
+    let isNewsAgain = canary.note(spilled: 2)
+    #expect(!isNewsAgain)
+    // A move says anew what it is to be.
+    #expect(try canary.after(.action(.setWeight(20))).spilled == nil)
+    #expect(try canary.after(.action(.pause)).spilled == 2)
+    let isBack = canary.note(spilled: nil)
+    #expect(isBack && canary.spilled == nil)
   }
 
   @Test func aWeightThatCannotBeCarriedIsHeld() throws {

@@ -5,8 +5,8 @@ import TrafficModel
 /// Every state with every event. What is written here is what `ReleaseState.moves` has to say, in words of its own.
 @Suite struct StateTableTests {
   /// The ways into the states.
-  static func release(in state: ReleaseState) throws -> Release {
-    let running = ReleaseControlTests.release()
+  static func release(in state: ReleaseState, _ spec: ReleaseSpec? = nil) throws -> Release {
+    let running = ReleaseControlTests.release(spec)
     return switch state {
     case .running: running
     case .awaitingApproval: try running.after(.live, .advance)
@@ -20,6 +20,8 @@ import TrafficModel
     case .retired: try running.after(.action(.rollback), .action(.retire))
     }
   }
+
+  static var spec: ReleaseSpec { ReleaseControlTests.release().spec }
 
   static let events: [ReleaseEvent] = [
     .action(.setWeight(20)), .action(.promote), .action(.pause), .action(.resume), .action(.approve),
@@ -43,7 +45,7 @@ import TrafficModel
     .frozen: """
     manual/20 running/100 - running/5 - rolledBack/0 aborted/5 - frozen/5 - rolledBack/0 =
     """,
-    .keepingWarm: "- - - - - rolledBack/0 - retired/100 = succeeded/100 rolledBack/0 -",
+    .keepingWarm: "- - - - - rolledBack/0 - retired/100 = succeeded/100 rolledBack/0 frozen/100",
     .succeeded: "- - - - - rolledBack/0 - retired/100 = - - -",
     .rolledBack: "- - - - - = - retired/0 rolledBack/0 - - -",
     .aborted: "- - - - - - = - aborted/5 - - -",

@@ -1,6 +1,7 @@
 import Foundation
-import ReleaseStores
 import Testing
+
+@testable import ReleaseStores
 
 @Suite struct SQLiteReleaseStoreTests {
   private func statement(_ number: Int) -> LedgerStatement {
@@ -85,6 +86,54 @@ import Testing
     _ = try await store.commit(create("r\(kept)", size: 5_000))
     #expect(try await store.load().records.count == kept + 1)
     #expect(try await store.verifyLedger() == nil)
+  }
+
+  @Test(.enabled(if: StoreDirectory.canMount, "a small file system needs the right to mount one"))
+  func theReserveMakesRoomForTheWayBack() async throws {
+    let directory = StoreDirectory()
+    try FileManager.default.createDirectory(atPath: directory.path, withIntermediateDirectories: true)
+    try run("mount", "-t", "tmpfs", "-o", "size=1m", "weir-test", directory.path)
+    defer { _ = try? run("umount", "-l", directory.path) }
+    let store = try SQLiteReleaseStore(directory: directory.path, reserve: 200_000)
+    let reserve = directory.path + "/releases.reserve"
+    #expect(FileManager.default.fileExists(atPath: reserve))
+    let receipt = try #require(try await store.commit(create("a")).receipt)
+    var failure: ReleaseStoreError?
+    var kept = 0
+    while failure == nil, kept < 1_000 {
+      do {
+        _ = try await store.commit(create("r\(kept)", size: 2_000))
+        kept += 1
+      } catch let error as ReleaseStoreError { failure = error }
+    }
+    #expect(failure?.code == .diskFull && kept > 10)
+    #expect(FileManager.default.fileExists(atPath: reserve), "what goes forward does not take it")
+    var back = ReleaseCommit(
+      writes: [.update(id: "a", revision: receipt.revision, body: [UInt8](repeating: 9, count: 50_000))],
+      statements: [statement(2)])
+    #expect(
+      await #expect(throws: ReleaseStoreError.self) {
+        try await store.commit(ReleaseCommit(writes: back.writes, statements: back.statements))
+      }?.code == .diskFull)
+    back.mayUseReserve = true
+    _ = try await store.commit(back)
+    #expect(!FileManager.default.fileExists(atPath: reserve))
+    // As the next start finds it.
+    let copy = try directory.copy()
+    let found = try SQLiteReleaseStore(directory: copy.path)
+    #expect(try await found.load().records.first { $0.id == "a" }?.body.count == 50_000)
+    #expect(try await found.verifyLedger() == nil)
+  }
+
+  @Test func theReserveIsTakenAgainWhenThereIsSpace() async throws {
+    let directory = StoreDirectory()
+    let store = try SQLiteReleaseStore(directory: directory.path, reserve: 100_000)
+    let reserve = directory.path + "/releases.reserve"
+    var space = SpaceReserve(path: reserve, size: 100_000)
+    #expect(space.letGo() && !space.letGo() && !FileManager.default.fileExists(atPath: reserve))
+    space.fill()
+    #expect(try FileManager.default.attributesOfItem(atPath: reserve)[.size] as? Int == 100_000)
+    _ = try await store.commit(create("a"))
   }
 
   @Test func aRecordThatSomebodyEditsIsLeftOutAndReported() async throws {

@@ -14,11 +14,11 @@ import XDSSnapshot
 
   private func overlay(
     _ weight: Weight, port: UInt16? = nil, rules: [RequestRule] = [], mirror: Weight = .none,
-    stickiness: Stickiness? = nil
+    stickiness: Stickiness? = nil, formerSubsets: Set<String> = [], ownRoutes: Set<String> = []
   ) -> ReleaseOverlay {
     ReleaseOverlay(
       port: port, stable: versions[0], candidate: versions[1], weight: weight, rules: rules, mirror: mirror,
-      stickiness: stickiness)
+      stickiness: stickiness, formerSubsets: formerSubsets, ownRoutes: ownRoutes)
   }
 
   /// A compiler with service `a`, three versions, and these routes.
@@ -111,13 +111,86 @@ import XDSSnapshot
     ]
     let compiler = world(http, [service("shop/b")])
     let before = try routes(compiler)
-    compiler.apply([], releases: [id("shop/a"): [overlay(40)]])
+    let own = http[0].identity(in: id("shop/a"))
+    compiler.apply([], releases: [id("shop/a"): [overlay(40, ownRoutes: [own])]])
     let after = try routes(compiler)
     #expect(after.map(shares) == [["v2": 1], ["v3": 1], ["b/": 1], ["v1": 6000, "v2": 4000]])
     for path in ["match.prefix", "route.timeout", "route.retryPolicy.retryOn"] {
       #expect(before.map { $0[path].text } == after.map { $0[path].text })
     }
     #expect(after[3]["route.retryPolicy.numRetries"].number == 7)
+  }
+
+  @Test func aRouteThatIsTurnedToTheCandidateIsDividedAllTheSame() throws {
+    func http(_ subset: String, _ match: String) -> [HTTPRoute] {
+      [
+        HTTPRoute(
+          name: subset, matches: [HTTPMatch(uri: .exact("/x")), HTTPMatch(uri: .prefix(match))],
+          destinations: [RouteDestination(host: "a", subset: subset)])
+      ]
+    }
+    let own = http("v2", "/new")[0].identity(in: id("shop/a"))
+    let compiler = world(http("v1", "/new"), [destinationRule("shop/a", host: "a", subsets: versions)])
+    compiler.apply([], releases: [id("shop/a"): [overlay(40)]])
+    func edited(_ http: [HTTPRoute]) throws -> [String: Int] {
+      compiler.apply([virtualService("shop/a", hosts: ["a"], http)])
+      return shares(try routes(compiler)[0])
+    }
+    #expect(try edited(http("v2", "/new")) == ["v1": 6000, "v2": 4000])
+    // Of its owner's will before the release, by which requests it takes, however they are listed.
+    compiler.apply([], releases: [id("shop/a"): [overlay(40, ownRoutes: [own])]])
+    #expect(try edited(http("v2", "/new")) == ["v2": 1])
+    var turned = http("v2", "/new")
+    turned[0].matches.reverse()
+    turned[0].name = "other"
+    #expect(try edited(turned) == ["v2": 1])
+    #expect(try edited(http("v1", "/new")) == ["v1": 6000, "v2": 4000])
+    #expect(try edited(http("v2", "/newer")) == ["v1": 6000, "v2": 4000], "it is another route")
+    #expect(try edited(http("v3", "/new")) == ["v3": 1])
+    // What an earlier release has moved is named still.
+    compiler.apply([], releases: [id("shop/a"): [overlay(40, formerSubsets: ["v3"])]])
+    #expect(shares(try routes(compiler)[0]) == ["v1": 6000, "v2": 4000])
+  }
+
+  @Test func noTwoMatchesHaveOneIdentity() {
+    let matches: [[HTTPMatch]] = [
+      [], [HTTPMatch()], [HTTPMatch(), HTTPMatch()], [HTTPMatch(uri: .exact("/"))], [HTTPMatch(uri: .prefix("/"))],
+      [HTTPMatch(uri: .exact("/"), ignoreURICase: true)], [HTTPMatch(method: .exact("/"))],
+      [HTTPMatch(authority: .exact("/"))], [HTTPMatch(headers: ["a": .exact("/")])],
+      [HTTPMatch(headers: ["a": .present])], [HTTPMatch(withoutHeaders: ["a": .present])],
+      [HTTPMatch(queryParameters: ["a": .present])], [HTTPMatch(port: 80)], [HTTPMatch(uri: .regex("/"))],
+      [HTTPMatch(headers: ["a": .present, "b": .present])], [HTTPMatch(headers: ["a\" present, header \"b": .present])],
+    ]
+    let identities = matches.map { HTTPRoute(matches: $0, destinations: []).identity(in: id("shop/a")) }
+    #expect(Set(identities).count == matches.count, "\(identities)")
+    let other = HTTPRoute(destinations: []).identity(in: id("shop/b"))
+    #expect(!identities.contains(other))
+  }
+
+  @Test func aPreviewTakesNoHostAndShowsTheCandidateAlone() throws {
+    let preview = NamespacedName(previewOf: "r-1", namespace: "a")
+    let route = HTTPRoute(destinations: [RouteDestination(host: "a.shop", subset: "v2")])
+    let compiler = compiler(
+      [service("shop/a")] + pods + [
+        .upsert(.virtualService(VirtualService(id: preview, hosts: ["p.example"], http: [route])))
+      ])
+    compiler.apply([], releases: [id("shop/a"): [overlay(0)]])
+    func shares() throws -> [String: Int] {
+      self.shares(try #require(try compiler.generation.virtualHosts()["p.example:80"]?["routes"].list.first))
+    }
+    #expect(try shares() == ["v2": 1])
+    #expect(compiler.owner(ofHost: "p.example") == ObjectKey(.virtualService, preview))
+    // A VirtualService of that host comes first, whatever its name is.
+    let own = [HTTPRoute(destinations: [RouteDestination(host: "a.shop", subset: "v3")])]
+    compiler.apply([virtualService("zoo/p", hosts: ["P.example"], own)])
+    #expect(try shares() == ["v3": 1])
+    #expect(compiler.owner(ofHost: "p.Example") == ObjectKey(.virtualService, id("zoo/p")))
+    // And so does a service.
+    compiler.apply([.delete(ObjectKey(.virtualService, id("zoo/p"))), service("example/p")])
+    #expect(compiler.owner(ofHost: "p.example") == ObjectKey(.service, id("example/p")))
+    let host = try #require(try compiler.generation.virtualHosts()["p.example.svc.cluster.local:80"])
+    #expect(host["routes.0.route.cluster"].text == "outbound|80||p.example.svc.cluster.local")
+    #expect(compiler.owner(ofHost: "q.example") == nil)
   }
 
   @Test func rulesComeBeforeWhatTheyRefine() throws {

@@ -61,6 +61,16 @@ import Weir
           state: "/new/state", releaseState: "/new/state", logLevel: .debug, drainTime: .milliseconds(500)))
   }
 
+  @Test func serveSaysHowLongProxiesThatHaveLeftCount() throws {
+    func options(_ arguments: [String]) throws -> ServeOptions {
+      try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000)
+    }
+    #expect(try options([]).departureTime == .seconds(300))
+    #expect(try options(["--departure-time", "90s"]).departureTime == .seconds(90))
+    #expect(complaint(["serve", "--manifests", folder, "--departure-time", "0s"]).contains("--departure-time"))
+    #expect(complaint(["forget-proxy"]).contains("node"))
+  }
+
   @Test func serveSaysWhatComesInPortions() throws {
     func options(_ arguments: [String]) throws -> ServeOptions {
       try parse(ServeCommand.self, ["serve", "--manifests", folder] + arguments).options(descriptors: 1_000_000)

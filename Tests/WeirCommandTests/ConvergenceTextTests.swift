@@ -39,7 +39,7 @@ import Testing
   @Test func aGenerationThatIsNotThereYetIsSaid() {
     let report = ConvergenceReport(
       generation: 9, newestGeneration: 8, scope: "all", live: false, total: 0, liveCount: 0, proxies: [])
-    #expect(LiveText(report).text == "generation 9 is not live: 0 of 0 proxies\nthe newest is 8\n")
+    #expect(LiveText(report).text == "generation 9 is not live: no proxy is connected\nthe newest is 8\n")
   }
 
   @Test func whoCanStillPickItIsPrinted() {

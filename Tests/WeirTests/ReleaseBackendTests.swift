@@ -25,6 +25,7 @@ import XDSServer
         guardRails: GuardRails(minimumReady: 1, capacity: 50, onShortfall: .hold, onEmpty: .spill))
       let release = try await releases.start(spec, ReleaseRequest(actor: "me", reason: "a \"reason\"\n"))
       #expect(release.id == "reviews.shop-1")
+      try await bench.status(release) { $0.liveAt != nil }
       let started = try await release.status()
       #expect(started == (try await bench.releases[release.id].status()), "nothing is lost on the way")
       #expect((started.weight, started.state, started.revision) == (0.05, .awaitingApproval, 1))
@@ -34,11 +35,18 @@ import XDSServer
       let change = try await release.setWeight(20)
       #expect(try bench.served() == ["v1": 8000, "v2": 2000])
       #expect(change.generation == bench.server.generation?.number)
-      let report = try await change.live(on: .nodes(matching: "a*b c"), within: .seconds(5))
+      let report = try await change.live(on: .nodes(matching: "*car-?"), within: .seconds(20))
       #expect(
         report
           == LiveReport(
-            generation: change.generation, isLive: true, scope: "nodes:a*b c", total: 0, live: 0, laggards: []))
+            generation: change.generation, isLive: true, scope: "nodes:*car-?", total: 2, live: 2, laggards: []))
+      let error = await #expect(throws: NotLive.self) {
+        try await change.live(on: .nodes(matching: "a*b c"), within: .zero)
+      }
+      #expect(
+        error?.report
+          == LiveReport(
+            generation: change.generation, isLive: false, scope: "nodes:a*b c", total: 0, live: 0, laggards: []))
 
       try await release.resume()
       try await release.pause()
@@ -52,7 +60,7 @@ import XDSServer
       #expect(try await releases.current(of: "reviews.shop") == nil)
 
       let second = try await releases.start(.reviewsCanary([5, 100]))
-      try await second.approve()
+      try await second.approve(step: 0)
       #expect(try await second.status().weight == 100)
       let third = try await refusal { _ = try await releases.start(.reviewsCanary([5, 100])) }
       #expect((third.code, third.release) == (.alreadyReleased, second.id))
@@ -244,7 +252,7 @@ private struct BackendBench {
   func served() throws -> [String: Int] { try inner.served() }
   func take(_ yaml: String) async { await inner.take(yaml) }
   func fails(_ fails: Bool) { store.isFailing.store(fails, ordering: .releasing) }
-  func status(_ release: ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool) async throws {
+  func status(_ release: some ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool) async throws {
     try await inner.status(releases[release.id], where: matches)
   }
 

@@ -14,7 +14,7 @@ import XDSSnapshot
 @testable import Weir
 @testable import XDSServer
 
-/// A release controller over a pipeline that nobody is connected to, with a clock that stands still.
+/// A release controller over a pipeline with a few proxies, and a clock that stands still.
 struct ReleaseBench {
   let server: XDSServer
   let pipeline: Pipeline
@@ -22,12 +22,18 @@ struct ReleaseBench {
   let store: any ReleaseStore
   let clock = ManualTimer()
   let time: ManualTime
+  /// Without any, nothing is ever live.
+  let proxies: BenchProxies
+  /// What is wrong with what was kept.
+  let problems: [Problem]
   private let guarding: Task<Void, Never>
   var releases: Releases { Releases(controller) }
 
   init(
     _ manifests: String = reviewsManifest(v1: 2, v2: 2), store: any ReleaseStore = MemoryReleaseStore(),
-    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100
+    time: ManualTime = ManualTime(), webhooks: ReleaseWebhooks? = nil, remembered: Int = 100,
+    proxies: [String] = ["sidecar-1", "sidecar-2"], hasProblems: Bool = false, generationsBegin: UInt64 = 0,
+    hasClass: Bool = true
   ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
@@ -35,28 +41,35 @@ struct ReleaseBench {
       logger: logger,
       classify: { _ in ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001) })
     let kept = try await ReleaseController.load(from: store)
-    #expect(kept.problems.isEmpty)
+    problems = kept.problems
+    #expect(kept.problems.isEmpty != hasProblems)
     let (notices, notice) = AsyncStream.makeStream(of: ReleasedServices.Notice.self)
     self.store = store
     self.time = time
     pipeline = Pipeline(
       clusterDomain: "cluster.local", store: nil, stored: StoredObjects(), releases: kept.releases,
       onReleaseNotice: { notice.yield($0) }, server: server, metrics: PipelineMetrics(MetricsRegistry()),
-      logger: logger)
+      logger: logger, generationsBegin: generationsBegin)
     let controller = ReleaseController(
       pipeline: pipeline, store: store, kept: kept, server: server,
       clock: ReleaseClock(now: { time.now }, sleep: clock.sleep), clusterDomain: "cluster.local", logger: logger,
       webhooks: webhooks, remembered: remembered)
     self.controller = controller
     guarding = Task { for await notice in notices { await controller.take(notice) } }
-    await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
-    await take(manifests, isInitialScan: true)
+    if hasClass {
+      await pipeline.add(ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001))
+    }
+    let content = ManifestDecoder.decode(Array(manifests.utf8), file: "a.yaml")
+    await pipeline.take(
+      SourceBatch(updates: [SourceUpdate(origin: "a.yaml", content: content)], isInitialScan: true))
+    self.proxies = try await BenchProxies(proxies, to: server)
     await controller.run()
   }
 
   func stop() async {
     guarding.cancel()
     await controller.stop()
+    await proxies.stop()
   }
 
   func take(_ yaml: String, file: String = "a.yaml", isInitialScan: Bool = false) async {
@@ -87,7 +100,7 @@ struct ReleaseBench {
   /// Waits until a release is so.
   @discardableResult
   func status(
-    _ release: ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool
+    _ release: some ReleaseHandle, where matches: @Sendable (ReleaseStatus) -> Bool
   ) async throws -> ReleaseStatus {
     for try await status in try await release.watch() where matches(status) { return status }
     throw ReleaseError(.unavailable, "\(release.id) was not so before the controller stopped")
@@ -99,6 +112,7 @@ final class ManualTime: Sendable {
   private let time = Mutex(Date(timeIntervalSince1970: 1_700_000_000))
   var now: Date { time.withLock { $0 } }
   func advance(_ seconds: Double) { time.withLock { $0 += seconds } }
+  func set(_ now: Date) { time.withLock { $0 = now } }
 }
 
 /// Sleepers who wake when they are told to, or when nobody needs them any longer.
@@ -135,6 +149,9 @@ final class ManualTimer: Sendable {
     try Task.checkCancellation()
   }
 
+  /// How many sleep.
+  var sleeping: Int { state.withLock { $0.sleepers.count } }
+
   /// Waits until there is a sleeper and wakes the first; returns for how long it meant to sleep.
   ///
   /// - Parameter before: called with that before the sleeper goes on.
@@ -166,7 +183,10 @@ final class FailingStore: ReleaseStore {
     if isFailing.load(ordering: .acquiring) { throw ReleaseStoreError(.diskFull, "the disk is full") }
     return try inner.commit(commit)
   }
-  func answer(to request: IdempotentRequest) async throws -> [UInt8]? { try inner.answer(to: request) }
+  func answer(to request: IdempotentRequest) async throws -> [UInt8]? {
+    if isFailing.load(ordering: .acquiring) { throw ReleaseStoreError(.diskFull, "the disk is full") }
+    return try inner.answer(to: request)
+  }
   func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerEntry] {
     inner.ledger(after: sequence, limit: limit, of: release)
   }
@@ -221,6 +241,21 @@ let reviewsSubsets = """
     - {name: v1, labels: {version: v1}}
     - {name: v2, labels: {version: v2}}
   """
+
+/// The VirtualService of `reviews`, with these routes.
+func reviewsRoutes(_ routes: String...) -> String { reviewsRoutes(routes) }
+
+func reviewsRoutes(_ routes: [String]) -> String {
+  """
+  apiVersion: networking.istio.io/v1
+  kind: VirtualService
+  metadata: {name: reviews, namespace: shop}
+  spec:
+    hosts: [reviews]
+    http:
+
+  """ + routes.map { "  - \($0)\n" }.joined()
+}
 
 extension ReleaseSpec {
   static func reviewsCanary(

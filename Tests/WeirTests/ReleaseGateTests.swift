@@ -14,6 +14,8 @@ import TrafficModel
   final class Receivers: WebhookTransport {
     private struct NoAnswer: Error {}
     private let statuses = Mutex<[String: Int]>([:])
+    /// The next request to a URL waits until it is told to go on.
+    private let held = Mutex<[String: AsyncStream<Void>]>([:])
     let asked: AsyncStream<String>
     private let continuation: AsyncStream<String>.Continuation
 
@@ -21,9 +23,17 @@ import TrafficModel
 
     func set(_ gate: Gate, _ status: Int) { statuses.withLock { $0["http://receiver/\(gate)"] = status } }
 
+    /// - Returns: what lets it go on.
+    func holdNext(_ gate: Gate) -> AsyncStream<Void>.Continuation {
+      let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+      held.withLock { $0["http://receiver/\(gate)"] = stream }
+      return continuation
+    }
+
     func send(_ request: WebhookRequest, timeout: Duration) async throws -> WebhookResponse {
       let status = statuses.withLock { $0[request.url] ?? 200 }
       continuation.yield(String(request.url.dropFirst("http://receiver/".count)))
+      if let hold = held.withLock({ $0.removeValue(forKey: request.url) }) { for await _ in hold {} }
       guard status > 0 else { throw NoAnswer() }
       return WebhookResponse(status: status)
     }
@@ -65,10 +75,11 @@ import TrafficModel
     let receivers = Receivers()
     let bench = try await ReleaseBench(webhooks: receivers.webhooks([.confirmPromotion, .confirmTrafficIncrease]))
     let release = try await bench.releases.start(.reviewsCanary([5, 50, 100]))
+    try await bench.status(release) { $0.step == 0 }
     receivers.set(.confirmPromotion, 0)
-    try await release.approve()
+    try await release.change().approve()
     for move in [
-      { try await release.approve() }, { try await release.promote() }, { try await release.setWeight(100) },
+      { try await release.change().approve() }, { try await release.promote() }, { try await release.setWeight(100) },
     ] {
       let error = try await refusal { _ = try await move() }
       #expect(error.code == .notAllowed && error.message.contains("confirm-promotion: confirm-promotion: no answer"))
@@ -86,8 +97,9 @@ import TrafficModel
   @Test func aStepOfItsOwnWaitsForItsGate() async throws {
     let receivers = Receivers()
     let bench = try await ReleaseBench(webhooks: receivers.webhooks([.confirmTrafficIncrease]))
-    receivers.set(.confirmTrafficIncrease, 403)
     let release = try await bench.releases.start(.reviewsCanary([5, 50, 100], pause: .for(.seconds(60))))
+    try await bench.status(release) { $0.weight == 5 && $0.liveAt != nil }
+    receivers.set(.confirmTrafficIncrease, 403)
     #expect(await bench.clock.pass(bench.time) == .seconds(60))
     try await bench.status(release) { $0.waitsFor?.hasPrefix("confirm-traffic-increase") == true && $0.weight == 5 }
     receivers.set(.confirmTrafficIncrease, 204)
@@ -123,6 +135,88 @@ import TrafficModel
     #expect(status.reason == "rollout has failed: rollout: 500")
     #expect(try bench.served() == ["v1": 10_000])
     #expect(try await bench.releases[id].history().contains { $0.action == "trip" && $0.actor == "weir" })
+    await bench.stop()
+  }
+
+  @Test func anAnswerCountsForTheMoveThatWasAskedAboutAlone() async throws {
+    let receivers = Receivers()
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([.confirmTrafficIncrease, .confirmPromotion]))
+    let release = try await bench.releases.start(.reviewsCanary([0, 5, 50, 100]))
+    try await release.setWeight(5)
+    receivers.set(.confirmPromotion, 403)
+    var asked = receivers.asked.makeAsyncIterator()
+    _ = await asked.next()
+    // It is asked whether 5 % may become 50 %; meanwhile somebody sets 60 %, and the next step is the last one.
+    let goOn = receivers.holdNext(.confirmTrafficIncrease)
+    let resumed = Task { try await refusal { try await release.resume() } }
+    _ = await asked.next()
+    try await release.setWeight(60)
+    goOn.finish()
+    let error = try await resumed.value
+    #expect(error.code == .notAllowed && error.message.contains("confirm-promotion: confirm-promotion: 403"))
+    #expect(try bench.served() == ["v1": 4000, "v2": 6000])
+    await bench.stop()
+  }
+
+  /// What leads to the candidate is asked about in the first step as in any other.
+  @Test(arguments: [Gate.confirmTrafficIncrease, .confirmPromotion]) func aStartAsksAsAnyStep(_ gate: Gate) async throws
+  {
+    let receivers = Receivers()
+    receivers.set(gate, 403)
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([gate]))
+    let release = try await bench.releases.start(.reviewsCanary([100]))
+    try await bench.status(release) { $0.waitsFor == "\(gate): \(gate): 403" }
+    #expect(try bench.served() == ["v1": 10_000])
+    receivers.set(gate, 200)
+    #expect(await bench.clock.pass(bench.time) == .seconds(10))
+    try await bench.status(release) { $0.weight == 100 }
+    #expect(try bench.served() == ["v2": 10_000])
+    await bench.stop()
+  }
+
+  @Test func aStartThatLeadsByRulesAsksAndOneThatLeadsNowhereDoesNot() async throws {
+    let receivers = Receivers()
+    receivers.set(.confirmTrafficIncrease, 403)
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([.confirmTrafficIncrease, .confirmPromotion]))
+    let rules = try await bench.releases.start(.rules(Self.rules, of: "reviews.shop", from: "v1", to: "v2"))
+    try await bench.status(rules) { $0.step == -1 && $0.waitsFor?.hasPrefix("confirm-traffic-increase") == true }
+    try await rules.abort()
+    let switching = try await bench.releases.start(.blueGreen(of: "reviews.shop", from: "v1", to: "v2"))
+    #expect(try await switching.status().step == 0)
+    await bench.stop()
+  }
+
+  /// A step that is due and the watch both want to know; it is one check.
+  @Test func aCheckIsMadeOnceHoweverManyWaitForIt() async throws {
+    let receivers = Receivers()
+    receivers.set(.rollout, 500)
+    let store = MemoryReleaseStore()
+    let bench = try await ReleaseBench(store: store, webhooks: receivers.webhooks([.rollout], failureThreshold: 100))
+    let release = try await bench.releases.start(.reviewsCanary([5, 50, 100], pause: ReleasePause.none))
+    try await bench.status(release) { $0.waitsFor == "rollout: rollout: 500" }
+    #expect(try await refusal { try await release.setWeight(10) }.message.contains("rollout: 500"))
+    #expect(try failures(in: store) == 1)
+    for round in 2...4 {
+      // Both have slept for as long.
+      let start = bench.time.now
+      for _ in 1...2 { _ = await bench.clock.wakeNext { _ in bench.time.set(start + 10) } }
+      try await until { try failures(in: store) ?? 0 >= round && bench.clock.sleeping == 2 }
+      #expect(try failures(in: store) == round)
+    }
+    await bench.stop()
+  }
+
+  @Test(arguments: [true, false]) func theChecksGoOnWhereRulesOrAMirrorLeadToTheCandidate(_ byRules: Bool) async throws
+  {
+    let receivers = Receivers()
+    receivers.set(.rollout, 500)
+    let bench = try await ReleaseBench(webhooks: receivers.webhooks([.rollout]))
+    let release = try await bench.releases.start(
+      byRules
+        ? .rules(Self.rules, of: "reviews.shop", from: "v1", to: "v2")
+        : .mirrorFirst(of: "reviews.shop", from: "v1", to: "v2", share: 10, steps: [5]))
+    let status = try await bench.status(release) { $0.state == .rolledBack }
+    #expect(status.reason == "rollout has failed: rollout: 500")
     await bench.stop()
   }
 

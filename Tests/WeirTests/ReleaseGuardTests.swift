@@ -64,8 +64,9 @@ import TrafficModel
     let bench = try await ReleaseBench(reviewsManifest(v1: 4, v2: 1))
     let release = try await bench.releases.start(
       .reviewsCanary([5, 50, 100], guardRails: GuardRails(onShortfall: .hold)))
-    let held = try await release.approve()
+    let held = try await release.change().approve()
     #expect((held.status.state, held.status.weight, held.status.nextWeight) == (.running, 5, 50))
+    #expect(try await release.approve(step: 0).status.revision == held.status.revision, "it is approved already")
     try await bench.status(release) { $0.waitsFor != nil }
     #expect(try bench.served() == ["v1": 9500, "v2": 500])
     await bench.take(reviewsManifest(v1: 4, v2: 2))

@@ -18,9 +18,8 @@ import TrafficModel
     #expect(try bench.served() == ["v1": 8000, "v2": 2000])
     #expect((change.status.state, change.status.weight, change.generation) == (.manual, 20, before + 2))
     #expect(change.status.routes.divided == ["the service's own route"])
-    // Nobody is connected, so it is live.
     let report = try await change.live(on: .all, within: .seconds(5))
-    #expect(report.isLive && report.total == 0)
+    #expect(report.isLive && report.live == 2 && report.total == 2)
     try await release.setWeight(0.05)
     #expect(try bench.served() == ["v1": 9995, "v2": 5])
     try await release.rollback()
@@ -52,7 +51,7 @@ import TrafficModel
         warm: .seconds(600)))
     #expect(await bench.clock.pass(bench.time) == .seconds(60))
     try await bench.status(release) { $0.state == .awaitingApproval && $0.weight == 50 && $0.liveAt != nil }
-    try await release.approve()
+    try await release.change().approve()
     try await bench.status(release) { $0.state == .keepingWarm }
     #expect(try bench.served() == ["v2": 10_000])
     #expect(await bench.clock.pass(bench.time) == .seconds(600))
@@ -65,7 +64,9 @@ import TrafficModel
       ])
     #expect(history.filter { $0.action == "live-everywhere" }.map(\.refersTo) == [1, 3, 5])
     #expect(history.filter { $0.action == "live-everywhere" }.allSatisfy { $0.generation ?? 0 > 0 })
-    #expect(try await bench.releases.verify() == LedgerVerdict(entries: UInt64(history.count), finding: nil))
+    let verdict = try await bench.releases.verify()
+    #expect(verdict.finding == nil && verdict.entries == UInt64(history.count))
+    #expect(verdict.mark == history.last.map { "\($0.sequence):\($0.hash)" })
     await bench.stop()
   }
 
@@ -77,7 +78,7 @@ import TrafficModel
     #expect(error.allowedNow == [.setWeight, .promote, .pause, .approve, .rollback, .abort])
     #expect(
       error.message == "resume is not allowed: release reviews.shop-1 is waiting for an approval; allowed now: "
-        + "setWeight, promote, pause, approve, rollback, abort")
+        + "set-weight, promote, pause, approve, rollback, abort")
     #expect(try await refusal { try await bench.releases["x-1"].pause() }.code == .unknownRelease)
     await bench.stop()
   }
@@ -94,6 +95,26 @@ import TrafficModel
     #expect(try bench.served() == ["v1": 7000, "v2": 3000])
     let error = try await refusal { try await release.setWeight(40, ReleaseRequest(idempotencyKey: "b")) }
     #expect(error.code == .keyReused)
+    await bench.stop()
+  }
+
+  @Test func twoWhoApproveTheSamePauseApproveItOnce() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(.reviewsCanary([5, 25, 50, 100]))
+    let seen = try await release.change()
+    let (first, second) = (try await seen.approve(), try await seen.approve(ReleaseRequest(actor: "another")))
+    #expect((first.status.weight, second.status.weight) == (25, 25))
+    #expect(second.status.revision == first.status.revision)
+    #expect(try bench.served() == ["v1": 7500, "v2": 2500])
+    #expect(try await release.history().filter { $0.action == "approve" }.count == 1)
+    // Nobody approves what has not been come to, or nothing in particular.
+    #expect(try await refusal { try await release.approve(step: 2) }.code == .stale)
+    #expect(
+      try await refusal { _ = try await bench.controller.perform(.approve, on: release.id, ReleaseRequest()) }.code
+        == .invalid)
+    // A release that has gone back from there does not count as approved.
+    try await release.rollback()
+    #expect(try await refusal { try await seen.approve() }.code == .stale)
     await bench.stop()
   }
 
@@ -197,20 +218,16 @@ import TrafficModel
     let bench = try await ReleaseBench()
     await bench.take(reviewsSubsets, file: "b.yaml")
     await bench.take(
-      """
-      apiVersion: networking.istio.io/v1
-      kind: VirtualService
-      metadata: {name: reviews, namespace: shop}
-      spec:
-        hosts: [reviews]
-        http:
-        - {name: new, match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}
-        - {route: [{destination: {host: reviews, subset: v1}}]}
-      """, file: "c.yaml")
+      reviewsRoutes(
+        "{name: new, match: [{uri: {prefix: /new}}], route: [{destination: {host: reviews, subset: v2}}]}",
+        "{route: [{destination: {host: reviews, subset: v1}}]}"), file: "c.yaml")
     let release = try await bench.releases.start(.reviewsCanary([5, 100]))
     let routes = try await release.status().routes
     #expect(routes.divided == ["VirtualService shop/reviews: http[1]"])
-    #expect(routes.untouched == ["VirtualService shop/reviews: http[0] (new): it leads to v2 alone"])
+    #expect(
+      routes.untouched == [
+        "VirtualService shop/reviews: http[0] (new): it led to v2 alone before the release, and still does"
+      ])
     await bench.stop()
   }
 
@@ -220,7 +237,7 @@ import TrafficModel
       .blueGreen(of: "reviews.shop", from: "v1", to: "v2", previewHost: "preview.example"))
     #expect(try bench.served() == ["v1": 10_000])
     #expect(try bench.served("preview.example") == ["v2": 10_000])
-    try await release.approve()
+    try await release.change().approve()
     #expect(try bench.served() == ["v2": 10_000])
     try await bench.status(release) { $0.state == .keepingWarm }
     #expect(try bench.served("preview.example") == [:], "after the switch there is nothing to preview")

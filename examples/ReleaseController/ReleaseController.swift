@@ -37,7 +37,7 @@ struct ReleaseController {
         }
         print("healthy with \(step.status.weight) on v2")
         guard step.status.weight < 100 else { return }
-        try await release.approve(ReleaseRequest(actor: "release-controller", reason: "healthy"))
+        try await step.approve(ReleaseRequest(actor: "release-controller", reason: "healthy"))
       }
     } catch {
       // Not live in time, refused by a proxy, or nobody to ask: the way back is always open.

@@ -51,10 +51,10 @@ struct DemoRun {
   private func canary(_ loads: [ConstantLoad], _ steps: inout [Step]) async throws {
     say("\ncanary: 0 → 5 → 25 → 50 → 100, and a rollback")
     let shares = [0, 5, 25, 50, 100]
-    var release: ReleaseHandle?
+    var release: StartedRelease?
     for share in shares {
       try await step("canary \(share) %", share, loads, &steps) {
-        if let release { return try await release.approve() }
+        if let release { return try await release.change().approve() }
         let started = try await mesh.releases.start(
           .canary(
             of: DemoMesh.host, from: "v1", to: "v2", steps: shares.map { ReleaseStep(Weight(integerLiteral: $0)) }))
@@ -82,7 +82,7 @@ struct DemoRun {
       let version = answer.headers["x-version"].first ?? "nobody"
       if version != "v2" { complaints.append("\(sidecar.name): the preview was answered by \(version)") }
     }
-    try await step("switch", 100, loads, &steps) { try await release.approve() }
+    try await step("switch", 100, loads, &steps) { try await release.change().approve() }
     try await step("back", 0, loads, &steps) { try await release.rollback() }
     return complaints
   }

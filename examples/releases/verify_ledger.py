@@ -32,14 +32,18 @@ def time(value):
     return struct.pack(">q", milliseconds)
 
 
+def weight(percent):
+    return number(round(percent * 100))
+
+
 def encoded(entry):
-    out = text("weir.release.ledger/1") + bytes.fromhex(entry["previous_hash"]) + number(entry["sequence"])
-    for name in ("release", "host", "actor", "action", "reason"):
+    out = text("weir.release.ledger/1") + bytes.fromhex(entry["previousHash"]) + number(entry["sequence"])
+    for name in ("release", "service", "actor", "action", "reason"):
         out += text(entry[name])
-    for name in ("from_basis_points", "to_basis_points", "generation"):
-        out += optional(entry.get(name), number)
-    out += time(entry["at"]) + optional(entry.get("live_everywhere_at"), time)
-    out += optional(entry.get("refers_to"), number) + text(entry["outcome"])
+    out += optional(entry.get("fromWeight"), weight) + optional(entry.get("toWeight"), weight)
+    out += optional(entry.get("generation"), number)
+    out += time(entry["at"]) + optional(entry.get("liveEverywhereAt"), time)
+    out += optional(entry.get("refersTo"), number) + text(entry["outcome"])
     attributes = sorted(entry["attributes"].items(), key=lambda item: item[0].encode())
     return out + number(len(attributes)) + b"".join(text(name) + text(value) for name, value in attributes)
 
@@ -54,7 +58,7 @@ def verify(lines, marks):
             return f"entry {count} is missing, or entries are in another order"
         if hashlib.sha256(encoded(entry)).hexdigest() != entry["hash"]:
             return f"entry {count} was changed"
-        if entry["previous_hash"] != previous:
+        if entry["previousHash"] != previous:
             return f"entry {count} does not follow the one before it"
         if marks.pop(count, entry["hash"]) != entry["hash"]:
             return f"entry {count} is not the one that was noted elsewhere"

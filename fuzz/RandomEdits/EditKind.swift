@@ -14,6 +14,7 @@ enum EditKind: String, CaseIterable {
   case copy = "objects in a second file"
   case proxyClass = "classes of proxies come and go"
   case release = "releases started, moved and ended"
+  case preview = "preview hosts of releases come and go"
 }
 
 /// A small generator that gives the same numbers for the same seed on every machine (SplitMix64).

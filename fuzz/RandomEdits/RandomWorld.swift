@@ -51,6 +51,11 @@ struct RandomWorld {
     count(.release)
     let id = anyService()
     if random.chance(30) { return (id, []) }
+    // Some route of some VirtualService, which may lead to the service or not.
+    var own: Set<String> = []
+    if random.chance(40), case .virtualService(let found)? = existing(.virtualService, percent: 100) {
+      own = Set(found.http.map { $0.identity(in: found.id) })
+    }
     var overlays: [ReleaseOverlay] = []
     for port in random.chance(60) ? [nil] : [80, 8080] as [UInt16?] where port == nil || random.chance(70) {
       let versions = ["v1", "v2", "v3"].shuffled(using: &random)
@@ -61,9 +66,22 @@ struct RandomWorld {
           weight: Weight(basisPoints: random.pick([0, 1, 500, 3333, 9999, 10_000])) ?? .none,
           rules: random.chance(30) ? [RequestRule(headers: ["x-release": .present])] : [],
           mirror: random.chance(20) ? 10 : .none,
-          stickiness: random.chance(20) ? .cookie(name: "v", ttlSeconds: 60) : nil))
+          stickiness: random.chance(20) ? .cookie(name: "v", ttlSeconds: 60) : nil,
+          formerSubsets: random.chance(30) ? [versions[2]] : [], ownRoutes: own))
     }
     return (id, overlays.shuffled(using: &random))
+  }
+
+  /// A preview of some release: of a host that is nobody's, a service's, or of one that comes or goes.
+  mutating func nextPreview() -> VirtualService {
+    count(.preview)
+    let (service, host) = (anyService(), anyService())
+    return VirtualService(
+      id: NamespacedName(previewOf: "r-\(random.number(0...4))", namespace: namespace()),
+      hosts: [random.chance(30) ? "p.example" : "\(host.name).\(host.namespace)"],
+      http: [
+        HTTPRoute(destinations: [RouteDestination(host: "\(service.name).\(service.namespace)", subset: "v2")])
+      ])
   }
 
   private mutating func deletion() -> SourceUpdate {

@@ -44,6 +44,7 @@ struct Run {
     }
     var classes: Set<ProxyClass> = []
     var releases: [NamespacedName: [ReleaseOverlay]] = [:]
+    var previews: [NamespacedName: VirtualService] = [:]
     var (done, sinceComparison, proxyClassChanges) = (0, 0, 0)
     while done < edits, violations.all.isEmpty {
       var updates: [SourceUpdate] = []
@@ -59,7 +60,15 @@ struct Run {
         changedReleases[service] = overlays
         releases[service] = overlays.isEmpty ? nil : overlays
       }
-      let after = compiler.apply(change.edits, releases: changedReleases)
+      var changedPreviews: [Edit] = []
+      if world.random.chance(6) {
+        let preview = world.nextPreview()
+        let ends = previews[preview.id] != nil && world.random.chance(60)
+        previews[preview.id] = ends ? nil : preview
+        let key = ObjectKey(.virtualService, preview.id)
+        changedPreviews = [ends ? .delete(key) : .upsert(.virtualService(preview))]
+      }
+      let after = compiler.apply(change.edits + changedPreviews, releases: changedReleases)
       guard after === before || after.number == before.number + 1 else {
         throw failure("a generation was left out", done)
       }
@@ -76,7 +85,7 @@ struct Run {
       guard world.random.chance(5) || sinceComparison >= 46 || done >= edits else { continue }
       sinceComparison = 0
       waited = max(waited, gate.waitingObjects.count)
-      if withdrawn == nil { try compare(compiler, gate, releases, &world.random, classes, done) }
+      if withdrawn == nil { try compare(compiler, gate, (releases, previews), &world.random, classes, done) }
     }
     counts = world.counts
     counts[.proxyClass] = proxyClassChanges
@@ -94,11 +103,14 @@ struct Run {
 
   /// The same objects in another order, at once or one by one, classes first or last.
   private mutating func compare(
-    _ compiler: TrafficCompiler, _ gate: AdmissionGate, _ releases: [NamespacedName: [ReleaseOverlay]],
+    _ compiler: TrafficCompiler, _ gate: AdmissionGate,
+    _ shaping: (releases: [NamespacedName: [ReleaseOverlay]], previews: [NamespacedName: VirtualService]),
     _ random: inout SeededGenerator, _ classes: Set<ProxyClass>,
     _ done: Int
   ) throws {
     comparisons += 1
+    let releases = shaping.releases
+    let previews = shaping.previews.sorted { $0.key < $1.key }.map { TrafficObject.virtualService($0.value) }
     let scratch = TrafficCompiler(checksReads: true)
     if random.chance(50) {
       // As it takes many more objects than there are here.
@@ -108,6 +120,7 @@ struct Run {
     let early = random.chance(50)
     if early { for proxyClass in classes { scratch.addClass(proxyClass) } }
     var edits = gate.admittedObjects.sorted { $0.key < $1.key }.map { Edit.upsert($0.object) }
+    edits += previews.map(Edit.upsert)
     if random.chance(70) { edits.shuffle(using: &random) }
     if random.chance(10) {
       for edit in edits { scratch.apply([edit]) }
@@ -122,7 +135,8 @@ struct Run {
     guard compiler.apply(edits) === a else { throw failure("all of it again was a change", done) }
     guard random.chance(5) else { return }
     let empty = scratch.apply(
-      gate.admittedObjects.map { .delete($0.key) }, releases: releases.mapValues { _ in [] })
+      gate.admittedObjects.map { .delete($0.key) } + previews.map { .delete($0.key) },
+      releases: releases.mapValues { _ in [] })
     guard empty.clusters.count == 0, empty.endpoints.count == 0, scratch.problems.isEmpty else {
       throw failure("something is left of deleted objects", done)
     }

@@ -273,7 +273,9 @@ struct LedgerReading {
 
   var last: Int { entries.last?["sequence"].integer ?? 0 }
 
-  static func isMove(_ entry: JSON) -> Bool { !["live-everywhere", "served"].contains(entry["action"].string ?? "") }
+  static func isMove(_ entry: JSON) -> Bool {
+    !["live-everywhere", "served", "restarted", "spill", "unspill"].contains(entry["action"].string ?? "")
+  }
 
   func entries(of reason: String) -> [JSON] { byReason[reason] ?? [] }
   func lastMove(of release: String) -> JSON? { lastMoves[release] }

@@ -61,7 +61,8 @@ func randomMove(
 ) -> (action: String, body: String)? {
   let allowed = status["allowedNow"].array.compactMap(\.string)
   guard let action = allowed.randomElement(using: &random) else { return nil }
-  guard action == "setWeight" else { return (action, #"{"reason": "\#(reason)"}"#) }
+  if action == "approve" { return (action, #"{"step": \#(status["step"].integer ?? 0), "reason": "\#(reason)"}"#) }
+  guard action == "set-weight" else { return (action, #"{"reason": "\#(reason)"}"#) }
   let weight: Double = [0, 0.05, 5, 20, 50, 80, 99.95, 100].randomElement(using: &random) ?? 0
   return ("set-weight", #"{"weight": \#(weight), "reason": "\#(reason)"}"#)
 }

@@ -5,7 +5,7 @@ internal import TrafficModel
 extension Release: Codable {
   private enum Key: String, CodingKey {
     case id, spec, namespace, name, stable, candidate, baseline, revision, state, step, weight, mirror, target, liveAt,
-      reason, failedChecks
+      reason, failedChecks, formerSubsets, ownRoutes, spilled
     case startedAt, changedAt
   }
 
@@ -30,6 +30,8 @@ extension Release: Codable {
       stable: try container.decode(StoredSubset.self, forKey: .stable).subset,
       candidate: try container.decode(StoredSubset.self, forKey: .candidate).subset,
       baseline: try container.decode(Int.self, forKey: .baseline),
+      formerSubsets: Set(try container.decodeIfPresent([String].self, forKey: .formerSubsets) ?? []),
+      ownRoutes: Set(try container.decodeIfPresent([String].self, forKey: .ownRoutes) ?? []),
       reason: try container.decode(String.self, forKey: .reason),
       at: try container.decode(Date.self, forKey: .startedAt), holds: true)
     revision = try container.decode(UInt64.self, forKey: .revision)
@@ -40,6 +42,7 @@ extension Release: Codable {
     target = try container.decodeIfPresent(Weight.self, forKey: .target)
     liveAt = try container.decodeIfPresent(Date.self, forKey: .liveAt)
     failedChecks = try container.decodeIfPresent([String: Int].self, forKey: .failedChecks) ?? [:]
+    spilled = try container.decodeIfPresent(Weight.self, forKey: .spilled)
     changedAt = try container.decode(Date.self, forKey: .changedAt)
   }
 
@@ -61,6 +64,9 @@ extension Release: Codable {
     try container.encodeIfPresent(liveAt, forKey: .liveAt)
     try container.encode(reason, forKey: .reason)
     if !failedChecks.isEmpty { try container.encode(failedChecks, forKey: .failedChecks) }
+    if !formerSubsets.isEmpty { try container.encode(formerSubsets.sorted(), forKey: .formerSubsets) }
+    if !ownRoutes.isEmpty { try container.encode(ownRoutes.sorted(), forKey: .ownRoutes) }
+    try container.encodeIfPresent(spilled, forKey: .spilled)
     try container.encode(startedAt, forKey: .startedAt)
     try container.encode(changedAt, forKey: .changedAt)
   }

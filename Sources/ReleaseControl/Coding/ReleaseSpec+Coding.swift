@@ -5,7 +5,9 @@ internal import TrafficModel
 ///     {"service": "reviews.shop", "from": "v1", "to": "v2", "steps": [5, {"weight": 25, "pause": 60}, 100]}
 extension ReleaseSpec: Codable {
   private enum Key: String, CodingKey {
-    case service, port, strategy, from, to, versionLabel, steps, pause, rules, previewHost, warmTime, sticky, guardRails
+    case service, port, strategy, from, to, versionLabel, steps, pause, rules, previewHost, warmTime, sticky,
+      guardRails,
+      liveOn
   }
 
   public init(from decoder: any Decoder) throws {
@@ -32,7 +34,8 @@ extension ReleaseSpec: Codable {
       warmTime: try container.decodeIfPresent(ReleaseDuration.self, forKey: .warmTime)
         ?? (strategy == .blueGreen ? ReleaseDuration(.seconds(600)) : .zero),
       stickiness: try container.decodeIfPresent(Stickiness.self, forKey: .sticky),
-      guardRails: try container.decodeIfPresent(GuardRails.self, forKey: .guardRails) ?? GuardRails())
+      guardRails: try container.decodeIfPresent(GuardRails.self, forKey: .guardRails) ?? GuardRails(),
+      liveOn: try container.decodeIfPresent(String.self, forKey: .liveOn))
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -49,5 +52,6 @@ extension ReleaseSpec: Codable {
     try container.encode(warmTime, forKey: .warmTime)
     try container.encodeIfPresent(stickiness, forKey: .sticky)
     try container.encode(guardRails, forKey: .guardRails)
+    try container.encodeIfPresent(liveOn, forKey: .liveOn)
   }
 }

@@ -69,6 +69,7 @@ struct ReleaseFile: Sendable {
         if isSound {
           found.records.append(record)
         } else {
+          found.unreadable.append(record)
           found.problems.append("\(file.path): \(record.id) was changed by somebody else, or damaged, and is left out")
         }
       }

@@ -11,7 +11,8 @@ internal import Synchronization
 /// - A damaged file is moved aside and reported by `load`. What can still be read of it is kept: records whose checksum is
 ///   right, and entries, so that a damaged page does not take a release off its weight; the ledger then shows the gap. A
 ///   file of a newer schema is moved aside, and nothing is taken from it.
-/// - A full disk fails the commit with `diskFull`, and changes nothing. The same commit works once there is space.
+/// - A full disk fails the commit with `diskFull`, and changes nothing. The same commit works once there is space. One that may use
+///   the reserve (`releases.reserve`, 1 MiB) works at once: the reserve is let go for it, and taken again when there is space.
 /// - A second process is refused with `inUse`. The lock is the kernel's, and goes with its process.
 /// - A file that is deleted or replaced while it is in use is given its name again before the next commit, with all that is in
 ///   it; what has taken its place is moved aside. `load` tells.
@@ -21,7 +22,22 @@ public final class SQLiteReleaseStore: ReleaseStore {
   private struct Opened {
     var lock: DirectoryLock
     var file: ReleaseFile
+    var reserve: SpaceReserve
     var problems: [String]
+
+    /// One transaction; with the reserve's space if there is no other and it may have it.
+    mutating func commit(_ commit: ReleaseCommit, _ path: String) throws -> CommitOutcome {
+      do {
+        let outcome = try file.commit(commit)
+        reserve.fill()
+        return outcome
+      } catch {
+        guard commit.mayUseReserve, DatabaseFile.explain(error, path).code == .diskFull, reserve.letGo() else {
+          throw error
+        }
+        return try file.commit(commit)
+      }
+    }
   }
 
   private static let lockName = "releases.lock"
@@ -35,13 +51,19 @@ public final class SQLiteReleaseStore: ReleaseStore {
   /// Opens the store of a directory, and makes both if they are not there. Waits for the disk.
   ///
   /// - Throws: `ReleaseStoreError`, with `inUse` if another process has it.
-  public init(directory: String) throws {
+  public convenience init(directory: String) throws { try self.init(directory: directory, reserve: 1 << 20) }
+
+  /// - Parameter reserve: in bytes.
+  init(directory: String, reserve: Int) throws {
     let path = "\(directory)/releases.sqlite"
     (self.directory, self.path) = (directory, path)
     opened = try Self.explained(path) {
       let lock = try DirectoryLock(directory: directory, file: Self.lockName)
       let (file, problems) = try ReleaseFile.open(path)
-      return Mutex<Opened?>(Opened(lock: lock, file: file, problems: problems))
+      return Mutex<Opened?>(
+        Opened(
+          lock: lock, file: file, reserve: SpaceReserve(path: "\(directory)/releases.reserve", size: reserve),
+          problems: problems))
     }
   }
 
@@ -62,7 +84,7 @@ public final class SQLiteReleaseStore: ReleaseStore {
         opened.problems.append(
           "\(path) was deleted or replaced while it was in use; it is there again, with all that was in it")
       }
-      return try opened.file.commit(commit)
+      return try opened.commit(commit, path)
     }
   }
 

@@ -27,7 +27,7 @@ struct AdminReleases: ReleaseDataSource {
     try await controller.ledger(after: sequence, limit: limit, of: release)
   }
 
-  func verify() async throws -> LedgerVerdict { try await controller.verify() }
+  func verify(against mark: String?) async throws -> LedgerVerdict { try await controller.verify(against: mark) }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
     try await controller.watch(id)
@@ -38,6 +38,10 @@ struct AdminReleases: ReleaseDataSource {
     var generation = request.generation
     if generation == nil { generation = try await controller.status(of: id).generation }
     return try await controller.live(generation ?? 0, of: id, on: scope, within: request.wait)
+  }
+
+  func forgetProxy(_ nodeID: String, _ request: ReleaseRequest) async throws -> ForgottenProxy {
+    ForgottenProxy(node: nodeID, forgotten: try await controller.forgetProxy(nodeID, request))
   }
 
   /// Before the sources are read no service is known, and while the server goes down nothing new is begun.

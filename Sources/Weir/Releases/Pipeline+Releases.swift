@@ -13,6 +13,8 @@ extension Pipeline {
     var servedWeight: Weight
     var note: String?
     var generation: UInt64
+    /// Whether its weight is what is served, to some route at least. Else it is live nowhere.
+    var isAsSet: Bool
   }
 
   /// What a new release of a service starts from.
@@ -21,6 +23,13 @@ extension Pipeline {
     var stable: DestinationRule.Subset
     var candidate: DestinationRule.Subset
     var capacity: ReleaseCapacity
+    /// Ready endpoints of the whole service, whatever version they are.
+    var ready: Int
+    /// As it would be at its start.
+    var overlay: ReleaseOverlay
+    var routes: ReleasedRouteList
+    /// Who has the preview host already.
+    var previewOwner: ObjectKey?
   }
 
   /// Serves releases as they are now, all of them with one generation.
@@ -35,14 +44,26 @@ extension Pipeline {
       noteChange()
     }
     // That a release's own capacity was looked at is news to nobody.
-    for notice in notices where !notice.events.isEmpty { onReleaseNotice(notice) }
+    for notice in notices where notice.isNews { onReleaseNotice(notice) }
     return compiler.generation.number
+  }
+
+  /// Which generation serves a release as it is now; nil for one that is not in force.
+  func servedGeneration(of id: String) -> UInt64? { released[id]?.generation }
+
+  /// That a generation is none of this process.
+  nonisolated func wordsOfBefore(_ generation: UInt64) -> String {
+    "generation \(generation) is of a process before this one, whose generations begin at \(generationsBegin)"
   }
 
   var generationNumber: UInt64 { compiler.generation.number }
 
   /// Nil if there is no such service.
-  func ground(for spec: ReleaseSpec, of service: NamespacedName) -> ReleaseGround? {
+  ///
+  /// - Parameter predecessor: the release whose place the new one takes.
+  func ground(
+    for spec: ReleaseSpec, of service: NamespacedName, after predecessor: Release? = nil
+  ) -> ReleaseGround? {
     guard let found = compiler.service(service) else { return nil }
     func subset(_ name: String) -> DestinationRule.Subset {
       compiler.declaredSubset(name, of: service) ?? .init(name: name, labels: [spec.versionLabel: name])
@@ -51,18 +72,34 @@ extension Pipeline {
     func ready(_ subset: DestinationRule.Subset) -> Int {
       compiler.readyEndpoints(of: service, port: spec.port, labels: subset.labels)
     }
+    var overlay = ReleaseOverlay(port: spec.port, stable: stable, candidate: candidate, weight: .none)
+    (overlay.formerSubsets, overlay.ownRoutes) = inheritance(overlay, of: service, from: predecessor)
     return ReleaseGround(
       ports: found.ports, stable: stable, candidate: candidate,
-      capacity: ReleaseCapacity(stable: ready(stable), candidate: ready(candidate)))
+      capacity: ReleaseCapacity(stable: ready(stable), candidate: ready(candidate)),
+      ready: compiler.readyEndpoints(of: service, port: spec.port, labels: [:]), overlay: overlay,
+      routes: routes(of: service, overlay), previewOwner: spec.previewHost.flatMap { compiler.owner(ofHost: $0) })
   }
 
   func capacity(of release: Release) -> ReleaseCapacity { compiler.capacity(of: release) }
 
   func view(of release: Release) -> ReleaseView {
     let served = released[release.id]
+    let routes = routes(of: release)
+    let isIdle = release.state.isInForce && routes.divided.isEmpty
     return ReleaseView(
-      capacity: capacity(of: release), routes: release.state.isInForce ? routes(of: release) : ReleasedRouteList(),
-      servedWeight: served?.weight ?? (release.state.isInForce ? release.weight : .none), note: served?.note,
-      generation: served?.generation ?? compiler.generation.number)
+      capacity: capacity(of: release), routes: routes,
+      servedWeight: served?.weight ?? (release.state.isInForce ? release.weight : .none),
+      note: served?.note ?? (isIdle ? "it divides no route of \(release.service) any longer" : nil),
+      generation: served?.generation ?? compiler.generation.number, isAsSet: served?.spilled == nil && !isIdle)
+  }
+
+  func spill(of release: Release) -> ReleasedServices.Spill? { released.spill(of: release) }
+
+  /// Whether what is served of a release is what was set. Where no route is left for it, a notice comes when routes change.
+  func isServedAsSet(_ release: Release) -> Bool {
+    let view = view(of: release)
+    if !view.isAsSet { released.awaitRoutes(of: release) }
+    return view.isAsSet
   }
 }

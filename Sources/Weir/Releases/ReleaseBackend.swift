@@ -1,22 +1,9 @@
 public import ReleaseControl
 public import XDSServer
-public import XDSServer
 
 /// Whoever runs releases: the control plane in this process, or a server that is asked over HTTP. ``Releases`` reads the same
 /// with both.
-public protocol ReleaseBackend: Sendable {
-  func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus
-  func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus
-  func status(of id: String) async throws -> ReleaseStatus
-  /// All releases that are known, in the order in which they were started.
-  func list() async throws -> [ReleaseStatus]
-  /// What was done to a release, oldest first.
-  func history(of id: String) async throws -> [LedgerLine]
-  /// The ledger of all releases: at most `limit` entries after one.
-  func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine]
-  func verify() async throws -> LedgerVerdict
-  /// The release as it is, and whenever it has changed.
-  func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error>
+public protocol ReleaseBackend: ReleaseOperations {
   /// Returns when a release's generation is live on the proxies of a scope, or when the time is over.
   func live(_ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration) async throws -> LiveReport
 }

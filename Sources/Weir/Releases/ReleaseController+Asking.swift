@@ -7,7 +7,24 @@ extension ReleaseController: ReleaseBackend {
     try await perform(.action(action), on: id, request)
   }
 
-  func status(of id: String) async throws -> ReleaseStatus { await status(of: try find(id)) }
+  func status(of name: String) async throws -> ReleaseStatus {
+    let release = try find(name)
+    var status = await status(of: release)
+    if status.waitsFor == nil, release.liveAt == nil {
+      status.waitsFor = Self.words(
+        for: try await live(status.generation, of: release.id, on: release.scope, within: .zero))
+    }
+    return status
+  }
+
+  /// `proxies a (sent), b (refused) and 3 more`; nil if it is live, or on its way to be known as that.
+  private static func words(for report: LiveReport) -> String? {
+    if !report.isLive, report.total == 0 { return LiveReport.nobody(in: report.scope) }
+    guard !report.isLive, !report.laggards.isEmpty else { return nil }
+    let named = report.laggards.prefix(10).map { "\($0.node) (\($0.state))" }.joined(separator: ", ")
+    let more = report.laggards.count - 10
+    return "\(report.laggards.count == 1 ? "proxy" : "proxies") \(named)" + (more > 0 ? " and \(more) more" : "")
+  }
 
   func list() async throws -> [ReleaseStatus] {
     var all: [ReleaseStatus] = []
@@ -17,15 +34,14 @@ extension ReleaseController: ReleaseBackend {
     return all
   }
 
-  func history(of id: String) async throws -> [LedgerLine] {
+  func history(of name: String) async throws -> [LedgerLine] {
     // The ledger knows also releases that are forgotten.
-    let lines = try await ledger(after: 0, limit: .max, of: id)
-    if lines.isEmpty { _ = try find(id) }
-    return lines
+    let lines = try await ledger(after: 0, limit: .max, of: name)
+    return lines.isEmpty ? try await ledger(after: 0, limit: .max, of: try find(name).id) : lines
   }
 
-  func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
-    _ = try find(id)
+  func watch(_ name: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
+    let id = try find(name).id
     // A slow reader gets the newest; what came between is in the history.
     let (stream, continuation) = AsyncThrowingStream.makeStream(
       of: ReleaseStatus.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(16))
@@ -37,14 +53,6 @@ extension ReleaseController: ReleaseBackend {
     }
     continuation.yield(await status(of: try find(id)))
     return stream
-  }
-
-  func live(
-    _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
-  ) async throws -> LiveReport {
-    let query = ConvergenceQuery(generation, of: try find(id), clusterDomain: clusterDomain, scope: scope)
-    let answer = try await server.live(query, within: time)
-    return LiveReport(answer, scope, objects: await pipeline.objects(of: answer))
   }
 
   private func forgetWatcher(_ key: UUID, of id: String) {

@@ -9,22 +9,43 @@ internal import XDSServer
 extension ReleaseController {
   /// Who it was that did something of itself, in the ledger.
   static let itself = "weir"
+  /// What a guard rail serves in place of the weight, and that it serves the weight again, in the ledger.
+  static let spill = "spill"
+  static let unspill = "unspill"
   /// How long until a move that could not be kept is tried again.
   private static let retryDelay = Duration.seconds(1)
 
   /// Lets all releases go on from where they are.
-  func run() {
+  func run() async {
+    for id in order {
+      guard let service = releases[id]?.service else { continue }
+      do {
+        try await alone(on: service) { try await $0.resume(id) }
+      } catch {
+        logger.error("the ledger does not tell of the restart", metadata: ["release": "\(id)", "error": "\(error)"])
+      }
+    }
     for id in order { drive(id) }
+  }
+
+  /// Takes note of what serves a release in this process, and closes what the one before has left open in the ledger.
+  private func resume(_ id: String) async throws {
+    if let release = releases[id], generations[id] == nil, let served = await pipeline.servedGeneration(of: id) {
+      note(served, of: release)
+    }
+    try await closeUnfinished(id)
   }
 
   /// Nothing moves by itself any longer, and nobody waits for a proxy.
   func stop() async {
     isRunning = false
     let ending = Array(drivers.values) + gateWatches.values
+    for check in checks.values.flatMap(\.values) { check.answer.cancel() }
     for driver in ending { driver.cancel() }
     drivers = [:]
     gateWatches = [:]
     for driver in ending { await driver.value }
+    await settleAll()
     for watchers in watchers.values { for watcher in watchers.values { watcher.finish() } }
     watchers = [:]
   }
@@ -50,9 +71,17 @@ extension ReleaseController {
   private func waitAndMove(_ id: String, at revision: UInt64) async throws {
     guard let release = releases[id], release.revision == revision else { return }
     if release.liveAt == nil {
+      // What was set is served nowhere. When it is again, it is driven from there.
+      guard release.spilled == nil else { return }
       let generation = await pipeline.view(of: release).generation
-      let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain)
-      for await state in server.convergences(of: query) where state.isLive { break }
+      let query = ConvergenceQuery(
+        generation, of: release, clusterDomain: clusterDomain, atLeast: Self.fewestProxies)
+      for await state in server.convergences(of: query) {
+        guard releases[id]?.revision == revision else { return }
+        if state.isLive { break }
+        // Else somebody is waited for, whom every answer names.
+        await wait(for: state.total == 0 ? LiveReport.nobody(in: query.scope.description) : nil, release)
+      }
       try Task.checkCancellation()
       // Kept, it is driven from there.
       return try await note(.live, id, revision, "")
@@ -96,7 +125,7 @@ extension ReleaseController {
     }
   }
 
-  private func wait(for what: String, _ release: Release) async {
+  private func wait(for what: String?, _ release: Release) async {
     guard waits[release.id] != what else { return }
     waits[release.id] = what
     await tell(release)
@@ -114,9 +143,26 @@ extension ReleaseController {
       ReleaseState.moves[release.state]?[event.kind] != nil
     else { return }
     let before = release.weight
-    guard try release.take(event, reason: reason, at: now) else { return }
+    var (event, reason) = (event, reason)
+    var capacity: ReleaseCapacity?
+    if event == .live {
+      guard await pipeline.isServedAsSet(release) else { return }
+    } else {
+      let found = await pipeline.capacity(of: release)
+      capacity = found
+      if event == .trip, release.leadsBackToNobody(found) {
+        event = .freeze
+        reason +=
+          "; not rolled back, for \(release.stable.name) has no ready endpoint and \(release.candidate.name) has"
+      }
+    }
+    guard try release.take(event, reason: reason, at: now, capacity: capacity) else {
+      // Frozen already.
+      return await wait(for: reason, release)
+    }
     try await commit(
-      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "")
+      [(release, before)], action: event.kind.rawValue, ReleaseRequest(actor: Self.itself, reason: reason), "",
+      isWayBack: event.isWayBack)
   }
 
   /// What guard rails found. The pipeline has acted on it already; here it becomes a part of the release.
@@ -126,10 +172,43 @@ extension ReleaseController {
       guard let release = releases[id] else { continue }
       await keep(event, id, release.revision, reason)
     }
+    // What a move leads to is told with a notice of its own.
+    let moved = Set(notice.events.map(\.release))
+    for spill in notice.spills where !moved.contains(spill.release) { await keep(spill) }
+    if notice.routesChanged {
+      for id in order where releases[id]?.service == notice.service && releases[id]?.liveAt == nil { drive(id) }
+    }
     for id in order where short.contains(id) && releases[id]?.service == notice.service {
       waits[id] = nil
       short.remove(id)
       drive(id)
+    }
+  }
+
+  /// Writes down what is served in place of a release's weight, or that it is served as set again.
+  private func keep(_ spill: ReleasedServices.Spill) async {
+    guard let known = releases[spill.release], known.spilled != spill.weight, known.revision == spill.revision else {
+      return
+    }
+    do {
+      try await alone(on: known.service) { controller in
+        guard var release = controller.releases[spill.release], release.revision == spill.revision else { return }
+        let before = release.spilled ?? release.weight
+        guard release.note(spilled: spill.weight) else { return }
+        try await controller.commit(
+          [(release, before)], action: spill.weight == nil ? Self.unspill : Self.spill,
+          ReleaseRequest(actor: Self.itself, reason: spill.reason), "")
+      }
+    } catch is CancellationError {
+    } catch {
+      logger.error("what is served could not be kept", metadata: ["release": "\(spill.release)", "error": "\(error)"])
+      Task {
+        guard (try? await clock.sleep(Self.retryDelay)) != nil, isRunning, let release = releases[spill.release] else {
+          return
+        }
+        // As it is then.
+        if let present = await pipeline.spill(of: release) { await keep(present) }
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 internal import ManifestSource
 internal import ReleaseControl
 internal import TrafficModel
+internal import XDSServer
 
 extension ReleaseController {
   func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
@@ -12,6 +13,9 @@ extension ReleaseController {
           throw ReleaseError(.invalid, "the condition on \(name) is no RE2 expression: \(problem)")
         }
       }
+    }
+    if let scope = spec.liveOn, ProxyScope(scope) == nil {
+      throw ReleaseError(.invalid, "liveOn: " + ProxyScope.words(ofWrong: scope))
     }
     guard let service = HostName.service(spec.service.lowercased(), clusterDomain: clusterDomain) else {
       throw ReleaseError(
@@ -41,7 +45,11 @@ extension ReleaseController {
   private func prepare(
     _ spec: ReleaseSpec, _ service: NamespacedName, _ request: ReleaseRequest
   ) async throws -> (Release, replaced: [Release]) {
-    guard let ground = await pipeline.ground(for: spec, of: service) else {
+    let others = releases.values.filter {
+      $0.service == service && $0.state.isInForce
+        && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
+    }.sorted { $0.id < $1.id }
+    guard let ground = await pipeline.ground(for: spec, of: service, after: others.first) else {
       throw ReleaseError(.unknownService, "there is no service \(service)")
     }
     let http = ground.ports.filter(\.applicationProtocol.isHTTP).map(\.port).sorted()
@@ -52,19 +60,26 @@ extension ReleaseController {
       throw ReleaseError(
         .invalid, "\(service) has no HTTP port \(port); it has \(http.map(String.init).joined(separator: ", "))")
     }
-    let others = releases.values.filter {
-      $0.service == service && $0.state.isInForce
-        && ($0.spec.port == nil || spec.port == nil || $0.spec.port == spec.port)
-    }.sorted { $0.id < $1.id }
-    for other in others { try checkSuccession(spec, after: other) }
+    for other in others { try checkSuccession(spec, after: other, http) }
+    try checkRoutes(spec, service, ground)
     let stem = "\(service.name).\(service.namespace)-"
+    if let lost = unusable.first(where: { $0.hasPrefix(stem) && Int($0.dropFirst(stem.count)) != nil }) {
+      throw ReleaseError(
+        .alreadyReleased, "what is kept of release \(lost) of \(service) cannot be read: see the problems",
+        release: lost)
+    }
     // The last one of a service is never forgotten, so no number comes again.
     let last = releases.values.filter { $0.service == service }.compactMap { Int($0.id.dropFirst(stem.count)) }.max()
     let id = stem + "\((last ?? 0) + 1)"
     func release(holds: Bool) -> Release {
       Release(
         id: id, spec: spec, service: service, stable: ground.stable, candidate: ground.candidate,
-        baseline: ground.capacity.stable, reason: request.reason, at: now, holds: holds)
+        baseline: ground.capacity.stable, formerSubsets: ground.overlay.formerSubsets,
+        ownRoutes: ground.overlay.ownRoutes, reason: request.reason, at: now, holds: holds)
+    }
+    // Also before its first step: from its start on, what went to the whole service goes to the stable subset.
+    if ground.capacity.stable == 0, ground.ready > 0 {
+      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
     }
     let started = release(holds: false)
     // Whoever gets requests, by weight, rule or as copies, has to be there.
@@ -80,14 +95,28 @@ extension ReleaseController {
       guard spec.guardRails.onShortfall == .hold else { throw ReleaseError(.notEnoughCapacity, "\(shortfall)") }
       return (release(holds: true), others)
     }
-    if ground.capacity.stable == 0 {
-      throw ReleaseError(.notEnoughCapacity, "\(spec.stable) has no ready endpoint of \(service)")
-    }
-    return (webhooks?.holdsStarts == true ? release(holds: true) : started, others)
+    // It starts before its first step, and takes that one like any other, when all who are to be asked about it let it.
+    let held = release(holds: true)
+    return (webhooks?.gates(from: held, to: started).isEmpty ?? true ? started : held, others)
   }
 
-  /// A release takes the place of one that is over, if it starts where that one has left the service.
-  private func checkSuccession(_ spec: ReleaseSpec, after other: Release) throws {
+  /// A release divides something, and its preview takes no host from anybody.
+  private func checkRoutes(
+    _ spec: ReleaseSpec, _ service: NamespacedName, _ ground: Pipeline.ReleaseGround
+  ) throws {
+    if let host = spec.previewHost, let owner = ground.previewOwner {
+      throw ReleaseError(.invalid, "the preview host \(host) is \(owner.possessor)'s")
+    }
+    guard ground.routes.divided.isEmpty else { return }
+    throw ReleaseError(
+      .invalid,
+      (["no route leads to \(spec.stable) or to all of \(service), so there is nothing to divide"]
+        + ground.routes.untouched).joined(separator: "; "))
+  }
+
+  /// A release takes the place of one that is over, if it starts where that one has left the service, and for the same ports: those
+  /// of the old one alone would fall back to what the manifests say, and those of the new one alone know nothing of the old one.
+  private func checkSuccession(_ spec: ReleaseSpec, after other: Release, _ http: [UInt16]) throws {
     guard other.state == .succeeded || other.state == .rolledBack else {
       throw ReleaseError(
         .alreadyReleased,
@@ -101,6 +130,13 @@ extension ReleaseController {
         .alreadyReleased,
         "release \(other.id) has left \(other.service) at \(present): start from there, or retire it first",
         release: other.id, allowedNow: other.state.allowedActions)
+    }
+    func ports(_ port: UInt16?) -> [UInt16] { port.map { [$0] } ?? http }
+    guard ports(spec.port) == ports(other.spec.port) else {
+      throw ReleaseError(
+        .alreadyReleased,
+        "release \(other.id) shapes \(other.spec.port.map { "port \($0)" } ?? "all ports") of \(other.service): start for the "
+          + "same, or retire it first", release: other.id, allowedNow: other.state.allowedActions)
     }
   }
 }

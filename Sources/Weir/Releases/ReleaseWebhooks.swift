@@ -20,9 +20,6 @@ struct ReleaseWebhooks: Sendable {
     ["start", LedgerStatement.liveEverywhere]
       + ReleaseControl.ReleaseEvent.Kind.allCases.filter { $0 != .live }.map(\.rawValue))
 
-  /// Whether a release waits at its beginning until somebody says so.
-  var holdsStarts: Bool { gates.isGuarded(.confirmRollout) || gates.isGuarded(.preRollout) }
-
   /// Whether something is asked again and again while a release is under way.
   var checksOnTheWay: Bool { gates.isGuarded(.rollout) || gates.isGuarded(.rollback) }
 
@@ -31,8 +28,8 @@ struct ReleaseWebhooks: Sendable {
     guard outcome.state.isInForce, outcome.state != .rolledBack else { return [] }
     var asked: [Gate] = []
     if !release.hasBegun, outcome.hasBegun { asked += [.confirmRollout, .preRollout] }
-    if outcome.weight > release.weight {
-      if release.weight > .none { asked.append(.rollout) }
+    if outcome.weight > release.weight || outcome.leadsToCandidate && !release.leadsToCandidate {
+      if release.leadsToCandidate { asked.append(.rollout) }
       asked.append(.confirmTrafficIncrease)
       if outcome.weight == .all { asked.append(.confirmPromotion) }
     }

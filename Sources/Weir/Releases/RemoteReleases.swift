@@ -44,10 +44,11 @@ public struct RemoteReleases: ReleaseBackend {
   public func perform(
     _ action: ReleaseAction, on id: String, _ request: ReleaseRequest
   ) async throws -> ReleaseStatus {
-    var body = MoveBody(weight: nil, actor: request.actor, reason: request.reason)
+    var body = MoveBody(actor: request.actor, reason: request.reason)
+    if action == .approve { body.step = request.step }
     if case .setWeight(let weight) = action { body.weight = weight }
     return try await change(
-      path(id) + "/" + action.pathComponent, body, request, revision: request.ifRevision)
+      path(id) + "/" + action.kind.rawValue, body, request, revision: request.ifRevision)
   }
 
   public func status(of id: String) async throws -> ReleaseStatus { try await read(path(id)) }
@@ -71,7 +72,9 @@ public struct RemoteReleases: ReleaseBackend {
     return lines
   }
 
-  public func verify() async throws -> LedgerVerdict { try await read("/v1/ledger/verify") }
+  public func verify(against mark: String?) async throws -> LedgerVerdict {
+    try await read("/v1/ledger/verify" + (mark.map { "?mark=\(AdminClient.escaped($0))" } ?? ""))
+  }
 
   /// Ends when the server stops in an orderly way. If it is not heard of any longer (it says something every 15 seconds), the
   /// stream throws `unavailable`; whoever wants to go on then asks again.
@@ -102,7 +105,8 @@ public struct RemoteReleases: ReleaseBackend {
       let query =
         "?generation=\(generation)&scope=\(AdminClient.escaped(scope.description))&wait=\(wait / .milliseconds(1))ms"
       let report: LiveReport = try await read(path(id) + "/live" + query, waiting: wait)
-      if report.isLive || clock.now >= end { return report }
+      let isFinal = report.isLive || report.supersededBy != nil || report.reason != nil
+      if isFinal || clock.now >= end { return report }
     }
   }
 
@@ -148,15 +152,7 @@ private struct StartBody: Encodable {
 
 private struct MoveBody: Encodable {
   var weight: Weight?
+  var step: Int?
   var actor: String
   var reason: String
-}
-
-extension ReleaseAction {
-  fileprivate var pathComponent: String {
-    switch self {
-    case .setWeight: "set-weight"
-    case .promote, .pause, .resume, .approve, .rollback, .abort, .retire: kind.rawValue
-    }
-  }
 }

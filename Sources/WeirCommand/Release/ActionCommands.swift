@@ -47,9 +47,13 @@ protocol ReleaseActing: ReleaseAsking {
 
 extension ReleaseActing {
   func run(on console: ReleaseConsole) async throws {
-    let release = try await options.name.find(by: console.backend)
-    let status = try await console.backend.perform(
-      action, on: release.id, options.request.request(ifRevision: options.ifRevision))
+    var request = options.request.request(ifRevision: options.ifRevision)
+    // What is seen now is approved, and nothing that somebody else's approval leads to meanwhile. Everything else is one request:
+    // of two, the second may find nobody.
+    if action == .approve, request.ifRevision == nil {
+      request.step = try await console.backend.status(of: options.name.release).step
+    }
+    let status = try await console.backend.perform(action, on: options.name.release, request)
     try await console.tell(status, ReleaseText.line(status) + "\n", options.live)
   }
 }

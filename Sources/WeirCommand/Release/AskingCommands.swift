@@ -19,7 +19,7 @@ struct StatusCommand: ReleaseAsking {
   var server: ServerOptions
 
   func run(on console: ReleaseConsole) async throws {
-    let status = try await name.find(by: console.backend)
+    let status = try await console.backend.status(of: name.release)
     try await console.tell(status, ReleaseText.full(status, now: Date()), live)
   }
 }
@@ -88,18 +88,26 @@ struct VerifyCommand: ReleaseAsking {
     discussion: """
       Each entry carries a hash over itself and the hash of the one before. The exit code is 0 if all fit, and 1 if they do \
       not, or for an error.
+
+      That a ledger was cut short at its end, or written anew, shows only against a mark that was kept elsewhere: note the \
+      mark that this prints, and give it the next time with --mark.
       """)
+
+  @Option(
+    help: ArgumentHelp("What an earlier run has printed: whether that entry is still there.", valueName: "seq:hash"),
+    transform: FlagValue.nonEmpty)
+  var mark: String?
 
   @OptionGroup
   var server: ServerOptions
 
   func run(on console: ReleaseConsole) async throws {
-    let verdict = try await console.backend.verify()
+    let verdict = try await console.backend.verify(against: mark)
     let entries = "\(verdict.entries) \(verdict.entries == 1 ? "entry" : "entries")"
     try console.print(
       verdict,
       verdict.finding.map { "broken: the ledger of \(entries): \(TextTable.printable($0))\n" }
-        ?? "ok: the ledger of \(entries) is as it was written\n")
+        ?? "ok: the ledger of \(entries) is as it was written\n" + (verdict.mark.map { "mark \($0)\n" } ?? ""))
     if verdict.finding != nil { throw ExitCode(1) }
   }
 }

@@ -89,8 +89,8 @@ extension FlagValue {
     switch text {
     case "fail": return .fail
     case "spill": return .spill
-    case "roll-back": return .freezeAndRollBack
-    default: throw ValidationError("it is fail, spill or roll-back")
+    case "freeze-and-roll-back": return .freezeAndRollBack
+    default: throw ValidationError("it is fail, spill or freeze-and-roll-back")
     }
   }
 }

@@ -48,8 +48,7 @@ struct HistoryEntry {
 
   /// `set-weight`, `served of 3`
   var action: String {
-    let name = ReleaseEvent.Kind(rawValue: line.action).map(ReleaseText.command) ?? line.action
-    return line.refersTo.map { "\(name) of \($0)" } ?? name
+    line.refersTo.map { "\(line.action) of \($0)" } ?? line.action
   }
 
   /// `5 % > 25 %`; nil if it is about no weight.

@@ -83,7 +83,9 @@ extension ReleaseError.Code {
     switch self {
     case .notAllowed, .alreadyReleased, .stale, .notEnoughCapacity, .keyReused: 2
     case .notLive: 3
-    case .invalid, .unknownRelease, .unknownService, .notDurable, .unauthorized, .unavailable: 1
+    case .invalid, .unknownRelease, .unknownService, .unknownGeneration, .unknownProxy, .notDurable, .unauthorized,
+      .unavailable:
+      1
     }
   }
 }

@@ -11,6 +11,7 @@ enum ReleaseText {
     var text = "\(status.id): " + (status.state.isInForce ? "\(share(status)), \(state)" : "\(state), \(share(status))")
     text += "; generation \(status.generation), revision \(status.revision)"
     if let waits = status.waitsFor { text += "; waits: \(waits)" }
+    if let reason = status.notDurable { text += "; NOT DURABLE YET, and tried again until it is: \(reason)" }
     return TextTable.printable(text)
   }
 
@@ -50,6 +51,9 @@ enum ReleaseText {
   /// What comes next, and when; nil if nothing does by itself or by an approval.
   static func next(_ status: ReleaseStatus, now: Date) -> String? {
     if let waits = status.waitsFor {
+      if status.state == .awaitingApproval, let next = status.nextWeight {
+        return "\(next) when approved; waits: \(waits)"
+      }
       return (status.nextWeight.map { "\($0) " } ?? "") + "when it can; waits: \(waits)"
     }
     if status.state == .awaitingApproval { return status.nextWeight.map { "\($0) when approved" } }
@@ -63,11 +67,6 @@ enum ReleaseText {
     return "\(what) in \(TimeText.interval(due.timeIntervalSince(now)))"
   }
 
-  /// `set-weight`
-  static func command(_ kind: ReleaseEvent.Kind) -> String {
-    kind.rawValue.map { $0.isUppercase ? "-" + $0.lowercased() : String($0) }.joined()
-  }
-
   static func strategy(_ strategy: ReleaseSpec.Strategy) -> String {
     switch strategy {
     case .canary: "canary"
@@ -75,6 +74,34 @@ enum ReleaseText {
     case .rules: "rules"
     case .mirrorFirst: "mirror-first"
     }
+  }
+
+  /// As a flag takes it: `header:x-user=jason&cookie:beta`
+  static func rule(_ rule: RequestRule) -> String {
+    let parts = [("header", rule.headers), ("cookie", rule.cookies), ("query", rule.queryParameters)]
+    return parts.flatMap { kind, conditions in
+      conditions.sorted { $0.key < $1.key }.map { name, match in
+        switch match {
+        case .present: "\(kind):\(name)"
+        case .exact(let text): "\(kind):\(name)=\(text)"
+        case .prefix(let text): "\(kind):\(name)^=\(text)"
+        case .regex(let text): "\(kind):\(name)~=\(text)"
+        }
+      }
+    }.joined(separator: "&")
+  }
+
+  /// `1 ready at least, 100 % of the capacity; too few: refuse; none: freeze-and-roll-back`
+  static func guards(_ rails: GuardRails) -> String {
+    let empty =
+      switch rails.onEmpty {
+      case .fail: "fail"
+      case .spill: "spill"
+      case .freezeAndRollBack: "freeze-and-roll-back"
+      }
+    return
+      "\(rails.minimumReady) ready at least, \(rails.capacity) of the capacity; too few: \(rails.onShortfall.rawValue); "
+      + "none: \(empty)"
   }
 
   /// All of it, a line for each thing.
@@ -88,17 +115,21 @@ enum ReleaseText {
       ("steps", steps(status)),
     ]
     if let next = next(status, now: now) { rows.append(("next", next)) }
+    rows += status.rules.map { ("rule", "\(rule($0)) to \(status.to)") }
+    if let host = status.previewHost { rows.append(("preview", "\(host) leads to \(status.to)")) }
+    rows.append(("guards", guards(status.guardRails)))
     rows.append(
       (
         "live",
         "generation \(status.generation), "
           + (status.liveAt.map { "on all proxies since \(TimeText.moment($0))" } ?? "not on all proxies yet")
       ))
+    if let reason = status.notDurable { rows.append(("durable", "not yet, and tried again until it is: \(reason)")) }
     rows.append(("ready", "\(status.capacity.stable) of \(status.from), \(status.capacity.candidate) of \(status.to)"))
     rows += status.routes.divided.map { ("divides", $0) }
     rows += status.routes.untouched.map { ("leaves", $0) }
     rows.append(("started", "\(TimeText.moment(status.startedAt)), changed \(TimeText.moment(status.changedAt))"))
-    let allowed = status.allowedNow.map(command).joined(separator: ", ")
+    let allowed = status.allowedNow.map(\.rawValue).joined(separator: ", ")
     rows.append(("you can", allowed.isEmpty ? "do nothing any more" : allowed))
     var last = ""
     return rows.map { name, text in

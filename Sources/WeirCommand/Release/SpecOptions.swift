@@ -2,6 +2,7 @@ import ArgumentParser
 import ReleaseControl
 import TrafficModel
 import Weir
+import XDSServer
 
 /// What is to be released, and how, by flags.
 struct SpecOptions: ParsableArguments {
@@ -120,10 +121,17 @@ struct SpecOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "When a subset with traffic has no ready endpoint left: fail, spill or roll-back. (default: roll-back)",
+      "When a subset with traffic has no ready endpoint left, or too few: fail, spill or freeze-and-roll-back, the default.",
       valueName: "policy"),
-    completion: .list(["fail", "spill", "roll-back"]), transform: FlagValue.emptiness)
+    completion: .list(["fail", "spill", "freeze-and-roll-back"]), transform: FlagValue.emptiness)
   var onEmpty: GuardRails.Emptiness?
+
+  @Option(
+    help: ArgumentHelp(
+      "The proxies on which a step has to be live before its pause begins, as --scope takes them. (default: all)",
+      valueName: "proxies"),
+    transform: FlagValue.scope)
+  var liveOn: ProxyScope?
 
   // MARK: What they make
 
@@ -156,6 +164,7 @@ struct SpecOptions: ParsableArguments {
       ("--port", port != nil), ("--from", from != nil), ("--to", to != nil), ("--version-label", versionLabel != nil),
       ("--sticky-ttl", stickyTTL != nil), ("--min-ready", minReady != nil), ("--capacity", capacity != nil),
       ("--on-shortfall", onShortfall != nil), ("--on-empty", onEmpty != nil),
+      ("--live-on", liveOn != nil),
     ]
     return strategies.first?.flag ?? bound.first(where: \.isGiven)?.flag ?? others.first(where: \.1)?.0
   }
@@ -210,6 +219,7 @@ struct SpecOptions: ParsableArguments {
         steps: steps ?? [], pause: pause, warm: warm ?? .zero, stickiness: sticky, guardRails: rails)
     }
     if let versionLabel { spec.versionLabel = versionLabel }
+    spec.liveOn = liveOn?.description
     do {
       try spec.validate()
     } catch {

@@ -20,6 +20,7 @@ final class FakeReleases: ReleaseBackend {
     var statuses: [ReleaseStatus] = []
     var releases: [String: Release] = [:]
     var asked: [Asked] = []
+    var lists = 0
     var waits: [(generation: UInt64, scope: ProxyScope, time: Duration)] = []
     var report = LiveReport(generation: 0, isLive: true, scope: "all", total: 3, live: 3, laggards: [])
     var ledger: [LedgerLine] = []
@@ -32,6 +33,8 @@ final class FakeReleases: ReleaseBackend {
   static let start = Date(timeIntervalSince1970: 1_700_000_000)
   private let state = Mutex(State())
 
+  /// How often it was asked for what there is.
+  var lists: Int { state.withLock { $0.lists } }
   var asked: [Asked] { state.withLock { $0.asked } }
   var waits: [(generation: UInt64, scope: ProxyScope, time: Duration)] { state.withLock { $0.waits } }
   var statuses: [ReleaseStatus] { state.withLock { $0.statuses } }
@@ -99,7 +102,8 @@ final class FakeReleases: ReleaseBackend {
   func perform(_ action: ReleaseAction, on id: String, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try check()
     state.withLock { $0.asked.append(Asked(action: action, id: id, request: request)) }
-    guard var release = state.withLock({ $0.releases[id] }) else {
+    let named = try ReleaseStatus.named(id, in: statuses).id
+    guard var release = state.withLock({ $0.releases[named] }) else {
       throw ReleaseError(.unknownRelease, "there is no \(id)")
     }
     try release.take(.action(action), reason: request.reason, at: Self.start.addingTimeInterval(60))
@@ -107,13 +111,11 @@ final class FakeReleases: ReleaseBackend {
   }
 
   func status(of id: String) async throws -> ReleaseStatus {
-    guard let status = try await list().first(where: { $0.id == id }) else {
-      throw ReleaseError(.unknownRelease, "there is no \(id)")
-    }
-    return status
+    try ReleaseStatus.named(id, in: try await list())
   }
 
   func list() async throws -> [ReleaseStatus] {
+    state.withLock { $0.lists += 1 }
     if state.withLock({ $0.failure?.code == .unavailable }) { try check() }
     return state.withLock { $0.statuses }
   }
@@ -125,7 +127,12 @@ final class FakeReleases: ReleaseBackend {
     Array(ledger.filter { $0.sequence > sequence }.prefix(2))
   }
 
-  func verify() async throws -> LedgerVerdict { state.withLock { $0.verdict } }
+  func verify(against mark: String?) async throws -> LedgerVerdict {
+    state.withLock { state in
+      if let mark { state.verdict.finding = "\(mark) is not there" }
+      return state.verdict
+    }
+  }
 
   func watch(_ id: String) async throws -> AsyncThrowingStream<ReleaseStatus, any Error> {
     let next = state.withLock { state in state.watches.isEmpty ? nil : state.watches.removeFirst() }

@@ -44,7 +44,7 @@ import XDSServer
       _ = try? await command.carryOut(on: Written().console(fake))
       let asked = try #require(fake.asked.first)
       #expect(asked.action == action)
-      #expect(asked.id == "reviews.shop-1")
+      #expect(asked.id == "reviews.shop" && fake.lists == 0, "one request")
       #expect(
         asked.request
           == ReleaseRequest(actor: "alice", reason: "looks good", idempotencyKey: "k", ifRevision: 1))
@@ -142,8 +142,8 @@ import XDSServer
     }
     #expect(try ReleaseName.find("reviews.shop-3", in: all).id == "reviews.shop-3")
     #expect(try ReleaseName.find("gone.shop", in: all).id == gone.id)
-    #expect(throws: CommandFailure.self) { try ReleaseName.find("rev", in: all) }
-    #expect(throws: CommandFailure.self) { try ReleaseName.find("reviews.shop-9", in: all) }
+    #expect(throws: ReleaseError.self) { try ReleaseName.find("rev", in: all) }
+    #expect(throws: ReleaseError.self) { try ReleaseName.find("reviews.shop-9", in: all) }
   }
 
   private func fakeList() throws -> [ReleaseStatus] { fake.statuses }
@@ -179,6 +179,7 @@ import XDSServer
         weight    25 % on v2
         steps     5 % (approval) > [25 % (30s)] > 100 %
         next      100 % in 20s
+        guards    1 ready at least, 100 % of the capacity; too few: refuse; none: freeze-and-roll-back
         live      generation 12, on all proxies since 2023-11-14T22:14:20Z
         ready     4 of v1, 2 of v2
         divides   VirtualService shop/reviews: http[0]
@@ -187,6 +188,23 @@ import XDSServer
         you can   set-weight, promote, pause, rollback, abort
 
         """)
+  }
+
+  @Test func statusShowsWhatIsInTheSpec() throws {
+    var status = try fake.add()
+    status.rules = [RequestRule(headers: ["x-user": .exact("jason")], cookies: ["beta": .present])]
+    status.previewHost = "preview.example"
+    status.guardRails = GuardRails(minimumReady: 2, capacity: 50, onShortfall: .hold, onEmpty: .spill)
+    status.waitsFor = "proxy sidecar-3 (sent)"
+    status.notDurable = "the disk is full"
+    let text = ReleaseText.full(status, now: FakeReleases.start)
+    for line in [
+      "rule      header:x-user=jason&cookie:beta to v2\n", "preview   preview.example leads to v2\n",
+      "guards    2 ready at least, 50 % of the capacity; too few: hold; none: spill\n",
+      "next      25 % when approved; waits: proxy sidecar-3 (sent)\n",
+      "durable   not yet, and tried again until it is: the disk is full\n",
+    ] { #expect(text.contains(line), "\(line)") }
+    #expect(ReleaseText.line(status).contains("NOT DURABLE YET"))
   }
 
   @Test func aReleaseThatIsGoneHasNoWeight() async throws {
@@ -243,14 +261,15 @@ import XDSServer
       sequence: sequence, release: release, service: "reviews.shop.svc.cluster.local",
       at: FakeReleases.start.addingTimeInterval(Double(sequence) / 4), action: action, actor: actor, reason: reason,
       fromWeight: from,
-      toWeight: to, generation: 9, liveEverywhereAt: nil, refersTo: refersTo, outcome: "manual", hash: "00")
+      toWeight: to, generation: 9, liveEverywhereAt: nil, refersTo: refersTo, outcome: "manual", previousHash: "00",
+      hash: "00")
   }
 
   @Test func historyIsATableOrLinesOfJSON() async throws {
     try fake.add()
     fake.ledger = [
       Self.entry(1, "start", to: 5, actor: "alice", reason: "版本 2"), Self.entry(2, "live-everywhere", refersTo: 1),
-      Self.entry(3, "setWeight", from: 5, to: 20, actor: "b\u{1b}ob"),
+      Self.entry(3, "set-weight", from: 5, to: 20, actor: "b\u{1b}ob"),
       Self.entry(4, "start", to: 5, release: "x.shop-1"),
       Self.entry(5, "served", refersTo: 3),
     ]
@@ -277,6 +296,12 @@ import XDSServer
   @Test func verifyGivesItsVerdict() async throws {
     #expect(try await weir("verify") == 0)
     #expect(written.output == "ok: the ledger of 2 entries is as it was written\n")
+    let mark = "2:" + String(repeating: "a", count: 64)
+    fake.answer(verdict: LedgerVerdict(entries: 2, finding: nil, mark: mark))
+    #expect(try await weir("verify") == 0)
+    #expect(written.output.hasSuffix("as it was written\nmark \(mark)\n"))
+    #expect(try await weir("verify", "--mark", mark) == 1)
+    #expect(written.output.hasSuffix("broken: the ledger of 2 entries: \(mark) is not there\n"))
     fake.answer(verdict: LedgerVerdict(entries: 1, finding: "entry 1 has another hash"))
     #expect(try await weir("verify") == 1)
     #expect(written.output.hasSuffix("broken: the ledger of 1 entry: entry 1 has another hash\n"))

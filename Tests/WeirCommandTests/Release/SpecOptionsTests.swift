@@ -36,12 +36,14 @@ import Weir
       ], warm: .seconds(3600), stickiness: .cookie(name: "version", ttlSeconds: 7200),
       guardRails: GuardRails(minimumReady: 3, capacity: 50, onShortfall: .hold, onEmpty: .spill))
     expected.versionLabel = "release"
+    expected.liveOn = "namespace:shop"
     #expect(
       try spec(
         "--canary", "reviews.shop", "--port", "9080", "--from", "v1", "--to", "v2", "--version-label", "release",
         "--steps", "0.05,5:90s,20:approval,50%:none", "--pause", "30s", "--rule", "header:X-User=jason&cookie:beta",
         "--rule", "query:v^=2.", "--rule", "header::path~=/a.*", "--warm", "1h", "--sticky-cookie", "version",
-        "--sticky-ttl", "2h", "--min-ready", "3", "--capacity", "50", "--on-shortfall", "hold", "--on-empty", "spill")
+        "--sticky-ttl", "2h", "--min-ready", "3", "--capacity", "50", "--on-shortfall", "hold", "--on-empty", "spill",
+        "--live-on", "namespace:shop")
         == expected)
   }
 
@@ -152,7 +154,8 @@ import Weir
     (["--canary", "a.b", "--steps", "5", "--rule", "body:x"] + versions, "not on a body"),
     (["--canary", "a.b", "--steps", "5", "--rule", "header:=x"] + versions, "has no name"),
     (["--canary", "a.b", "--steps", "5", "--rule", "header:a&header:A=b"] + versions, "A has two conditions"),
-    (["--canary", "a.b", "--steps", "5", "--on-empty", "x"] + versions, "fail, spill or roll-back"),
+    (["--canary", "a.b", "--steps", "5", "--on-empty", "x"] + versions, "fail, spill or freeze-and-roll-back"),
+    (["--canary", "a.b", "--steps", "5", "--live-on", "x"] + versions, "--live-on"),
     (["--canary", "a.b", "--steps", "5", "--on-shortfall", "x"] + versions, "refuse or hold"),
     (["--canary", "a.b", "--steps", "5", "--capacity", "101"] + versions, "--capacity"),
     (["--canary", "a.b", "--steps", "5", "--min-ready", "1000001"] + versions, "1000001"),

@@ -56,9 +56,9 @@ import XDSServer
   private func entries(_ count: UInt64) -> [LedgerLine] {
     (1...count).map {
       LedgerLine(
-        sequence: $0, release: "reviews.shop-1", service: "reviews", at: FakeReleases.start, action: "setWeight",
+        sequence: $0, release: "reviews.shop-1", service: "reviews", at: FakeReleases.start, action: "set-weight",
         actor: "alice", reason: "版本\u{1b}[2J", fromWeight: 5, toWeight: 25, generation: 1, liveEverywhereAt: nil,
-        refersTo: nil, outcome: "manual", hash: "")
+        refersTo: nil, outcome: "manual", previousHash: "00", hash: "")
     }
   }
 
@@ -264,7 +264,7 @@ import XDSServer
     func list() async throws -> [ReleaseStatus] { [status] }
     func history(of id: String) async throws -> [LedgerLine] { [] }
     func ledger(after sequence: UInt64, limit: Int, of release: String?) async throws -> [LedgerLine] { [] }
-    func verify() async throws -> LedgerVerdict { try await fake.verify() }
+    func verify(against mark: String?) async throws -> LedgerVerdict { try await fake.verify(against: mark) }
     func live(
       _ generation: UInt64, of id: String, on scope: ProxyScope, within time: Duration
     ) async throws -> LiveReport { try await fake.live(generation, of: id, on: scope, within: time) }

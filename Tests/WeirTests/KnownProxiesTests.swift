@@ -1,0 +1,113 @@
+import Foundation
+import Logging
+import StateStore
+import Synchronization
+import Testing
+import XDSServer
+import XDSSnapshot
+
+@testable import Weir
+
+/// What a process leaves to the next.
+@Suite(.timeLimit(.minutes(1))) struct KnownProxiesTests {
+  private final class Directory {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("weir-\(UUID().uuidString)").path
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+  }
+
+  private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  private func proxy(_ node: String, type: ResourceType? = nil) -> KnownProxy {
+    KnownProxy(
+      nodeID: node, proxyClass: ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15_001),
+      variant: .stateOfTheWorld, onlyType: type, remoteAddress: "10.0.0.1:1")
+  }
+
+  private func open(_ directory: Directory, now: UInt64 = 1_700_000_000) throws -> KnownProxies {
+    let store = try ContinuityStore(directory: directory.path)
+    return KnownProxies(store, try store.load(), now: now, logger: logger)
+  }
+
+  @Test func whoWasKnownIsKnownToTheNextProcess() async throws {
+    let directory = Directory()
+    do {
+      let known = try open(directory)
+      #expect(known.before.isEmpty && known.generationsBegin == 0 && !known.mayHaveStrangers)
+      known.begin()
+      for proxy in [proxy("a"), proxy("a", type: .route), proxy("b"), proxy("c")] { known.note(proxy.key, proxy) }
+      known.note(proxy("c").key, nil)
+      await known.finish()
+      known.note(slices: [proxy("a").key: ["shop/a-1"], proxy("c").key: ["shop/c-1"]])
+      known.note(proxy("b").key, nil)
+      await known.finish()
+      // What it has begun on its queue may hold it for a moment longer.
+      known.close()
+    }
+    let next = try open(directory)
+    #expect(next.before.map(\.proxy) == [proxy("a"), proxy("a", type: .route)])
+    #expect(next.before.map(\.slices) == [["shop/a-1"], []])
+  }
+
+  @Test func generationsCountOnFromWhatWasReserved() async throws {
+    let directory = Directory()
+    var begin: [UInt64] = []
+    for generations in [3, 400, 1700] as [UInt64] {
+      let known = try open(directory)
+      known.begin()
+      begin.append(known.generationsBegin)
+      // As they are made, with the disk keeping up.
+      for number in 1...generations {
+        known.note(generation: known.generationsBegin + number)
+        if number % 100 == 0 { await known.finish() }
+      }
+      await known.finish()
+      known.close()
+    }
+    begin.append(try open(directory).generationsBegin)
+    #expect(begin == [0, 1001, 2002, 5003])
+  }
+
+  @Test func whereTheCountIsLostItGoesOnFromAHigherOne() throws {
+    let directory = Directory()
+    do {
+      let known = try open(directory)
+      known.begin()
+      known.close()
+    }
+    try Data(repeating: 1, count: 4096).write(to: URL(fileURLWithPath: directory.path + "/continuity.sqlite"))
+    let known = try open(directory)
+    #expect(known.generationsBegin == 1_700_000_001 && known.mayHaveStrangers)
+    #expect(KnownProxies(nil, Continuity(), now: 5, logger: logger).mayHaveStrangers)
+  }
+
+  /// One task keeps what is noted, and tells of it, also when the disk fails at first.
+  @Test func whatCannotBeKeptIsTriedAgain() async throws {
+    let directory = Directory()
+    let known = try open(directory)
+    try FileManager.default.removeItem(atPath: directory.path)
+    try Data().write(to: URL(fileURLWithPath: directory.path))
+    let path = directory.path
+    let (told, tell) = AsyncStream.makeStream(of: [String].self)
+    let failures = Mutex(0)
+    let running = Task {
+      await known.run { _ in
+        failures.withLock { $0 += 1 }
+        // There is room for the directory again.
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue {
+          try FileManager.default.removeItem(atPath: path)
+        }
+      } _: { arrived, forgotten in
+        tell.yield(arrived.map(\.nodeID) + forgotten.map { "-" + $0.nodeID })
+      }
+    }
+    known.note(proxy("a").key, proxy("a"))
+    var news = told.makeAsyncIterator()
+    #expect(await news.next() == ["a"])
+    #expect(failures.withLock { $0 } > 0)
+    known.note(proxy("a").key, nil)
+    #expect(await news.next() == ["-a"])
+    running.cancel()
+    await running.value
+  }
+}
