@@ -62,7 +62,7 @@ test: ## all tests; prints how many ran
 	@scripts/run-tests --total
 
 fuzz: install ## a million hostile inputs under the address sanitizer, and 10,000 clients that come and go; INPUTS=, SEED=
-	@scripts/fuzz $(INPUTS) $(SEED)
+	@scripts/fuzz $(or $(INPUTS),1000000) $(SEED)
 
 asan: install ## the server's tests under the address sanitizer, with a search for leaks
 	@scripts/run-sanitized address

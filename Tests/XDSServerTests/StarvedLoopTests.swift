@@ -67,7 +67,8 @@ import XDSSnapshot
   }
 
   private func until(_ condition: () async -> Bool) async {
-    for _ in 0..<10_000 where await !condition() { await Task.yield() }
+    let end = ContinuousClock.now + .seconds(20)
+    while await !condition(), .now < end { await Task.yield() }
     #expect(await condition())
   }
 
