@@ -152,7 +152,13 @@ extension HTTP2Session {
     terminate(.enhanceYourCalm, because: "too many streams ended in a reset")
   }
 
+  /// Ends the session when what is being parsed has been parsed. Not at once: libnghttp2 goes on with the frame whose callback this
+  /// is, and then with the next, and aborts the process (`assert`) if one of these is another reason to end.
   func terminate(_ code: HTTP2ErrorCode, because reason: String) {
+    guard !isParsing else {
+      verdict = verdict ?? (code, reason)
+      return
+    }
     diagnostic = reason
     _ = nghttp2_session_terminate_session(session, code.rawValue)
   }

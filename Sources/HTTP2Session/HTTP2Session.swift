@@ -32,6 +32,10 @@ public final class HTTP2Session {
   // Inbound: the buffer inside the current `receive`, and the header block being assembled (blocks never interleave).
   var input = ByteBuffer()
   var inputBase: UnsafeRawPointer?
+  /// libnghttp2 is at work on received bytes.
+  private(set) var isParsing = false
+  /// Why the session is to end when it is through with them.
+  var verdict: (code: HTTP2ErrorCode, reason: String)?
   var fields: [HTTP2Header] = []
   var fieldsSize = 0
   var consecutiveEmptyFrames = 0
@@ -85,12 +89,18 @@ public final class HTTP2Session {
       let violation = role == .server ? peerStreams.firstViolation(in: raw, seen: frameBegan) : nil
       let good = violation?.offset ?? raw.count
       let start = raw.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      isParsing = true
+      defer { isParsing = false }
       return (nghttp2_session_mem_recv(session, start, good), violation?.code)
     }
     inputBase = nil
     input = ByteBuffer()
     guard result >= 0 else { throw sessionError(Int32(truncatingIfNeeded: result)) }
     // What comes after this, libnghttp2 ignores.
+    if let verdict {
+      self.verdict = nil
+      terminate(verdict.code, because: verdict.reason)
+    }
     if let violation { terminate(violation, because: "the peer used a stream that it had closed") }
     if role == .server, nghttp2_session_get_outbound_queue_size(session) > configuration.maxOutboundControlFrames {
       throw HTTP2SessionError(.flooded, "the peer caused more control frames than it reads")

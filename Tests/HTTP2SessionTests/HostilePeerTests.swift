@@ -128,6 +128,19 @@ import Testing
     #expect(try termination(of: session) == .enhanceYourCalm)
   }
 
+  /// In bytes that are parsed at once: libnghttp2 would end the process.
+  @Test func twoReasonsToEndAreOneEnd() throws {
+    let session = try server()
+    try session.receive(ByteBuffer(bytes: frame(type: 1, flags: 0x4, stream: 1, payload: post)))
+    let priority = frame(type: 2, stream: 3, payload: [0, 0, 0, 0, 16])
+    // Five bytes of padding in a frame of one.
+    let padding = frame(type: 0, flags: 0x8, stream: 1, payload: [5])
+    try session.receive(ByteBuffer(bytes: [[UInt8]](repeating: priority, count: 300).flatMap { $0 } + padding))
+    #expect(try termination(of: session) == .protocolError)
+  }
+
+  private var post: [UInt8] { [0x83, 0x86, 0x84, 0x01, 1, 0x77] }  // POST http / and an authority
+
   @Test func rapidResetEndsTheConnection() throws {
     var limits = HTTP2SessionConfiguration()
     limits.resetBurst = 50
