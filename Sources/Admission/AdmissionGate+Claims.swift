@@ -15,6 +15,13 @@ struct Claim: Sendable {
   var isHeld = false
 }
 
+extension Claim {
+  /// What an origin that has not told of it yet, in this process, had said before.
+  init(held object: TrafficObject?, at place: SourceLocation, text: String) {
+    self.init(place: place, location: place, object: object, problems: [], text: text, isHeld: true)
+  }
+}
+
 /// A file, or one object of an API server.
 struct Origin: Sendable {
   /// The objects that it has claims of.
@@ -111,6 +118,16 @@ extension AdmissionGate {
 
   private mutating func setClaims(_ list: [Claim], _ key: ObjectKey) {
     claims[key] = list.isEmpty ? nil : list
+  }
+
+  /// The origins with a document of an object, but for one; in their order.
+  func origins(of key: ObjectKey, except origin: String) -> [String] {
+    guard let list = claims[key], list.count > 1 || list[0].place.file != origin else { return [] }
+    var names: [String] = []
+    for claim in list where claim.place.file != origin && claim.place.file != names.last {
+      names.append(claim.place.file)
+    }
+    return names
   }
 
   /// The newest good version of an object: what would be admitted if nothing stood against it. Nil if it is to go.

@@ -46,6 +46,7 @@ extension AdmissionGate {
     }
     let services = settleEndpoints(endpoints, change: &change)
     for key in reverted.union(services) { ledger.set(reasons(key), of: .waiting(key)) }
+    for key in touched { noteOrigins(key, to: &change) }
     change.edits.sort(by: Edit.precedes)
     change.stored.sort { $0.key < $1.key }
     change.deleted.sort()
@@ -67,7 +68,9 @@ extension AdmissionGate {
     }
     // A refused document leaves the admitted one with its own text and place.
     guard let winner = claims[key]?.first, winner.object != nil else { return }
-    let after = AdmittedObject(object: object, location: winner.place, text: winner.text)
+    let after = AdmittedObject(
+      object: object, location: winner.place, text: winner.text,
+      otherOrigins: origins(of: key, except: winner.place.file))
     admitted[key] = after
     fileNames[key] = winner.location.file == winner.place.file ? nil : winner.location.file
     if before?.object != object {
@@ -75,9 +78,22 @@ extension AdmissionGate {
       change.edits.append(.upsert(object))
     }
     // A line that moved is not worth a write.
-    if before?.object != object || before?.location.file != after.location.file || before?.text != after.text {
+    if before?.object != object || before?.location.file != after.location.file || before?.text != after.text
+      || before?.otherOrigins != after.otherOrigins
+    {
       change.stored.append(after)
     }
+  }
+
+  /// Keeps with an object whose admitted version stays who else has a document of it. Without that, a refused document in
+  /// one file keeps the object, admitted from another that no longer has it, only until the process is another one.
+  private mutating func noteOrigins(_ key: ObjectKey, to change: inout AdmissionChange) {
+    guard var object = admitted[key] else { return }
+    let others = origins(of: key, except: object.location.file)
+    guard others != object.otherOrigins else { return }
+    object.otherOrigins = others
+    admitted[key] = object
+    change.stored.append(object)
   }
 
   /// The waiting objects that these could set free or hold up: those that share a service with them, and so on.

@@ -46,13 +46,14 @@ public struct AdmissionGate: Sendable {
     precondition(!isAnnounced && origins.isEmpty, "restore comes before the first update")
     for object in objects {
       admitted[object.key] = object
-      claims[object.key] = [
-        Claim(
-          place: object.location, location: object.location, object: object.object, problems: [], text: object.text,
-          isHeld: true)
-      ]
-      origins[object.location.file, default: Origin(isComplete: false)].keys.insert(object.key)
-      unseen.insert(object.location.file)
+      var list = [Claim(held: object.object, at: object.location, text: object.text)]
+      // What these had to say of it was not admitted, or not yet.
+      for origin in object.otherOrigins { list.append(Claim(held: nil, at: SourceLocation(file: origin), text: "")) }
+      claims[object.key] = list.sorted { $0.place < $1.place }
+      for origin in list.map(\.place.file) {
+        origins[origin, default: Origin(isComplete: false)].keys.insert(object.key)
+        unseen.insert(origin)
+      }
       index(object.key)
       if case .endpointSlice(let slice) = object.object { departures.replaceSlice(object.key, nil, with: slice) }
     }

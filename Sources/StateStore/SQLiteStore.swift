@@ -50,7 +50,9 @@ public final class SQLiteStore: AdmittedStore {
     var found = StoredObjects(classes: classes, problems: problems)
     for row in kept {
       if let object = decode(row.text, row.location), object.key.description == row.key {
-        found.objects.append(AdmittedObject(object: object, location: row.location, text: row.text))
+        found.objects.append(
+          AdmittedObject(
+            object: object, location: row.location, text: row.text, otherOrigins: row.otherOrigins))
       } else {
         found.problems.append(
           Problem(

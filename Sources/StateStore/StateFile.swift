@@ -8,22 +8,26 @@ struct StateFile: Sendable {
 
   var isCurrent: Bool { file.isCurrent }
 
-  /// Version 1 had no classes, and 2 not what they take. It waits only shortly, for whoever waits here holds up the traffic:
-  /// another process that reads the file (a backup) makes a change fail, and the caller keeps it for later.
+  /// Version 1 had no classes, 2 not what they take, and 3 not the other origins of an object. It waits only shortly, for
+  /// whoever waits here holds up the traffic: another process that reads the file (a backup) makes a change fail, and the
+  /// caller keeps it for later.
   private static let form = DatabaseFile.Form(
-    version: 3, isDurable: false, busyTimeout: 0.1,
+    version: 4, isDurable: false, busyTimeout: 0.1,
     create: { database in
       try database.execute(
         sql: """
           CREATE TABLE admitted (
             kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
             origin TEXT NOT NULL, position INTEGER NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL,
+            others TEXT,
             PRIMARY KEY (kind, namespace, name)
           )
           """)
       try addClasses(to: database)
     },
     upgrade: { database, version in
+      try database.execute(sql: "ALTER TABLE admitted ADD COLUMN others TEXT")
+      if version == 3 { return }
       if version == 2 { try database.execute(sql: "ALTER TABLE classes RENAME TO classes2") }
       try addClasses(to: database)
       if version == 2 {
@@ -65,6 +69,7 @@ struct StateFile: Sendable {
     var key: String
     var location: SourceLocation
     var text: String
+    var otherOrigins: [String]
   }
 
   func read() throws -> ([Kept], [StoredProxyClass]) {
@@ -72,13 +77,17 @@ struct StateFile: Sendable {
       var rows: [Kept] = []
       let objects = try Row.fetchCursor(
         database,
-        sql: "SELECT kind, namespace, name, origin, position, line, text FROM admitted ORDER BY kind, namespace, name")
+        sql: """
+          SELECT kind, namespace, name, origin, position, line, text, others FROM admitted
+          ORDER BY kind, namespace, name
+          """)
       while let row = try objects.next() {
         let id = NamespacedName(namespace: row[1], name: row[2])
         rows.append(
           Kept(
             key: "\(row[0] as String) \(id)",
-            location: SourceLocation(file: row[3], position: row[4], line: row[5]), text: row[6]))
+            location: SourceLocation(file: row[3], position: row[4], line: row[5]), text: row[6],
+            otherOrigins: try Self.decode(origins: row[7])))
       }
       let classes = try Row.fetchAll(database, sql: "SELECT kind, namespace, host, port, hosts, on_demand FROM classes")
         .map {
@@ -88,6 +97,15 @@ struct StateFile: Sendable {
         }
       return (rows, classes.sorted())
     }
+  }
+
+  /// An array of JSON, for a name may have any character; NULL for most objects, which are in one file.
+  private static func encode(origins: [String]) throws -> String? {
+    origins.isEmpty ? nil : String(decoding: try JSONEncoder().encode(origins), as: UTF8.self)
+  }
+
+  private static func decode(origins: String?) throws -> [String] {
+    try origins.map { try JSONDecoder().decode([String].self, from: Data($0.utf8)) } ?? []
   }
 
   mutating func write(_ change: StoreChange) throws {
@@ -102,14 +120,15 @@ struct StateFile: Sendable {
   private static func write(_ change: StoreChange, to database: Database) throws {
     let insert = try database.cachedStatement(
       sql: """
-        INSERT INTO admitted (kind, namespace, name, origin, position, line, text) VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO admitted (kind, namespace, name, origin, position, line, text, others) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (kind, namespace, name) DO UPDATE SET
-          origin = excluded.origin, position = excluded.position, line = excluded.line, text = excluded.text
+          origin = excluded.origin, position = excluded.position, line = excluded.line, text = excluded.text,
+          others = excluded.others
         """)
     for object in change.stored {
       try insert.execute(arguments: [
         object.key.kind.rawValue, object.key.id.namespace, object.key.id.name, object.location.file,
-        object.location.position, object.location.line, object.text,
+        object.location.position, object.location.line, object.text, try encode(origins: object.otherOrigins),
       ])
     }
     let delete = try database.cachedStatement(

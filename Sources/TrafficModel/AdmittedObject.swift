@@ -5,11 +5,15 @@ public struct AdmittedObject: Sendable, Hashable {
   public var location: SourceLocation
   /// The document as it was written; decoding it again gives the object.
   public var text: String
+  /// The other origins with a document of this object, in their order. They keep the object when its own origin no longer
+  /// has it: with a newer document that was refused or waits, and also when they cannot be read any longer.
+  public var otherOrigins: [String]
 
-  public init(object: TrafficObject, location: SourceLocation, text: String) {
+  public init(object: TrafficObject, location: SourceLocation, text: String, otherOrigins: [String] = []) {
     self.object = object
     self.location = location
     self.text = text
+    self.otherOrigins = otherOrigins
   }
 
   public var key: ObjectKey { object.key }

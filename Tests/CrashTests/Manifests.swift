@@ -19,6 +19,10 @@ struct Manifests {
   private(set) var doubles: [Thing: Int] = [:]
   /// Nil among the versions: the thing may be gone.
   private(set) var possible: [Thing: Set<Int?>] = [:]
+  /// Things that a server is sure to know from their own files, whatever it finds there from now on.
+  private var known: Set<Thing> = []
+  /// What was served when it was last looked at.
+  private var served: Set<Thing> = []
   private(set) var counts: [String: Int] = [:]
   private var lastVersion = 0
 
@@ -101,6 +105,7 @@ struct Manifests {
     guard files[thing] != .absent else { return }
     count("deleted")
     possible[thing]!.insert(nil)
+    known.remove(thing)
     try FileManager.default.removeItem(atPath: at(thing.file))
     files[thing] = .absent
   }
@@ -114,14 +119,16 @@ struct Manifests {
     let version = newVersion(of: thing)
     // If nobody looks for longer than the grace, it is gone for that time.
     possible[thing]!.insert(nil)
+    known.remove(thing)
     try overwrite(thing.file, Array(thing.text(version).utf8), pause: nil)
     files[thing] = .good(version)
     try FileManager.default.removeItem(atPath: backup)
   }
 
   private mutating func writeDoubles(_ random: inout some RandomNumberGenerator) throws {
-    for thing in doubles.keys where good(thing) == nil {
-      // It may have been admitted from there, and its own file never had a version that could stay.
+    for thing in doubles.keys where !known.contains(thing) {
+      // It may have been admitted from there, and nobody seen a version in its own file: a good one that is broken again
+      // before it is read, or before the next start, keeps nothing.
       possible[thing]!.insert(nil)
     }
     doubles = [:]
@@ -240,6 +247,15 @@ struct Manifests {
       }
       if let double = doubles[thing] { next.insert(double) }
       possible[thing] = next
+
+      switch files[thing]! {
+      // A refused document names its object, and so keeps it, too.
+      case .good, .broken(.refused): known.insert(thing)
+      case .absent: known.remove(thing)
+      // Of a file that says nothing, only what is kept with an admitted object is known after a restart.
+      case .broken: if !served.contains(thing) { known.remove(thing) }
+      }
     }
+    served = Set(seen.versions.keys)
   }
 }

@@ -204,10 +204,36 @@ import TrafficModel
     #expect(try load(store).objects.count == 1)
   }
 
+  @Test func theOtherOriginsOfAnObjectAreKeptWithIt() throws {
+    let directory = Directory()
+    var object = try admitted("a")
+    object.otherOrigins = ["d/b.yaml", "d/\"c\nd\".yaml"]
+    do { try SQLiteStore(directory: directory.path).apply(StoreChange(stored: [object, try admitted("b")])) }
+    do {
+      let store = try SQLiteStore(directory: directory.path)
+      #expect(try load(store).objects == [object, try admitted("b")])
+      object.otherOrigins = []
+      try store.apply(StoreChange(stored: [object]))
+    }
+    #expect(try load(SQLiteStore(directory: directory.path)).objects == [object, try admitted("b")])
+  }
+
+  @Test func theObjectsOfTheThirdSchemaHaveOneOrigin() throws {
+    let directory = Directory()
+    try store(directory, 3)
+    try query(directory.file, "ALTER TABLE admitted DROP COLUMN others; PRAGMA user_version = 3")
+    let store = try SQLiteStore(directory: directory.path)
+    #expect(try load(store).problems.isEmpty)
+    var object = try #require(try load(store).objects.first)
+    object.otherOrigins = ["d/b.yaml"]
+    try store.apply(StoreChange(stored: [object]))
+    #expect(try load(store).objects.map(\.otherOrigins) == [["d/b.yaml"], [], []])
+  }
+
   @Test func aFileOfTheFirstSchemaIsTakenOver() throws {
     let directory = Directory()
     try store(directory, 3)
-    try query(directory.file, "DROP TABLE classes; PRAGMA user_version = 1")
+    try query(directory.file, "DROP TABLE classes; ALTER TABLE admitted DROP COLUMN others; PRAGMA user_version = 1")
     let store = try SQLiteStore(directory: directory.path)
     #expect(try load(store).objects.count == 3)
     #expect(try load(store).problems.isEmpty)
@@ -222,6 +248,7 @@ import TrafficModel
       directory.file,
       """
       DROP TABLE classes;
+      ALTER TABLE admitted DROP COLUMN others;
       CREATE TABLE classes (
         kind TEXT NOT NULL, namespace TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
         PRIMARY KEY (kind, namespace, host, port));
