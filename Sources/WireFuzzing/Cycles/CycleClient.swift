@@ -31,10 +31,14 @@ struct CycleClient {
   let isDelta: Bool
 
   /// Whether a response came.
-  func run(on loop: any EventLoop, _ address: SocketAddress) async throws -> Bool {
+  /// - Parameter source: the address to come from; the system's choice if nil.
+  func run(on loop: any EventLoop, _ address: SocketAddress, from source: SocketAddress? = nil) async throws -> Bool {
     let done = loop.makePromise(of: Bool.self)
     let (leaving, isDelta) = (leaving, isDelta)
-    let channel = try await ClientBootstrap(group: loop)
+    var bootstrap = ClientBootstrap(group: loop)
+    if let source { bootstrap = bootstrap.bind(to: source) }
+    let channel =
+      try await bootstrap
       .channelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(

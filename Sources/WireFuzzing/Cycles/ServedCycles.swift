@@ -4,7 +4,8 @@ internal import NIOPosix
 
 /// The clients of `ConnectionCycles`, against a server in a process of its own; and what that process's memory does meanwhile.
 ///
-/// One client at a time, so that the class of proxies that it belongs to comes and goes with it.
+/// One client at a time, so that the class of proxies that it belongs to comes and goes with it. They come from many addresses: what
+/// they do is a waste of the server's time, and those from one would soon be served when nothing else on the machine is to do.
 public struct ServedCycles: Sendable {
   public let count: Int
   /// Memory is compared from here on: before, caches fill and the allocator settles.
@@ -62,7 +63,8 @@ public struct ServedCycles: Sendable {
       if cycle >= measuredAfter, (cycle - measuredAfter) % 1000 == 0 { report.bytes.append(try await settled(process)) }
       guard cycle < count else { break }
       let client = CycleClient(leaving: random.pick(CycleClient.Leaving.allCases), isDelta: random.oneIn(2))
-      if try await client.run(on: group.any(), address) { report.subscribed += 1 }
+      let source = try SocketAddress(ipAddress: "127.0.3.\(1 + cycle % 250)", port: 0)
+      if try await client.run(on: group.any(), address, from: source) { report.subscribed += 1 }
     }
     return report
   }
