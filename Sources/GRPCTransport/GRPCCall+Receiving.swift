@@ -55,7 +55,7 @@ extension GRPCCall {
     guard deframer.bufferedBytes > 0 else { return }
     isYielding = true
     if let turns {
-      turns.enqueue(WaitingMessages(of: self))
+      turns.enqueue(LaterWork(of: self) { [self] in goOn() })
     } else {
       eventLoop.assumeIsolatedUnsafeUnchecked().execute { [self] in goOn() }
     }
@@ -79,7 +79,7 @@ extension GRPCCall {
       return false
     }
     isYielding = true
-    let work = WaitingMessages(of: self, isLarge: true)
+    let work = LaterWork(of: self) { [self] in goOn(takesLargeMessage: true) }
     guard let wait = connectionCalls.waitForLarge() else {
       turns.enqueueLarge(work)
       return true
@@ -206,28 +206,7 @@ extension GRPCCall {
   }
 }
 
-/// The messages of a call that wait for a later turn. It is apart from `GRPCCall`, whose public face is not to show it.
-private final class WaitingMessages: LoopTurns.Work {
-  private let call: GRPCCall
-  private let isLarge: Bool
-
-  init(of call: GRPCCall, isLarge: Bool = false) {
-    self.call = call
-    self.isLarge = isLarge
-  }
-
-  var isDistrusted: Bool { call.stream?.connection?.isDistrusted ?? false }
-
-  /// Hands over as many as a turn takes; if there are more, the call puts itself in line again.
-  func takeSlice() -> Bool {
-    call.goOn(takesLargeMessage: isLarge)
-    return false
-  }
-
-  func endSlices() {}
-}
-
-/// What is done for a call whose client is served after others.
+/// What is done for a call in a later turn of its event loop. It is apart from `GRPCCall`, whose public face is not to show it.
 final class LaterWork: LoopTurns.Work {
   private let call: GRPCCall
   private let body: () -> Void

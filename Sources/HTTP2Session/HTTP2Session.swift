@@ -33,7 +33,7 @@ public final class HTTP2Session {
   var input = ByteBuffer()
   var inputBase: UnsafeRawPointer?
   /// libnghttp2 is at work on received bytes.
-  private(set) var isParsing = false
+  var isParsing: Bool { inputBase != nil }
   /// Why the session is to end when it is through with them.
   var verdict: (code: HTTP2ErrorCode, reason: String)?
   var fields: [HTTP2Header] = []
@@ -89,8 +89,6 @@ public final class HTTP2Session {
       let violation = role == .server ? peerStreams.firstViolation(in: raw, seen: frameBegan) : nil
       let good = violation?.offset ?? raw.count
       let start = raw.baseAddress?.assumingMemoryBound(to: UInt8.self)
-      isParsing = true
-      defer { isParsing = false }
       return (nghttp2_session_mem_recv(session, start, good), violation?.code)
     }
     inputBase = nil

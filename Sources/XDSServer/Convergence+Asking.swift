@@ -206,8 +206,6 @@ extension Convergence {
 extension ProxyConvergence {
   /// - Parameter session: what the client is known to hold; nil if nothing is.
   init(_ identity: ProxyIdentity, _ session: ProxySession?, _ goal: LiveGoal?) {
-    var onlyType: ResourceType?
-    if case .only(let type) = identity.scope { onlyType = type }
     var obstacles: [ConvergenceObstacle] = []
     if let session, let goal {
       session.forEachObstacle(to: goal) {
@@ -219,7 +217,8 @@ extension ProxyConvergence {
     }
     let refusals = obstacles.isEmpty ? [] : session?.refusals ?? []
     self.init(
-      nodeID: identity.nodeID, proxyClass: identity.proxyClass, variant: identity.variant, onlyType: onlyType,
+      nodeID: identity.nodeID, proxyClass: identity.proxyClass, variant: identity.variant,
+      onlyType: identity.scope.onlyType,
       remoteAddress: identity.remoteAddress, state: State(obstacles, refusals),
       confirmedGeneration: session?.confirmed ?? 0,
       obstacles: obstacles, refusals: refusals)

@@ -23,7 +23,7 @@ public struct KnownProxy: Sendable, Hashable {
   init(_ identity: ProxyIdentity) {
     self.init(
       nodeID: identity.nodeID, proxyClass: identity.proxyClass, variant: identity.variant,
-      onlyType: Key(identity.key).onlyType, remoteAddress: identity.remoteAddress)
+      onlyType: identity.scope.onlyType, remoteAddress: identity.remoteAddress)
   }
 
   /// Whether it is known so already: each connection comes from another port.
@@ -36,7 +36,7 @@ public struct KnownProxy: Sendable, Hashable {
 
   var identity: ProxyIdentity {
     ProxyIdentity(
-      nodeID: nodeID, proxyClass: proxyClass, variant: variant, scope: onlyType.map { .only($0) } ?? .aggregated,
+      nodeID: nodeID, proxyClass: proxyClass, variant: variant, scope: .init(onlyType: onlyType),
       remoteAddress: remoteAddress)
   }
 
@@ -51,13 +51,11 @@ public struct KnownProxy: Sendable, Hashable {
 
 extension KnownProxy.Key {
   init(_ key: ProxyIdentity.Key) {
-    var onlyType: ResourceType?
-    if case .only(let type) = key.scope { onlyType = type }
-    self.init(nodeID: key.nodeID, onlyType: onlyType)
+    self.init(nodeID: key.nodeID, onlyType: key.scope.onlyType)
   }
 
   fileprivate var identity: ProxyIdentity.Key {
-    ProxyIdentity.Key(nodeID: nodeID, scope: onlyType.map { .only($0) } ?? .aggregated)
+    ProxyIdentity.Key(nodeID: nodeID, scope: .init(onlyType: onlyType))
   }
 }
 

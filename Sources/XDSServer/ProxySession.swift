@@ -13,6 +13,14 @@ struct ProxySession: Sendable {
     case aggregated
     /// A stream of one type's own service; nothing is known of the client's other types.
     case only(ResourceType)
+
+    /// Nil for all types.
+    init(onlyType: ResourceType?) { self = onlyType.map { .only($0) } ?? .aggregated }
+
+    /// Nil on an aggregated stream.
+    var onlyType: ResourceType? {
+      if case .only(let type) = self { type } else { nil }
+    }
   }
 
   /// What a request was, beside its subscription.

@@ -63,8 +63,7 @@ public final class XDSServer: Sendable {
   ///   - departureMemory: how long a proxy that has disconnected counts as one that may still run with what it had. There is
   ///     room for as many as were connected at once, and 1,024 more; the network that has most of these loses its first for another.
   ///   - largeRequests: for the event loop of a stream, and whether its client is distrusted, the one on whose thread large requests
-  ///     are decoded and answered, so that
-  ///     they do not hold up others; nil: its own.
+  ///     are decoded and answered, so that they do not hold up others; nil: its own.
   ///   - classify: the class of a proxy; called on the proxy's event loop with the node of its first request.
   ///   - onNewClass: the first stream of a class is here and waits for a generation that has the class. Called on an event
   ///     loop: must not block. Calls of this and of `onClassGone` never overlap and come in order.

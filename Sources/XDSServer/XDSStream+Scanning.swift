@@ -47,9 +47,9 @@ extension XDSStream {
 
   /// A client may unsubscribe from what it has never subscribed to: that means nothing, and is to cost next to nothing.
   static func leavingOutVain(_ scan: RequestScan, _ session: ProxySession?) -> (lean: [UInt8], leftOut: Int) {
-    var type = scan.typeURL.flatMap { url in ResourceType.allCases.first { $0.typeURL.utf8.elementsEqual(url) } }
     // The services of one type need not be told which.
-    if case .only(let only) = session?.scope, scan.typeURL?.isEmpty ?? true { type = only }
+    let only = scan.typeURL?.isEmpty ?? true ? session?.scope.onlyType : nil
+    let type = only ?? scan.typeURL.flatMap { ResourceType(typeURL: $0) }
     let names = type.flatMap { session?[$0].subscription.names.names } ?? []
     return scan.leavingOutUnsubscriptions { name in
       // The decoder is to see what is no plain text, and refuse it.
@@ -76,7 +76,7 @@ extension XDSStream {
 
   private func scanAcknowledgement(_ message: UnsafeRawBufferPointer) -> Scanned {
     guard let ack = DeltaAcknowledgement(message), let nonce = Nonce(ack.nonce),
-      let type = ResourceType.allCases.first(where: { $0.typeURL.utf8.elementsEqual(ack.typeURL) }), covers(type),
+      let type = ResourceType(typeURL: ack.typeURL), covers(type),
       session?.acknowledged(nonce, of: type) ?? false
     else { return .nothing }
     return .request(HeardRequest(receipt: note(.ack, type), isAnswer: true))
@@ -131,5 +131,13 @@ extension XDSStream {
       })
     else { return nil }
     return server.shared.names.known(identity)
+  }
+}
+
+extension ResourceType {
+  /// - Parameter bytes: of a type URL.
+  fileprivate init?(typeURL bytes: UnsafeRawBufferPointer) {
+    guard let type = Self.allCases.first(where: { $0.typeURL.utf8.elementsEqual(bytes) }) else { return nil }
+    self = type
   }
 }

@@ -264,11 +264,9 @@ final class XDSStream: GRPCCallHandler {
     catchUp()
     guard let peer, let session else { return nil }
     let now = NIODeadline.now()
-    var onlyType: ResourceType?
-    if case .only(let type) = scope { onlyType = type }
     return ProxyStatus(
       nodeID: peer.id, nodeCluster: peer.cluster, userAgent: peer.userAgent, proxyClass: peer.proxyClass,
-      variant: variant, onlyType: onlyType, remoteAddress: call.remoteAddress?.hostPort ?? "",
+      variant: variant, onlyType: scope.onlyType, remoteAddress: call.remoteAddress?.hostPort ?? "",
       connectedFor: .nanoseconds((now - openedAt).nanoseconds),
       types: session.status(
         flightAge: { .nanoseconds((now - flights[$0.rawValue].sentAt).nanoseconds) },
