@@ -210,7 +210,9 @@ public final class ControlPlane: Sendable {
         xds.forgetUnused()
         let open = grpc.connectionCount
         let closed = grpc.acceptedConnectionCount - open
-        if heap.hasDropped(connections: open, bytes: transport.memory.bytes, closed: closed) { HeapReturn.trim() }
+        let reading = HeapReturn.Reading(
+          connections: open, bytes: transport.memory.bytes, classes: xds.generation?.classes.count ?? 0)
+        if heap.hasDropped(to: reading, closed: closed) { HeapReturn.trim() }
       }
     }
     let watching = listeners.certificates.map { certificates in

@@ -11,28 +11,37 @@ internal import Logging
 ///
 /// Trimming holds an arena's lock, and whoever allocates there waits, so it is done seldom: when most of what came has gone.
 struct HeapReturn {
-  /// Connections, or bytes held for clients, below which a drop is not worth a trim.
-  static let fewConnections = 100
-  static let fewBytes = 8 << 20
+  /// What there is that takes memory, and goes.
+  struct Reading {
+    var connections = 0
+    /// Held for clients.
+    var bytes = 0
+    /// Kinds of proxies that tables are made for: these go a minute after their last proxy.
+    var classes = 0
+
+    /// Less than this of each is not worth a trim.
+    static let few = Reading(connections: 100, bytes: 8 << 20, classes: 16)
+  }
   static let interval = Duration.seconds(3)
 
-  private var peak = (connections: 0, bytes: 0)
+  private var peak = Reading()
   private var closed = (last: 0, atTrim: 0)
 
   /// Called every now and then with what there is.
   /// - Parameter closed: connections that have closed since the process began.
   /// - Returns: whether so much has gone since the last time that memory should be given back: most of what there was at
   ///   once, or, where connections came and went, when that is over.
-  mutating func hasDropped(connections: Int, bytes: Int, closed now: Int) -> Bool {
-    peak = (max(peak.connections, connections), max(peak.bytes, bytes))
+  mutating func hasDropped(to reading: Reading, closed now: Int) -> Bool {
     let isCalm = now == closed.last
     closed.last = now
-    guard
-      peak.connections - connections > max(Self.fewConnections, connections)
-        || peak.bytes - bytes > max(Self.fewBytes, bytes)
-        || isCalm && now - closed.atTrim > Self.fewConnections
-    else { return false }
-    peak = (connections, bytes)
+    var isDrop = isCalm && now - closed.atTrim > Reading.few.connections
+    for quantity in [\Reading.connections, \Reading.bytes, \Reading.classes] {
+      let current = reading[keyPath: quantity]
+      peak[keyPath: quantity] = max(peak[keyPath: quantity], current)
+      isDrop = isDrop || peak[keyPath: quantity] - current > max(Reading.few[keyPath: quantity], current)
+    }
+    guard isDrop else { return false }
+    peak = reading
     if isCalm { closed.atTrim = now }
     return true
   }

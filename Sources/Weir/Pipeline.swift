@@ -20,8 +20,8 @@ internal import XDSSnapshot
 actor Pipeline {
   /// A class outlives its last proxy by so many sweeps, a minute, and up to one more: a proxy that reconnects finds its tables as
   /// they were. One sleeper for all classes: one for each would keep a kilobyte for each time that a class goes.
-  static let sweepsOfGrace = 6
-  static let sweepInterval = Duration.seconds(10)
+  static let sweepsOfGrace = 12
+  static let sweepInterval = Duration.seconds(5)
   /// Classes without proxies that are kept at once. With one more the first that would be forgotten goes at once.
   static let mostLeaving = 256
   /// How long until a write to the state store that failed is tried again.
