@@ -52,6 +52,7 @@ let package = Package(
     .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
     .systemLibrary(name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .systemLibrary(name: "CPrefetch"),
+    .systemLibrary(name: "CTimeSlice"),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
     // Generated from protos/ by scripts/generate-protos.
@@ -123,6 +124,7 @@ let package = Package(
     library(
       "Weir",
       [
+        "CTimeSlice",
         "TrafficModel", "TrafficCompiler", "ReleaseControl", "ReleaseStores", "ReleaseNotifications", "XDSSnapshot",
         "XDSServer",
         "GRPCTransport", "EnvoyAPI",

@@ -114,13 +114,19 @@ public struct RequestScan {
     var (start, end) = (0, 0)
     while let field = reader.next() {
       if field.number == fields.unsubscriptions, let name = field.payload, isLeftOut(name) {
-        bytes += message[start..<end]
+        append(start..<end, to: &bytes)
         start = reader.position
         count += 1
       }
       end = reader.position
     }
-    return (bytes + message[start..<end], count)
+    append(start..<end, to: &bytes)
+    return (bytes, count)
+  }
+
+  /// A slice would be copied byte by byte.
+  private func append(_ range: Range<Int>, to bytes: inout [UInt8]) {
+    if !range.isEmpty { bytes += UnsafeRawBufferPointer(rebasing: message[range]) }
   }
 
   /// The message without its lists of names and versions.
@@ -130,7 +136,7 @@ public struct RequestScan {
     var start = 0
     while let field = reader.next() {
       if field.number != fields.names && field.number != fields.versions {
-        bytes += message[start..<reader.position]
+        append(start..<reader.position, to: &bytes)
       }
       start = reader.position
     }

@@ -28,6 +28,14 @@ struct EventLoops: Sendable {
       large: MultiThreadedEventLoopGroup(numberOfThreads: 1))
     let failure = try? await loops.distrusted.next().submit(giveWayToAll).get()
     if let failure { logger.warning("a thread's priority cannot be lowered", metadata: ["errno": "\(failure)"]) }
+    for group in [loops.proxies, loops.large] {
+      for loop in group.makeIterator() {
+        // Some systems forbid it (a sandbox), and all is well without it, only slower.
+        if let failure = try? await loop.submit(TimeSlice.shorten).get() {
+          logger.debug("a thread's time slice cannot be set", metadata: ["errno": "\(failure)"])
+        }
+      }
+    }
     return loops
   }
 

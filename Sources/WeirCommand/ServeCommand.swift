@@ -82,6 +82,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    TimeSlice.shortenAll()
     // Trapped before anything starts, so that no signal finds the process half-way.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     LoggingSystem.bootstrap { [logLevel] label in LogfmtHandler(label: label, logLevel: logLevel) }

@@ -53,7 +53,7 @@ extension XDSStream {
     let names = type.flatMap { session?[$0].subscription.names.names } ?? []
     return scan.leavingOutUnsubscriptions { name in
       // The decoder is to see what is no plain text, and refuse it.
-      guard name.allSatisfy({ (1..<0x80).contains($0) }), !name.elementsEqual("*".utf8) else { return false }
+      guard name.allSatisfy({ (1..<0x80).contains($0) }), name.count != 1 || name[0] != UInt8(ascii: "*") else { return false }
       return names.isEmpty || !names.contains(String(decoding: name, as: UTF8.self))
     }
   }

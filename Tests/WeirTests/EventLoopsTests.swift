@@ -18,6 +18,18 @@ import Testing
     await loops.shutDown()
   }
 
+  /// A kernel that knows of it (Linux 6.12) says what was asked for.
+  @Test(.enabled(if: TimeSlice.current != nil, "the kernel has no time slices of a thread's own"))
+  func proxiesLoopsGiveWaySoon() async throws {
+    let loops = await EventLoops.start(count: 2, logger: Logger(label: "test"))
+    for group in [loops.proxies, loops.large] {
+      for loop in group.makeIterator() {
+        #expect(try await loop.submit { TimeSlice.current }.get() == TimeSlice.nanoseconds)
+      }
+    }
+    await loops.shutDown()
+  }
+
   /// Large requests are handled there, for clients of the proxies' loops, to which they come back.
   @Test func theProxiesLoopsEndLast() async throws {
     let loops = await EventLoops.start(count: 1, logger: Logger(label: "test"))
