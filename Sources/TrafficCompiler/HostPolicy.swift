@@ -72,6 +72,11 @@ struct HostPolicy: Equatable, Sendable {
     }
   }
 
+  /// Whether it says anything to routes: what they hash, or that a release divides them.
+  var concernsRoutes: Bool {
+    isReleased || loadBalancer?.hashPolicy != nil || subsets.contains { $0.loadBalancer?.hashPolicy != nil }
+  }
+
   /// The load balancer of a subset; the service's where the subset has none, or for an empty name.
   func loadBalancer(ofSubset name: String) -> LoadBalancer? {
     if !name.isEmpty, let own = subsets.first(where: { $0.name == name })?.loadBalancer { return own }
