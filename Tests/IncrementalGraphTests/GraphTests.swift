@@ -141,7 +141,8 @@ struct GraphTests {
     first.clearLog()
     first.transaction(before: second) { prices.set(nil, for: "tea") }
     #expect(labels.count == 0)
-    #expect(first.log.chain(of: try #require(first.log.events.last)).map(\.collection) == ["labels", "doubled", "prices"])
+    #expect(
+      first.log.chain(of: try #require(first.log.events.last)).map(\.collection) == ["labels", "doubled", "prices"])
 
     // What was told outside of a transaction is a violation, as every such edit.
     var violations: [Violation] = []
