@@ -102,7 +102,7 @@ import XDSSnapshot
     #expect(change.omittedSteps > 40)
     // The next change is recorded as ever.
     inPortions.apply([virtualService("shop/v1", hosts: ["s1"], split("s1", 20))])
-    #expect(inPortions.takeChange()?.parts.map(\.name) == ["s1.shop.svc.cluster.local:80"])
+    #expect(inPortions.takeChange()?.parts.map(\.name) == ["s1.shop.svc.cluster.local:80", "s1:80|shop"])
   }
 
   @Test func whatIsRecordedIsBounded() throws {
