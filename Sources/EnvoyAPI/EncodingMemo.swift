@@ -100,8 +100,7 @@ private struct Recent<Key: Equatable, Value> {
 extension Arena {
   /// Lends the memo of the arena's thread.
   @inline(__always) func withMemo<Result>(_ body: (EncodingMemo) -> Result) -> Result {
-    if attachment == nil { attachment = Unmanaged.passRetained(EncodingMemo()).toOpaque() }
-    guard let attachment else { preconditionFailure("just attached") }
+    let attachment = attachment { Unmanaged.passRetained(EncodingMemo()).toOpaque() }
     // Nothing else is ever attached, and the arena keeps it.
     return Unmanaged<EncodingMemo>.fromOpaque(attachment)._withUnsafeGuaranteedRef(body)
   }

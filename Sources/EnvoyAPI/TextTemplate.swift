@@ -30,11 +30,10 @@ final class TextTemplate {
 
   /// The message with a text of this length that holds no zero byte (`Arena.string` says why).
   func message(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: bytes.count) { buffer, initialised in
-      bytes.withUnsafeBufferPointer { _ = buffer.update(fromContentsOf: $0) }
-      write(text, into: buffer)
-      initialised = bytes.count
-    }
+    // A copy when it is written to. An array of unknown content is made by unspecialised code, which costs more.
+    var message = bytes
+    message.withUnsafeMutableBufferPointer { write(text, into: $0) }
+    return message
   }
 
   /// Appends the message.

@@ -35,7 +35,7 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
 
   /// The position in the graph's log of the event that gave a key its value in the running transaction, for an observer.
   public final func event(thatChanged key: Key) -> Int? {
-    index.slot(of: key).flatMap { graph.events.event(thatChanged: CellID(node: id, slot: $0)) }
+    index.slot(of: key).flatMap { graph.events.event(thatChanged: cellID($0)) }
   }
 
   @inlinable final func trackedRead(_ key: Key) -> Value? {
@@ -192,6 +192,16 @@ public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value>
     let slot = index.intern(key)
     let changed = write(value, at: slot)
     if changed, recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
+  }
+
+  /// Sets what another graph has said, or been told: as `set`, but it is no edit of its own.
+  ///
+  /// - Parameter event: the event in the log of both that made it so.
+  @inlinable public func mirror(_ value: consuming Value?, for key: Key, because event: @autoclosure () -> Int?) {
+    guard onGraph({ $0.isInTransaction && !$0.isRunning }) else { return graph.onViolation(.editWhileComputing) }
+    if value == nil, index.slot(of: key) == nil { return }
+    let slot = index.intern(key)
+    if write(value, at: slot), recordsEvents { attribute(slot, to: event()) }
   }
 }
 

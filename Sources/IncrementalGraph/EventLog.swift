@@ -44,7 +44,11 @@ public struct EventLog: Sendable {
     self.limit = limit
   }
 
-  private var isFull: Bool { events.count >= limit }
+  /// Whether what happens next is only counted.
+  public var isFull: Bool { events.count >= limit }
+
+  /// Counts what happened while nothing was recorded.
+  mutating func omit(_ count: Int) { omitted += count }
 
   /// From an event down to the edit of an input that caused it.
   public func chain(of event: Event) -> [Event] {
@@ -63,7 +67,7 @@ public struct EventLog: Sendable {
 
   mutating func record(_ kind: Kind, _ node: Node, _ slot: Int32, changed: Bool, cell: CellID?) {
     guard !isFull else { return omitted += 1 }
-    let unit = CellID(node: node.id, slot: slot)
+    let unit = node.cellID(slot)
     let cause: Int? =
       switch kind {
       case .edited: nil
@@ -82,6 +86,9 @@ public struct EventLog: Sendable {
     if omitted == 0 { causeOfCell[cell] = events.count - 1 }
   }
 
+  /// An event changed this cell.
+  mutating func attribute(_ cell: CellID, to event: Int?) { causeOfCell[cell] = event }
+
   /// The event that changed a cell in this transaction.
   func event(thatChanged cell: CellID) -> Int? { causeOfCell[cell] }
 
@@ -91,6 +98,11 @@ public struct EventLog: Sendable {
   mutating func noteCause(of unit: CellID) {
     if !isFull { causeOfUnit[unit] = current }
   }
+}
+
+/// A log that graphs which lie side by side write to.
+final class SharedLog {
+  @exclusivity(unchecked) var log = EventLog()
 }
 
 struct CellID: Sendable, Hashable {

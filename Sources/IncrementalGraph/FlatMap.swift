@@ -7,7 +7,9 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
   public typealias Compute = (_ key: SourceKey, _ value: SourceValue, _ read: Reader, _ emit: Emit) -> Void
   @usableFromInline let source: Collection<SourceKey, SourceValue>
   @usableFromInline let compute: Compute
-  @usableFromInline @exclusivity(unchecked) var scratch: [Int32] = []
+  /// What the running unit puts out goes through here. Made once, for a closure of each run would have to be allocated.
+  @usableFromInline @exclusivity(unchecked) var emitter: Emit = { _, _ in }
+  @usableFromInline @exclusivity(unchecked) var emission = Emission()
 
   @usableFromInline init(
     name: String, graph: Graph, source: Collection<SourceKey, SourceValue>, reading: [Node],
@@ -33,51 +35,51 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
   }
 
   @inlinable func run(_ unit: Int32, _ units: UnitTable) {
-    // Lent by the last run, so that there is nothing to allocate.
-    var outputs = scratch
-    scratch = []
-    var hasChanged = false
-    var changed: [Int32] = []
-    func put(_ value: consuming Value?, at slot: Int32) {
-      guard write(value, at: slot) else { return }
-      hasChanged = true
-      if recordsEvents { changed.append(slot) }
-    }
-    // Where the next output was in the last run.
-    var expected = units.firstOutput(unit)
+    emission.unit = unit
+    emission.hasChanged = false
+    emission.expected = units.firstOutput(unit)
     let value = source.value(at: unit)
     if let value {
       let key = source.index.keys[unit]
       onGraph { $0.beginRun(self, slot: unit, firstEdge: units.firstEdge(unit)) }
-      compute(key, value, Reader()) { key, value in
-        let slot = index.intern(key, guess: expected == -1 ? -1 : units.output(at: expected))
-        if expected != -1 { expected = units.output(after: expected) }
-        claim(slot, key, unit, units)
-        outputs.append(slot)
-        put(value, at: slot)
-      }
+      compute(key, value, Reader(), emitter)
       units.setFirstEdge(onGraph { $0.endRun() }, unit)
     } else {
       onGraph { $0.forgetReads(from: units.firstEdge(unit)) }
       units.setFirstEdge(-1, unit)
     }
     // Few outputs as a rule; the linear search is the faster one up to some dozens.
-    let manyOutputs = outputs.count > 32 ? Set(outputs) : nil
+    let manyOutputs = emission.outputs.count > 32 ? Set(emission.outputs) : nil
     var former = units.firstOutput(unit)
     while former != -1 {
       let slot = units.output(at: former)
       former = units.output(after: former)
-      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? outputs.contains(slot)) else { continue }
+      guard owner(slot) == unit, !(manyOutputs?.contains(slot) ?? emission.outputs.contains(slot)) else { continue }
       setOwner(-1, slot)
       put(nil, at: slot)
     }
-    units.setOutputs(outputs, unit)
-    outputs.removeAll(keepingCapacity: outputs.count < 1024)
-    scratch = outputs
-    if recordsEvents {
-      record(value == nil ? .removed : .ran, unit, changed: hasChanged, changesCell: false)
-      for slot in changed { attribute(slot) }
-    }
+    units.setOutputs(emission.outputs, unit)
+    emission.outputs.removeAll(keepingCapacity: emission.outputs.count < 1024)
+    guard recordsEvents else { return }
+    record(value == nil ? .removed : .ran, unit, changed: emission.hasChanged, changesCell: false)
+    for slot in emission.changed { attribute(slot) }
+    emission.changed = []
+  }
+
+  @inlinable func emit(_ key: Key, _ value: Value) {
+    guard let units else { return }
+    let expected = emission.expected
+    let slot = index.intern(key, guess: expected == -1 ? -1 : units.output(at: expected))
+    if expected != -1 { emission.expected = units.output(after: expected) }
+    claim(slot, key, emission.unit, units)
+    emission.outputs.append(slot)
+    put(value, at: slot)
+  }
+
+  @inlinable func put(_ value: consuming Value?, at slot: Int32) {
+    guard write(value, at: slot) else { return }
+    emission.hasChanged = true
+    if recordsEvents { emission.changed.append(slot) }
   }
 
   /// Makes the unit the owner of a key.
@@ -95,6 +97,20 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
   override func describeKey(_ slot: Int32) -> String { source.describeKey(slot) }
 }
 
+/// What the running unit of a `FlatMap` has put out.
+@frozen @usableFromInline struct Emission {
+  @usableFromInline var unit: Int32 = -1
+  /// Where the next output was in the last run; -1 if nowhere.
+  @usableFromInline var expected: Int32 = -1
+  /// The slots, in their order. Its memory is lent by the last run, so that there is nothing to allocate.
+  @usableFromInline var outputs: [Int32] = []
+  @usableFromInline var hasChanged = false
+  /// While events are recorded: the slots that have changed.
+  @usableFromInline var changed: [Int32] = []
+
+  @inlinable init() {}
+}
+
 extension Graph {
   /// Declares a collection whose units, one for each key of `source`, put out values under keys of their choice.
   @inlinable public func flatMap<SourceKey, SourceValue, Key, Value>(
@@ -104,6 +120,7 @@ extension Graph {
     let map = FlatMap<SourceKey, SourceValue, Key, Value>(
       name: name, graph: self, source: source, reading: reading, compute: compute)
     map.settle = { [unowned(unsafe) map] in map.settleUnits() }
+    map.emitter = { [unowned(unsafe) map] key, value in map.emit(key, value) }
     return map
   }
 }

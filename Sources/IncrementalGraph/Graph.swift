@@ -25,7 +25,9 @@
 ///                        ▲
 ///         cell ──edges──┘    (cells that the unit read)
 ///
-/// A graph has one owner at a time; it is not thread-safe. Collections must not be used after their graph is gone.
+/// A graph has one owner at a time; it is not thread-safe. Collections must not be used after their graph is gone. Two graphs
+/// have nothing in common but the log, which is written to only while events are recorded and by the first one's transactions; so
+/// while none are recorded, each may be at work on a thread of its own.
 ///
 /// What an edit passes by is stored in `@exclusivity(unchecked)` properties: the run-time check for overlapping accesses cost
 /// more than the accesses. The rule that makes this safe: no access of such a property lasts while a closure of the client
@@ -47,7 +49,13 @@ public final class Graph {
     get { events }
     set { events = newValue }
   }
-  @exclusivity(unchecked) var events = EventLog()
+  var events: EventLog {
+    _read { yield sharedLog.log }
+    _modify { yield &sharedLog.log }
+  }
+  private let sharedLog: SharedLog
+  /// What the numbers of this graph's nodes begin at in the log.
+  let firstCellID: Int
 
   /// How many events the log keeps until it is cleared.
   public var maximumEvents: Int {
@@ -66,7 +74,7 @@ public final class Graph {
   @exclusivity(unchecked) private var slotTables: [SlotTable] = []
   @exclusivity(unchecked) var edges = EdgePool()
   @exclusivity(unchecked) var run = Run()
-  @usableFromInline private(set) var isInTransaction = false
+  @usableFromInline @exclusivity(unchecked) private(set) var isInTransaction = false
 
   /// Whether a unit computes now.
   @usableFromInline var isRunning: Bool { run.isActive }
@@ -94,25 +102,63 @@ public final class Graph {
     public var edges = 0
   }
 
-  public init(checksReads: Bool) {
+  /// - Parameter former: a graph of the same owner whose transactions settle before this one's (`transaction(before:_:)`). Both
+  ///   write to one log.
+  public init(checksReads: Bool, after former: Graph? = nil) {
     self.checksReads = checksReads
+    sharedLog = former?.sharedLog ?? SharedLog()
+    firstCellID = former.map { $0.firstCellID + Int(UInt16.max) } ?? 0
   }
 
   /// Edits inputs in `body`, then brings every derived collection up to date.
   public func transaction(_ body: () -> Void) {
-    guard !run.isActive, !isInTransaction else { return onViolation(.editWhileComputing) }
+    guard begin() else { return }
+    body()
+    settle()
+    end()
+  }
+
+  /// One transaction of two graphs: this one settles first, and what its observers see may be set in inputs of the other.
+  public func transaction(before other: Graph, _ body: () -> Void) {
+    guard begin() else { return }
+    guard other.begin() else { return end() }
+    body()
+    settle()
+    other.settle()
+    end()
+    other.end()
+  }
+
+  private func begin() -> Bool {
+    guard !run.isActive, !isInTransaction else {
+      onViolation(.editWhileComputing)
+      return false
+    }
     isInTransaction = true
     statistics.transactions += 1
-    events.begin(transaction: statistics.transactions)
-    body()
+    // The log is that of the graph that settles first; another one may be at work on a thread of its own.
+    if firstCellID == 0 { events.begin(transaction: statistics.transactions) }
+    return true
+  }
+
+  private func settle() {
     for node in nodes where node.hasWork {
       node.hasWork = false
       node.settle()
     }
+  }
+
+  private func end() {
     for table in slotTables { table.releaseUnused() }
     isInTransaction = false
     statistics.edges = edges.count
   }
+
+  /// Whether the log takes no more events.
+  public var isLogFull: Bool { events.isFull }
+
+  /// Counts events that were not recorded, as those that came when the log was full.
+  public func noteOmitted(_ count: Int) { events.omit(count) }
 
   /// Forgets the events so far.
   public func clearLog() { events.clear() }

@@ -20,7 +20,7 @@ protocol SlotColumn: AnyObject {
   private var columns: [any SlotColumn] = []
   @exclusivity(unchecked) private var candidates: [Int32] = []
   @exclusivity(unchecked) private var free: [Int32] = []
-  private var count: Int32 = 0
+  @exclusivity(unchecked) private var count: Int32 = 0
   @usableFromInline var forgetKey: (Int32) -> Void = { _ in }
 
   @usableFromInline init() {}
@@ -123,8 +123,7 @@ protocol SlotColumn: AnyObject {
     let slot = slots.take()
     isTaken.reserve(slot, false)
     isTaken[slot] = true
-    keys.reserve(slot, key)
-    keys[slot] = key
+    if keys.count == Int(slot) { keys.append(key) } else { keys[slot] = key }
     table.insert(slot, hash)
     return slot
   }

@@ -75,21 +75,21 @@ public class Node {
   func mark(_ slot: Int32) {
     guard let lentUnits, lentUnits._withUnsafeGuaranteedRef({ $0.mark(slot) }) else { return }
     hasWork = true
-    if recordsEvents { graph.events.noteCause(of: CellID(node: id, slot: slot)) }
+    if recordsEvents { graph.events.noteCause(of: cellID(slot)) }
   }
 
   /// Everybody who depends on the cell must look at it again.
   @usableFromInline func announce(_ slot: Int32) {
     onGraph { graph in
       graph.statistics.changes += 1
-      if graph.recordsEvents { graph.events.setCause(CellID(node: id, slot: slot)) }
+      if graph.recordsEvents { graph.events.setCause(cellID(slot)) }
       for index in 0..<Int32(derived.count) { derived[index]._withUnsafeGuaranteedRef { $0.mark(slot) } }
       graph.markReaders(from: cells[slot].firstReader)
     }
   }
 
   /// What an observer does happens because this cell changed.
-  @usableFromInline func setCause(_ slot: Int32) { graph.events.setCause(CellID(node: id, slot: slot)) }
+  @usableFromInline func setCause(_ slot: Int32) { graph.events.setCause(cellID(slot)) }
 
   // MARK: Cells
 
@@ -140,16 +140,22 @@ public class Node {
 
   // MARK: Events
 
+  /// Names a cell, or the unit of a slot, in the log.
+  func cellID(_ slot: Int32) -> CellID { CellID(node: onGraph { $0.firstCellID } + id, slot: slot) }
+
   /// How a unit, or a cell of what has no units, is named in events.
   func describeKey(_ slot: Int32) -> String { "" }
 
   @usableFromInline func record(_ kind: EventLog.Kind, _ slot: Int32, changed: Bool, changesCell: Bool) {
     graph.events.record(
-      kind, self, slot, changed: changed, cell: changesCell ? CellID(node: id, slot: slot) : nil)
+      kind, self, slot, changed: changed, cell: changesCell ? cellID(slot) : nil)
   }
 
   /// The event just recorded changed this cell.
-  @usableFromInline func attribute(_ slot: Int32) { graph.events.attribute(CellID(node: id, slot: slot)) }
+  @usableFromInline func attribute(_ slot: Int32) { graph.events.attribute(cellID(slot)) }
+
+  /// An event changed this cell.
+  @usableFromInline func attribute(_ slot: Int32, to event: Int?) { graph.events.attribute(cellID(slot), to: event) }
 }
 
 extension Node: SlotColumn {

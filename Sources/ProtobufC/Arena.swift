@@ -50,7 +50,7 @@ public final class Arena {
   @exclusivity(unchecked) private var depth = 0
   /// An object that the arena's user keeps from one call to the next, retained; released with the arena. It must not point into
   /// the arena. It is of one thread, as the arena is.
-  @exclusivity(unchecked) public var attachment: UnsafeMutableRawPointer?
+  @exclusivity(unchecked) private var attachment: UnsafeMutableRawPointer?
   /// What libprotobuf-c may still take in the unpacking under way.
   @exclusivity(unchecked) var unpackingBudget = 0
 
@@ -66,6 +66,15 @@ public final class Arena {
     for chunk in chunks { chunk.deallocate() }
     // Balances the retain of whoever attached it.
     if let attachment { Unmanaged<AnyObject>.fromOpaque(attachment).release() }
+  }
+
+  /// What is attached; made and retained by the closure when it is first asked for.
+  public func attachment(_ make: () -> UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+    // Here, and not where it is used: another module's access of the property would be checked.
+    if let attachment { return attachment }
+    let made = make()
+    attachment = made
+    return made
   }
 
   /// Uninitialised memory, aligned for any field of a message. Costs a few instructions.

@@ -29,7 +29,10 @@ struct HostPolicy: Equatable, Sendable {
     subsets = []
     if ordered.count == 1, !ordered[0].content.isOfRelease, Self.areDistinct(ordered[0].content.subsets) {
       subsets = ordered[0].content.subsets
-      if subsets.count > 1 { subsets.sort { $0.name < $1.name } }
+      // As a rule they are in order already, and the list is the rule's own.
+      if subsets.indices.dropFirst().contains(where: { subsets[$0].name < subsets[$0 - 1].name }) {
+        subsets.sort { $0.name < $1.name }
+      }
       return
     }
     var owners: [String: NamespacedName] = [:]
@@ -70,6 +73,11 @@ struct HostPolicy: Equatable, Sendable {
     return subsets.indices.allSatisfy { index in
       !subsets[index].name.isEmpty && !(0..<index).contains { subsets[$0].name == subsets[index].name }
     }
+  }
+
+  /// Whether it says anything to routes: what they hash, or that a release divides them.
+  var concernsRoutes: Bool {
+    isReleased || loadBalancer?.hashPolicy != nil || subsets.contains { $0.loadBalancer?.hashPolicy != nil }
   }
 
   /// The load balancer of a subset; the service's where the subset has none, or for an empty name.

@@ -19,7 +19,11 @@ final class LabelList: Sendable {
   }
 
   init(_ labels: [String: String]) {
-    self.labels = labels.map { Label(name: $0.key, value: $0.value) }.sorted { $0.name < $1.name }
+    var list: [Label] = []
+    list.reserveCapacity(labels.count)
+    for (name, value) in labels { list.append(Label(name: name, value: value)) }
+    list.sort { $0.name < $1.name }
+    self.labels = list
   }
 
   /// Whether it has all of these.
@@ -27,6 +31,14 @@ final class LabelList: Sendable {
 
   func contains(_ name: String, _ value: String) -> Bool {
     labels.contains { $0.name == name && $0.value == value }
+  }
+
+  /// The same, but texts that are equal with other bytes may pass for different ones: most names differ in their length.
+  fileprivate func has(_ name: String, _ value: String) -> Bool {
+    for index in labels.indices where labels[index].name.utf8.count == name.utf8.count {
+      if labels[index].name == name { return labels[index].value == value }
+    }
+    return false
   }
 }
 
@@ -44,8 +56,8 @@ struct LabelLists {
   mutating func list(_ labels: [String: String]) -> LabelList {
     // The last one first. A dictionary is walked, not asked: to hash a name costs more than to look at all of them.
     for age in 1...Self.kept where age <= recent.count {
-      let list = recent[(next + recent.count - age) % recent.count]
-      if list.labels.count == labels.count, labels.allSatisfy({ list.contains($0.key, $0.value) }) { return list }
+      let list = recent[next >= age ? next - age : next - age + recent.count]
+      if list.labels.count == labels.count, labels.allSatisfy({ list.has($0.key, $0.value) }) { return list }
     }
     let list = LabelList(labels)
     if recent.count < Self.kept { recent.append(list) } else { recent[next] = list }

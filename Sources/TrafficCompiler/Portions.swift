@@ -1,71 +1,5 @@
 import TrafficModel
 
-extension TrafficCompiler {
-  /// As one transaction after the other, of which only the outcome is published. The graph's values depend on its inputs and
-  /// not on how these were batched, so the outcome is the same.
-  func applyInPortions(_ edits: [Edit]) {
-    let objects = reserve(for: edits)
-    let portions = Portions(edits, servicesEach: servicesInPortion, clusterDomain: clusterDomain)
-    var start = 0
-    for end in portions.ends {
-      graph.graph.transaction {
-        for place in start..<end {
-          if place + Self.lookahead < end { prefetch(edits[Int(portions.order[place + Self.lookahead])]) }
-          apply(edits[Int(portions.order[place])])
-        }
-      }
-      tables.endPortion()
-      start = end
-    }
-    guard graph.objectCount != objects else { return }
-    // An object came more than once, or went: the last that was said of it counts, in the order in which it was said.
-    graph.graph.transaction {
-      for edit in edits { apply(edit) }
-    }
-    tables.endPortion()
-  }
-
-  /// How many edits ahead the memory of one is asked for.
-  private static var lookahead: Int { 8 }
-
-  /// The other kinds are few beside pods.
-  private func prefetch(_ edit: Edit) {
-    if case .upsert(.pod(let object)) = edit { graph.pods.prefetch(object.id) }
-  }
-
-  /// Returns how many objects there will be, if none comes twice and none goes.
-  private func reserve(for edits: [Edit]) -> Int {
-    var (services, slices, pods, nodes, rules, virtualServices) = (0, 0, 0, 0, 0, 0)
-    for edit in edits {
-      switch edit {
-      case .upsert(.service): services += 1
-      case .upsert(.endpointSlice): slices += 1
-      case .upsert(.pod): pods += 1
-      case .upsert(.node): nodes += 1
-      case .upsert(.destinationRule): rules += 1
-      case .upsert(.virtualService): virtualServices += 1
-      case .upsert(.namespace), .delete: break
-      }
-    }
-    graph.services.reserve(adding: services)
-    graph.slices.reserve(adding: slices)
-    graph.pods.reserve(adding: pods)
-    graph.nodes.reserve(adding: nodes)
-    graph.destinationRules.reserve(adding: rules)
-    graph.virtualServices.reserve(adding: virtualServices)
-    return services + slices + pods + nodes + rules + virtualServices
-  }
-}
-
-extension TrafficGraph {
-  fileprivate var objectCount: Int {
-    services.count + slices.count + pods.count + nodes.count + destinationRules.count + virtualServices.count
-  }
-
-  /// Whether there is no object.
-  var isEmpty: Bool { objectCount == 0 }
-}
-
 /// The order in which a large first batch is best applied: a hundred services at a time, each with what belongs to it. What one
 /// service's objects become is then still in the processor's cache when the next step reads it.
 ///
@@ -114,6 +48,9 @@ struct Portions {
       next[Int(portion)] += 1
     }
   }
+
+  /// Where a portion is in `order`.
+  func places(_ portion: Int) -> Range<Int> { (portion == 0 ? 0 : ends[portion - 1])..<ends[portion] }
 
   /// Numbers names as they come.
   private struct Numbering {

@@ -1,3 +1,4 @@
+import IncrementalGraph
 import TrafficModel
 
 /// The problems at present, in the order of object, field and message.
@@ -61,5 +62,24 @@ struct ProblemTable {
     appeared = [:]
     disappeared = []
     return new
+  }
+}
+
+/// What one graph has told of problems since the last publication.
+final class ProblemChanges {
+  private var changes: [(before: [Problem], after: [Problem])] = []
+
+  func observe<Key, Value>(_ collection: Collection<Key, Value>, _ problems: @escaping (Value) -> [Problem]) {
+    collection.onChange { [unowned(unsafe) self] change in
+      let before = change.old.map(problems) ?? []
+      let after = change.new.map(problems) ?? []
+      if before != after { changes.append((before, after)) }
+    }
+  }
+
+  func apply(to table: inout ProblemTable) {
+    guard !changes.isEmpty else { return }
+    for (before, after) in changes { table.replace(before, by: after) }
+    changes = []
   }
 }

@@ -57,7 +57,7 @@ extension TrafficCompiler {
 
   func observeCapacities() {
     graph.sliceParts.onChange { [unowned(unsafe) self] change in
-      guard graph.releases.count > 0 else { return }
+      guard !releasedServices.isEmpty else { return }
       let key = change.key
       guard let service = graph.slices[key.slice]?.content.service else {
         // The slice has gone, and with it whose it was.

@@ -1,72 +1,10 @@
-import Dispatch
 import EnvoyAPI
 import TrafficModel
 import XDSSnapshot
 
-/// A table and what the running transaction changes in it.
-///
-/// Changes are kept until the transaction has settled, for an element may pass from one unit to another: its removal there
-/// and its arrival here come in either order, and the arrival counts.
-struct PendingTable<Element: ReferencingElement & Equatable> {
-  private(set) var table = ReferencedTree<Element>()
-  private var removed: [String] = []
-  private var set: [Element] = []
-  /// Where transactions that are not published by themselves ended: what came after counts more than what came before.
-  private var ends: [(removed: Int, set: Int)] = []
-
-  mutating func note(_ old: Element?, _ new: Element?) {
-    if let old, old.key != new?.key { removed.append(old.key) }
-    if let new { set.append(new) }
-  }
-
-  /// A unit put out other elements than before.
-  mutating func note(_ old: [Element], _ new: [Element]) {
-    for element in old where !new.contains(where: { $0.key == element.key }) { removed.append(element.key) }
-    for element in new where !old.contains(element) { set.append(element) }
-  }
-
-  /// A unit put out other elements than before. O(differences · log n).
-  mutating func note(from old: ReferencedTree<Element>, to new: ReferencedTree<Element>) {
-    PersistentTree.changes(from: old.tree, to: new.tree) { note($0, $1) }
-  }
-
-  var changeCount: Int { removed.count + set.count }
-  var hasChanges: Bool { !set.isEmpty || !removed.isEmpty }
-
-  /// The transaction has settled, and another follows before the table does.
-  mutating func endPortion() {
-    if hasChanges { ends.append((removed.count, set.count)) }
-  }
-
-  /// Returns whether the table became another.
-  mutating func settle() -> Bool {
-    guard hasChanges else { return false }
-    let before = table.contentHash
-    if ends.isEmpty || removed.isEmpty {
-      table.apply(removing: removed, setting: set)
-    } else {
-      var start = (removed: 0, set: 0)
-      for end in ends + [(removed.count, set.count)] {
-        table.apply(
-          removing: Array(removed[start.removed..<end.removed]), setting: Array(set[start.set..<end.set]))
-        start = end
-      }
-    }
-    ends = []
-    removed.removeAll(keepingCapacity: removed.count < 64)
-    set.removeAll(keepingCapacity: set.count < 64)
-    return table.contentHash != before
-  }
-}
-
 /// The tables of what is served, from which generations are made.
 struct ServedTables {
-  var clusters = PendingTable<Resource>()
-  var endpoints = PendingTable<Resource>()
-  /// Whether assignments are served without their endpoints as well, where these are many.
-  var hasLoneEndpoints = false
-  private var loneAssignments = PendingTable<Resource>()
-  private var loneEndpoints = PendingTable<Resource>()
+  private let clusterTables: ClusterTables
   /// The virtual hosts that every proxy gets.
   var sharedHosts = PendingTable<Fragment>()
   /// By namespace: the virtual hosts by short names.
@@ -78,28 +16,18 @@ struct ServedTables {
   private var classes: [ProxyClass: Generation.ClassTables] = [:]
   private var added: [ProxyClass] = []
   private var hasRemovedClass = false
+  /// Whether the shared hosts have become others since the last publication.
+  private var hasSettledHosts = false
   private let header = RouteConfiguration.encodedHeader(name: WireName.outbound)
   private let routesHostByHost = Resource(
     name: WireName.outboundHostByHost,
     bytes: RouteConfiguration.encodedHostByHost(name: WireName.outboundHostByHost))
   private var virtualHosts = VirtualHostTables()
 
-  mutating func note(_ old: Box<Assignment>?, _ new: Box<Assignment>?) {
-    endpoints.note(old?.content.resource, new?.content.resource)
-    guard hasLoneEndpoints else { return }
-    let assignment = new.map { $0.content.lone?.assignment ?? $0.content.resource }
-    let before = old.map { $0.content.lone?.assignment ?? $0.content.resource }
-    // One endpoint more leaves the assignment as it is.
-    if assignment != before { loneAssignments.note(before, assignment) }
-    loneEndpoints.note(from: old?.content.lone?.endpoints ?? .init(), to: new?.content.lone?.endpoints ?? .init())
-  }
+  init(beside clusterTables: ClusterTables) { self.clusterTables = clusterTables }
 
-  /// A transaction has settled that is not published by itself.
+  /// A transaction of the routes' graph has settled that is not published by itself.
   mutating func endPortion() {
-    clusters.endPortion()
-    endpoints.endPortion()
-    loneAssignments.endPortion()
-    loneEndpoints.endPortion()
     sharedHosts.endPortion()
     for key in shortHosts.keys { shortHosts[key]?.endPortion() }
     for key in shortDomains.keys { shortDomains[key]?.endPortion() }
@@ -116,49 +44,27 @@ struct ServedTables {
 
   /// The next generation, or nil if nothing changed on the wire. O(classes) if routes or listeners changed, else O(1).
   mutating func publish(after generation: Generation) -> Generation? {
-    let large = settleLarge()
-    var hasChanged = clusters.settle() || large.hasChanged
-    if endpoints.settle() { hasChanged = true }
-    if loneAssignments.settle() { hasChanged = true }
-    if loneEndpoints.settle() { hasChanged = true }
-    if updateClasses(hasSharedChange: large.hasSharedChange) { hasChanged = true }
+    var hasChanged = clusterTables.settle()
+    settleHosts()
+    if updateClasses() { hasChanged = true }
     return hasChanged ? current(generation.number + 1) : nil
   }
 
-  /// Settles the largest tables side by side, on as many processors as there are, where each has much to do. They have nothing
-  /// to do with each other, and come out as they would one by one.
-  private mutating func settleLarge() -> (hasChanged: Bool, hasSharedChange: Bool) {
-    guard min(clusters.changeCount, endpoints.changeCount, sharedHosts.changeCount) >= 2048 else {
-      return (false, false)
-    }
-    var answers = (clusters: false, endpoints: false, hosts: false)
-    withUnsafeMutablePointer(to: &self) { tables in
-      withUnsafeMutablePointer(to: &answers) { answers in
-        // Each piece of work has a table and an answer of its own, and all have ended when the call returns.
-        nonisolated(unsafe) let (tables, answers) = (tables, answers)
-        DispatchQueue.concurrentPerform(iterations: 3) { piece in
-          switch piece {
-          case 0: answers.pointee.hosts = tables.pointee.sharedHosts.settle()
-          case 1: answers.pointee.endpoints = tables.pointee.endpoints.settle()
-          default: answers.pointee.clusters = tables.pointee.clusters.settle()
-          }
-        }
-      }
-    }
-    return (answers.clusters || answers.endpoints, answers.hosts)
+  /// Settles the hosts that every proxy gets, before the rest is published.
+  mutating func settleHosts() {
+    if sharedHosts.settle() { hasSettledHosts = true }
   }
 
   /// The tables as they are now.
   func current(_ number: UInt64) -> Generation {
     Generation(
-      number: number, clusters: clusters.table, endpoints: endpoints.table,
-      loneEndpoints: hasLoneEndpoints
-        ? .init(assignments: loneAssignments.table, endpoints: loneEndpoints.table) : nil,
-      classes: classes)
+      number: number, clusters: clusterTables.clusters.table, endpoints: clusterTables.endpoints.table,
+      loneEndpoints: clusterTables.servedAlone, classes: classes)
   }
 
-  private mutating func updateClasses(hasSharedChange hadSharedChange: Bool) -> Bool {
-    let hasSharedChange = sharedHosts.settle() || hadSharedChange
+  private mutating func updateClasses() -> Bool {
+    let hasSharedChange = hasSettledHosts
+    hasSettledHosts = false
     let changedNamespaces = Self.settle(&shortHosts).union(Self.settle(&shortDomains))
     let changedAddresses = Self.settle(&listeners)
     guard

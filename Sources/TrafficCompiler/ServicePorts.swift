@@ -22,7 +22,11 @@ extension KubernetesService {
   /// Whether name and namespace are DNS labels as Kubernetes demands. With a dot in them the forms of a host name would
   /// no longer tell which service they mean (`b` in `a.svc`, and `b.a.svc`), so such a service is left out.
   var hasRegularName: Bool {
-    func isRegular(_ label: String) -> Bool { !label.isEmpty && !label.utf8.contains(UInt8(ascii: ".")) }
+    func isRegular(_ label: String) -> Bool {
+      func hasNoDot(_ text: UnsafeBufferPointer<UInt8>) -> Bool { text.allSatisfy { $0 != UInt8(ascii: ".") } }
+      return !label.isEmpty
+        && (label.utf8.withContiguousStorageIfAvailable(hasNoDot) ?? !label.utf8.contains(UInt8(ascii: ".")))
+    }
     return isRegular(id.name) && isRegular(id.namespace)
   }
 

@@ -128,7 +128,12 @@ private final class PlacedSlice: Sendable {
   }
 
   private static func sort(_ places: inout [Place], _ endpoints: inout [Endpoint]) {
-    let order = places.indices.sorted { (places[$0].region, places[$0].zone) < (places[$1].region, places[$1].zone) }
+    func precedes(_ a: Int, _ b: Int) -> Bool {
+      places[a].region != places[b].region
+        ? places[a].region < places[b].region : places[a].zone < places[b].zone
+    }
+    let isOrdered = places.indices.dropFirst().allSatisfy { precedes($0 - 1, $0) }
+    let order = isOrdered ? Array(places.indices) : places.indices.sorted(by: precedes)
     // Stable: within a place the order by address stays.
     var sorted: [Endpoint] = []
     sorted.reserveCapacity(endpoints.count)
@@ -139,7 +144,7 @@ private final class PlacedSlice: Sendable {
       }
     }
     endpoints = sorted
-    places = order.map { places[$0] }
+    if !isOrdered { places = order.map { places[$0] } }
   }
 
   private static func place(region: String, zone: String, _ places: inout [Place]) -> Int32 {
@@ -161,11 +166,14 @@ private final class PlacedSlice: Sendable {
   /// The endpoints whose labels contain all of a subset's.
   func selection(_ labels: [String: String]) -> [Int32] {
     if labels.isEmpty { return endpoints.indices.map { Int32($0) } }
-    let isSelected = labelLists.map { list in
-      list?.contains(labels) ?? false
-    }
+    func has(_ list: Int) -> Bool { labelLists[list]?.contains(labels) ?? false }
+    // Mostly there are a few lists, each of many endpoints.
+    var selected: UInt64 = 0
+    for list in labelLists.indices.prefix(64) where has(list) { selected |= 1 << UInt64(list) }
     var selection: [Int32] = []
-    for index in endpoints.indices where isSelected[Int(endpoints[index].labels)] {
+    for index in endpoints.indices {
+      let list = Int(endpoints[index].labels)
+      guard list < 64 ? selected >> UInt64(list) & 1 == 1 : has(list) else { continue }
       if selection.isEmpty { selection.reserveCapacity(endpoints.count - index) }
       selection.append(Int32(index))
     }

@@ -14,9 +14,16 @@ public import XDSSnapshot
 /// A compiler has one owner at a time; the generations that it hands out may go anywhere.
 public final class TrafficCompiler {
   let graph: TrafficGraph
-  var tables = ServedTables()
+  /// What the two graphs tell of, each in places of its own: see `applySideBySide`.
+  let clusterTables: ClusterTables
+  var tables: ServedTables
+  private let clusterProblems = ProblemChanges()
+  private let routeProblems = ProblemChanges()
   private var problemTable = ProblemTable()
-  private var labels = LabelLists()
+  var labels = LabelLists()
+  /// While the two graphs are at work side by side: policies that the routes' graph is to know afterwards.
+  var waitingPolicies: [(service: NamespacedName, policy: Box<HostPolicy>?)] = []
+  var isSideBySide = false
   let clusterDomain: String
   /// How many edits a compiler without objects takes in portions.
   package var largeBatch = 4096
@@ -24,9 +31,12 @@ public final class TrafficCompiler {
   package var servicesInPortion = 100
   /// While changes are recorded: what the running transaction has changed in what is served.
   private var changedParts: [CompiledChange.Part] = []
+  /// Whether they are looked for: from the first time on that somebody wants them.
+  private var observesParts = false
   /// Services with releases whose endpoints may have changed.
   var changedCapacities: Set<NamespacedName> = []
-  var releasedServices: [NamespacedName: [ReleaseOverlay]] = [:]
+  /// Unchecked: looked at for every slice, and no access lasts while anybody else's code runs.
+  @exclusivity(unchecked) var releasedServices: [NamespacedName: [ReleaseOverlay]] = [:]
 
   /// What is served now.
   public private(set) var generation: Generation
@@ -44,9 +54,11 @@ public final class TrafficCompiler {
     graph = TrafficGraph(
       clusterDomain: clusterDomain, loneEndpointsFrom: loneEndpointsFrom, checksReads: checksReads)
     self.clusterDomain = clusterDomain
-    tables.hasLoneEndpoints = loneEndpointsFrom > 0
+    clusterTables = ClusterTables(hasLoneEndpoints: loneEndpointsFrom > 0)
+    tables = ServedTables(beside: clusterTables)
     generation = tables.current(generationsBegin)
     observeResources()
+    observePolicies()
     observeProblems()
     observeCapacities()
   }
@@ -75,9 +87,9 @@ public final class TrafficCompiler {
   public func apply(_ edits: [Edit], releases: [NamespacedName: [ReleaseOverlay]] = [:]) -> Generation {
     if edits.count >= largeBatch, graph.isEmpty {
       applyInPortions(edits)
-      graph.graph.transaction { apply(releases) }
+      graph.transaction { apply(releases) }
     } else {
-      graph.graph.transaction {
+      graph.transaction {
         for edit in edits { apply(edit) }
         apply(releases)
       }
@@ -91,7 +103,7 @@ public final class TrafficCompiler {
   /// Cost: the services of the namespace, if it is the first class there; the TCP ports, if it is the first at its address.
   @discardableResult
   public func addClass(_ proxyClass: ProxyClass) -> Generation {
-    graph.graph.transaction { graph.classes.set(true, for: proxyClass) }
+    graph.transaction { graph.classes.set(true, for: proxyClass) }
     tables.add(proxyClass)
     return publish()
   }
@@ -99,7 +111,7 @@ public final class TrafficCompiler {
   /// Forgets the tables of a class.
   @discardableResult
   public func removeClass(_ proxyClass: ProxyClass) -> Generation {
-    graph.graph.transaction { graph.classes.set(nil, for: proxyClass) }
+    graph.transaction { graph.classes.set(nil, for: proxyClass) }
     tables.remove(proxyClass)
     return publish()
   }
@@ -120,22 +132,23 @@ public final class TrafficCompiler {
   // MARK: What ran
 
   /// Counts of transactions, runs and changes since the start.
-  public var statistics: Graph.Statistics { graph.graph.statistics }
+  public var statistics: Graph.Statistics { graph.statistics }
 
   /// Whether `log` records what runs and why. Off by default.
   public var recordsEvents: Bool {
-    get { graph.graph.recordsEvents }
-    set { graph.graph.recordsEvents = newValue }
+    get { graph.recordsEvents }
+    set { graph.recordsEvents = newValue }
   }
 
   /// How many steps of a change are recorded; what came after them is counted. 0 records nothing and is the default.
   ///
   /// Recording costs some allocations for each step. `takeChange` is to be called after each change then.
   public var recordedSteps: Int {
-    get { graph.graph.recordsEvents && graph.graph.maximumEvents < .max ? graph.graph.maximumEvents : 0 }
+    get { graph.recordsEvents && graph.clusterGraph.maximumEvents < .max ? graph.clusterGraph.maximumEvents : 0 }
     set {
-      graph.graph.recordsEvents = newValue > 0
-      graph.graph.maximumEvents = newValue > 0 ? newValue : .max
+      if newValue > 0, !observesParts { observeParts() }
+      graph.recordsEvents = newValue > 0
+      graph.clusterGraph.maximumEvents = newValue > 0 ? newValue : .max
     }
   }
 
@@ -150,9 +163,9 @@ public final class TrafficCompiler {
   }
 
   /// What ran while `recordsEvents` was on. It grows until it is cleared.
-  public var log: EventLog { graph.graph.log }
+  public var log: EventLog { graph.clusterGraph.log }
 
-  public func clearLog() { graph.graph.clearLog() }
+  public func clearLog() { graph.clusterGraph.clearLog() }
 
   // MARK: Checks
 
@@ -161,39 +174,21 @@ public final class TrafficCompiler {
   package typealias LawViolation = Violation
 
   /// All that the compiler declares.
-  package var declaredReads: [DeclaredRead] { graph.graph.declaredReads }
+  package var declaredReads: [DeclaredRead] { graph.clusterGraph.declaredReads + graph.routeGraph.declaredReads }
 
   /// Takes back a declaration, to show that the checks see the read which it covered.
-  package func withdraw(_ read: DeclaredRead) { graph.graph.withdraw(read) }
+  package func withdraw(_ read: DeclaredRead) {
+    graph.clusterGraph.withdraw(read)
+    graph.routeGraph.withdraw(read)
+  }
 
   /// Takes violations of the graph's laws, which trap otherwise.
-  package func onViolation(_ handler: @escaping (LawViolation) -> Void) { graph.graph.onViolation = handler }
+  package func onViolation(_ handler: @escaping (LawViolation) -> Void) {
+    graph.clusterGraph.onViolation = handler
+    graph.routeGraph.onViolation = handler
+  }
 
   // MARK: Parts
-
-  func apply(_ edit: consuming Edit) {
-    switch consume edit {
-    case .upsert(.service(let object)): graph.services.set(Box(object), for: object.id)
-    case .upsert(.endpointSlice(let object)):
-      graph.slices.set(Box(SliceFacts(object, former: graph.slices[object.id])), for: object.id)
-    case .upsert(.pod(let object)):
-      graph.pods.set(PodFacts(labels: labels.list(object.labels), nodeName: object.nodeName), for: object.id)
-    case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
-    case .upsert(.destinationRule(let object)): graph.destinationRules.set(Box(object), for: object.id)
-    case .upsert(.virtualService(let object)): graph.virtualServices.set(Box(object), for: object.id)
-    case .upsert(.namespace): break  // Nothing that is served reads it yet.
-    case .delete(let key):
-      switch key.kind {
-      case .service: graph.services.set(nil, for: key.id)
-      case .endpointSlice: graph.slices.set(nil, for: key.id)
-      case .pod: graph.pods.set(nil, for: key.id)
-      case .node: graph.nodes.set(nil, for: key.id.name)
-      case .destinationRule: graph.destinationRules.set(nil, for: key.id)
-      case .virtualService: graph.virtualServices.set(nil, for: key.id)
-      case .namespace: break
-      }
-    }
-  }
 
   /// Gives what is served another number, though it is as before: for a change of which that number is the token, where nothing
   /// that is on the wire follows it.
@@ -204,6 +199,7 @@ public final class TrafficCompiler {
   }
 
   private func publish() -> Generation {
+    for changes in [clusterProblems, routeProblems] { changes.apply(to: &problemTable) }
     if let next = tables.publish(after: generation) { generation = next }
     return generation
   }
@@ -213,14 +209,8 @@ public final class TrafficCompiler {
 
   /// What settles in the graph goes to the tables.
   private func observeResources() {
-    record(graph.clusters, .cluster) { [$0] }
-    record(graph.assignments, .endpoint) { [$0.content.resource] }
-    record(graph.serviceHosts, .route) { $0.content.shared + $0.content.short }
-    record(graph.ownHosts, .route) { $0 }
-    record(graph.httpListeners, .listener) { [$0] }
-    record(graph.portListeners, .listener) { Array($0.resources.values) }
-    graph.clusters.onChange { [unowned(unsafe) self] in tables.clusters.note($0.old, $0.new) }
-    graph.assignments.onChange { [unowned(unsafe) self] in tables.note($0.old, $0.new) }
+    graph.clusters.onChange { [clusterTables] in clusterTables.clusters.note($0.old, $0.new) }
+    graph.assignments.onChange { [clusterTables] in clusterTables.note($0.old, $0.new) }
     graph.serviceHosts.onChange { [unowned(unsafe) self] change in
       let (id, old, new) = (change.key, change.old?.content, change.new?.content)
       tables.sharedHosts.note(old?.shared ?? [], new?.shared ?? [])
@@ -244,12 +234,22 @@ public final class TrafficCompiler {
     }
   }
 
+  private func observeParts() {
+    observesParts = true
+    record(graph.clusters, .cluster) { [$0] }
+    record(graph.assignments, .endpoint) { [$0.content.resource] }
+    record(graph.serviceHosts, .route) { $0.content.shared + $0.content.short }
+    record(graph.ownHosts, .route) { $0 }
+    record(graph.httpListeners, .listener) { [$0] }
+    record(graph.portListeners, .listener) { Array($0.resources.values) }
+  }
+
   /// While changes are recorded: which parts of what is served became others, and which step made them so.
   private func record<Key, Value, Element: ReferencingElement & Equatable>(
     _ collection: Collection<Key, Value>, _ type: ResourceType, _ elements: @escaping (Value) -> [Element]
   ) {
     collection.onChange { [unowned(unsafe) self] change in
-      guard graph.graph.recordsEvents, changedParts.count < recordedSteps else { return }
+      guard graph.recordsEvents, changedParts.count < recordedSteps else { return }
       let (before, after) = (change.old.map(elements) ?? [], change.new.map(elements) ?? [])
       let step = collection.event(thatChanged: change.key)
       let names = Set((before.filter { !after.contains($0) } + after.filter { !before.contains($0) }).map(\.key))
@@ -257,22 +257,25 @@ public final class TrafficCompiler {
     }
   }
 
-  private func observeProblems() {
-    observeProblems(of: graph.policies, \.content.problems)
-    observeProblems(of: graph.ruleProblems, \.self)
-    observeProblems(of: graph.assignments, \.content.problems)
-    observeProblems(of: graph.hostClaims, \.content.problems)
-    observeProblems(of: graph.portListeners, \.problems)
-    observeProblems(of: graph.serviceProblems, \.self)
+  /// What says something to routes goes to their graph, which settles after this one.
+  private func observePolicies() {
+    graph.policies.onChange { [unowned(unsafe) self] change in
+      let policy = change.new.flatMap { $0.content.concernsRoutes ? $0 : nil }
+      guard policy != nil || change.old?.content.concernsRoutes == true else { return }
+      if isSideBySide {
+        waitingPolicies.append((change.key, policy))
+      } else {
+        graph.routePolicies.mirror(policy, for: change.key, because: graph.policies.event(thatChanged: change.key))
+      }
+    }
   }
 
-  private func observeProblems<Key, Value>(
-    of collection: Collection<Key, Value>, _ problems: @escaping (Value) -> [Problem]
-  ) {
-    collection.onChange { [unowned(unsafe) self] change in
-      let before = change.old.map(problems) ?? []
-      let after = change.new.map(problems) ?? []
-      if before != after { problemTable.replace(before, by: after) }
-    }
+  private func observeProblems() {
+    clusterProblems.observe(graph.policies, \.content.problems)
+    clusterProblems.observe(graph.ruleProblems, \.self)
+    clusterProblems.observe(graph.assignments, \.content.problems)
+    routeProblems.observe(graph.hostClaims, \.content.problems)
+    routeProblems.observe(graph.portListeners, \.problems)
+    routeProblems.observe(graph.serviceProblems, \.self)
   }
 }

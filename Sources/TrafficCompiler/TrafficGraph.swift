@@ -2,7 +2,7 @@ import IncrementalGraph
 import TrafficModel
 import XDSSnapshot
 
-/// The collections of the compiler and what each is made from:
+/// The collections of the compiler and what each is made from, in two graphs: clusters and endpoints in one,
 ///
 ///     destinationRules ─▶ rulesByService ─▶ policies ──┐
 ///     destinationRules, services ─▶ ruleProblems       │
@@ -10,14 +10,20 @@ import XDSSnapshot
 ///                                              │
 ///     slices, pods, nodes, policies ─▶ sliceParts ─▶ assignments
 ///
+/// routes and listeners in the other,
+///
 ///     virtualServices ─▶ writtenHosts ─▶ claims ─▶ claimsByHost ─▶ hostClaims ─▶ wildcardOwners
 ///     services ───────────────────────────────────────────────────────▲
-///     services, hostClaims, wildcardOwners, virtualServices, policies, releases ─▶ serviceHosts
-///     hostClaims, virtualServices, services, policies, releases ─▶ ownHosts
+///     services, hostClaims, wildcardOwners, virtualServices, routePolicies, releases ─▶ serviceHosts
+///     hostClaims, virtualServices, services, routePolicies, releases ─▶ ownHosts
 ///
 ///     services ─▶ portClaims ─▶ portOwners ─▶ portListeners (for the addresses of the classes), serviceProblems
+///
+/// which knows the services as the first one does, and of its policies those that say something to routes. So no edit of endpoints
+/// comes near the routes, and a large first batch can settle in both at once.
 final class TrafficGraph {
-  let graph: Graph
+  let clusterGraph: Graph
+  let routeGraph: Graph
 
   let services: Input<NamespacedName, Box<KubernetesService>>
   let slices: Input<NamespacedName, Box<SliceFacts>>
@@ -25,6 +31,10 @@ final class TrafficGraph {
   let nodes: Input<String, NodeFacts>
   let destinationRules: Input<NamespacedName, Box<DestinationRule>>
   let virtualServices: Input<NamespacedName, Box<VirtualService>>
+  /// `services`, as the routes' graph knows them.
+  let routedServices: Input<NamespacedName, Box<KubernetesService>>
+  /// Those `policies` that say something to routes.
+  let routePolicies: Input<NamespacedName, Box<HostPolicy>>
   let classes: Input<ProxyClass, Bool>
   /// By service.
   let releases: Input<NamespacedName, [ReleaseOverlay]>
@@ -52,15 +62,12 @@ final class TrafficGraph {
   /// - Parameter loneEndpointsFrom: how many endpoints make them resources of their own; 0 for never.
   init(clusterDomain: String, loneEndpointsFrom: Int = 0, checksReads: Bool) {
     let graph = Graph(checksReads: checksReads)
-    self.graph = graph
+    clusterGraph = graph
     let services = graph.input("services", NamespacedName.self, Box<KubernetesService>.self)
     let slices = graph.input("slices", NamespacedName.self, Box<SliceFacts>.self)
     let pods = graph.input("pods", NamespacedName.self, PodFacts.self)
     let nodes = graph.input("nodes", String.self, NodeFacts.self)
     let destinationRules = graph.input("destinationRules", NamespacedName.self, Box<DestinationRule>.self)
-    let virtualServices = graph.input("virtualServices", NamespacedName.self, Box<VirtualService>.self)
-    let classes = graph.input("classes", ProxyClass.self, Bool.self)
-    let releases = graph.input("releases", NamespacedName.self, [ReleaseOverlay].self)
 
     // Clusters and endpoints.
     let rulesByService = graph.index("rulesByService", of: destinationRules) { _, rule in
@@ -99,24 +106,32 @@ final class TrafficGraph {
     }
 
     // Hosts and routes.
+    let routeGraph = Graph(checksReads: checksReads, after: graph)
+    self.routeGraph = routeGraph
+    let routedServices = routeGraph.input("services", NamespacedName.self, Box<KubernetesService>.self)
+    let routePolicies = routeGraph.input("routePolicies", NamespacedName.self, Box<HostPolicy>.self)
+    let virtualServices = routeGraph.input("virtualServices", NamespacedName.self, Box<VirtualService>.self)
+    let classes = routeGraph.input("classes", ProxyClass.self, Bool.self)
+    let releases = routeGraph.input("releases", NamespacedName.self, [ReleaseOverlay].self)
     // An edit of weights stops here, and one of hosts at the claims that stay.
-    let writtenHosts = graph.map("writtenHosts", from: virtualServices) { _, service, _ in service.content.hosts }
-    let claims = graph.flatMap("claims", from: writtenHosts) { claimant, hosts, _, emit in
+    let writtenHosts = routeGraph.map("writtenHosts", from: virtualServices) { _, service, _ in service.content.hosts }
+    let claims = routeGraph.flatMap("claims", from: writtenHosts) { claimant, hosts, _, emit in
       HostClaim.all(of: claimant, hosts: hosts, clusterDomain: clusterDomain, emit)
     }
-    let claimsByHost = graph.index("claimsByHost", of: claims) { claim, _ in claim.host }
-    let hostClaims = graph.map("hostClaims", from: claimsByHost, reading: [services, claims]) { key, members, read in
-      if case .service(let id) = key, let service = read(services, id) {
+    let claimsByHost = routeGraph.index("claimsByHost", of: claims) { claim, _ in claim.host }
+    let hostClaims = routeGraph.map("hostClaims", from: claimsByHost, reading: [routedServices, claims]) {
+      key, members, read in
+      if case .service(let id) = key, let service = read(routedServices, id) {
         return Box(
           HostClaims(service: service.content, claimants: members.map(\.claimant), clusterDomain: clusterDomain))
       }
       return Box(HostClaims(claims: members.map { ($0.claimant, read(claims, $0) ?? []) }))
     }
-    let serviceNamespaces = graph.fold(
-      "serviceNamespaces", of: services, by: { id, _ in [id.namespace] }, initial: true
+    let serviceNamespaces = routeGraph.fold(
+      "serviceNamespaces", of: routedServices, by: { id, _ in [id.namespace] }, initial: true
     ) { _, _, _, _ in }
     // A service that no VirtualService names follows the longest wildcard that covers its full name.
-    let wildcardOwners = graph.map("wildcardOwners", from: serviceNamespaces, reading: [hostClaims]) {
+    let wildcardOwners = routeGraph.map("wildcardOwners", from: serviceNamespaces, reading: [hostClaims]) {
       namespace, _, read -> NamespacedName? in
       var suffix = "\(namespace).svc.\(clusterDomain)"[...]
       while true {
@@ -125,27 +140,29 @@ final class TrafficGraph {
         suffix = suffix.firstIndex(of: ".").map { suffix[suffix.index(after: $0)...] } ?? ""
       }
     }
-    let classNamespaces = graph.fold(
+    let classNamespaces = routeGraph.fold(
       "classNamespaces", of: classes, by: { proxyClass, _ in [proxyClass.namespace] }, initial: true
     ) { _, _, _, _ in }
-    let serviceHosts = graph.map(
-      "serviceHosts", from: services,
-      reading: [services, policies, releases, virtualServices, hostClaims, wildcardOwners, classNamespaces]
+    let serviceHosts = routeGraph.map(
+      "serviceHosts", from: routedServices,
+      reading: [routedServices, routePolicies, releases, virtualServices, hostClaims, wildcardOwners, classNamespaces]
     ) { id, service, read -> Box<ServiceHosts>? in
       guard service.content.hasRegularName, service.content.defaultHTTPPort != nil else { return nil }
       let owner = read(hostClaims, .service(id))?.content.owner ?? read(wildcardOwners, id.namespace)
       let writer = RouteWriter(
-        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) },
+        clusterDomain: clusterDomain, service: { read(routedServices, $0) }, policy: { read(routePolicies, $0) },
         releases: { read(releases, $0) })
       return Box(
         writer.hosts(
           of: service.content, rules: owner.flatMap { read(virtualServices, $0) }?.content,
           withShortNames: read(classNamespaces, id.namespace) != nil))
     }
-    let ownHosts = graph.map("ownHosts", from: hostClaims, reading: [services, policies, releases, virtualServices]) {
+    let ownHosts = routeGraph.map(
+      "ownHosts", from: hostClaims, reading: [routedServices, routePolicies, releases, virtualServices]
+    ) {
       _, claims, read -> [Fragment]? in
       let writer = RouteWriter(
-        clusterDomain: clusterDomain, service: { read(services, $0) }, policy: { read(policies, $0) },
+        clusterDomain: clusterDomain, service: { read(routedServices, $0) }, policy: { read(routePolicies, $0) },
         releases: { read(releases, $0) })
       let hosts = claims.content.ownHosts.compactMap { own in
         read(virtualServices, own.owner).map { writer.host(own.host, rules: $0.content) }
@@ -154,27 +171,29 @@ final class TrafficGraph {
     }
 
     // Listeners.
-    let addresses = graph.fold(
+    let addresses = routeGraph.fold(
       "addresses", of: classes, by: { proxyClass, _ in [ListenAddress(proxyClass)] }, initial: true
     ) { _, _, _, _ in }
-    let httpListeners = graph.map("httpListeners", from: addresses) { address, _, _ in address.httpListener }
-    let allAddresses = graph.fold(
+    let httpListeners = routeGraph.map("httpListeners", from: addresses) { address, _, _ in address.httpListener }
+    let allAddresses = routeGraph.fold(
       "allAddresses", of: addresses, by: { _, _ in [0] }, initial: [ListenAddress]()
     ) { all, address, _, new in
       all.removeAll { $0 == address }
       if new != nil { all.insert(address, at: all.firstIndex { address < $0 } ?? all.endIndex) }
     }
-    let portClaims = graph.fold(
-      "portClaims", of: services, by: { _, service in service.content.tcpPorts }, initial: OrderedTree<PortClaim>()
+    let portClaims = routeGraph.fold(
+      "portClaims", of: routedServices, by: { _, service in service.content.tcpPorts },
+      initial: OrderedTree<PortClaim>()
     ) { claims, id, _, new in
       let claim = PortClaim(id)
       if new == nil { claims.remove(claim.key) } else { claims.set(claim) }
     }
-    let portOwners = graph.map("portOwners", from: portClaims) { _, claims, _ in claims.first?.service }
-    let portListeners = graph.map("portListeners", from: portOwners, reading: [allAddresses]) { port, owner, read in
+    let portOwners = routeGraph.map("portOwners", from: portClaims) { _, claims, _ in claims.first?.service }
+    let portListeners = routeGraph.map("portListeners", from: portOwners, reading: [allAddresses]) {
+      port, owner, read in
       PortListeners(port: port, owner: owner, addresses: read(allAddresses, 0) ?? [], clusterDomain: clusterDomain)
     }
-    let serviceProblems = graph.map("serviceProblems", from: services, reading: [portOwners]) {
+    let serviceProblems = routeGraph.map("serviceProblems", from: routedServices, reading: [portOwners]) {
       _, service, read -> [Problem]? in
       let problems = service.content.problems { read(portOwners, $0) }
       return problems.isEmpty ? nil : problems
@@ -186,6 +205,8 @@ final class TrafficGraph {
     self.nodes = nodes
     self.destinationRules = destinationRules
     self.virtualServices = virtualServices
+    self.routedServices = routedServices
+    self.routePolicies = routePolicies
     self.classes = classes
     self.releases = releases
     self.slicesByService = slicesByService
@@ -202,5 +223,27 @@ final class TrafficGraph {
     self.httpListeners = httpListeners
     self.portListeners = portListeners
     self.serviceProblems = serviceProblems
+  }
+}
+
+/// Both graphs at once.
+extension TrafficGraph {
+  /// One transaction of both.
+  func transaction(_ body: () -> Void) { clusterGraph.transaction(before: routeGraph, body) }
+
+  var recordsEvents: Bool {
+    get { clusterGraph.recordsEvents }
+    set {
+      clusterGraph.recordsEvents = newValue
+      routeGraph.recordsEvents = newValue
+    }
+  }
+
+  var statistics: Graph.Statistics {
+    var sum = clusterGraph.statistics
+    sum.runs += routeGraph.statistics.runs
+    sum.changes += routeGraph.statistics.changes
+    sum.edges += routeGraph.statistics.edges
+    return sum
   }
 }

@@ -17,6 +17,7 @@ extension String {
 extension UnsafeMutablePointer<UInt8> {
   /// Writes a text and returns where it ends.
   fileprivate func write(_ text: String) -> Self {
+    if text.isEmpty { return self }
     let end = text.utf8.withContiguousStorageIfAvailable { bytes in
       guard let source = bytes.baseAddress else { return self }
       update(from: source, count: bytes.count)

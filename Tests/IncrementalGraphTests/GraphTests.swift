@@ -122,6 +122,35 @@ struct GraphTests {
     #expect(graph.log.events.isEmpty)
   }
 
+  @Test func twoGraphsInOneTransaction() throws {
+    let first = Graph(checksReads: true)
+    let second = Graph(checksReads: true, after: first)
+    let prices = first.input("prices", String.self, Int.self)
+    let doubled = first.map("doubled", from: prices) { _, price, _ in price * 2 }
+    let told = second.input("told", String.self, Int.self)
+    let labels = second.map("labels", from: told) { _, price, _ in "\(price)" }
+    doubled.onChange { told.mirror($0.new, for: $0.key, because: doubled.event(thatChanged: $0.key)) }
+    for graph in [first, second] { graph.recordsEvents = true }
+    first.transaction(before: second) { prices.set(3, for: "tea") }
+    #expect(labels["tea"] == "6")
+    // To be told is no event; the log of both leads on to the edit.
+    #expect(second.log.events.map(\.description) == ["edited prices[tea]", "ran doubled[tea]", "ran labels[tea]"])
+    let last = try #require(first.log.events.last)
+    #expect(first.log.chain(of: last).last?.kind == .edited)
+
+    first.clearLog()
+    first.transaction(before: second) { prices.set(nil, for: "tea") }
+    #expect(labels.count == 0)
+    #expect(
+      first.log.chain(of: try #require(first.log.events.last)).map(\.collection) == ["labels", "doubled", "prices"])
+
+    // What was told outside of a transaction is a violation, as every such edit.
+    var violations: [Violation] = []
+    second.onViolation = { violations.append($0) }
+    told.mirror(1, for: "milk", because: nil)
+    #expect(violations == [.editWhileComputing])
+  }
+
   @Test func undeclaredReadIsAViolation() {
     let graph = Graph(checksReads: true)
     var violations: [Violation] = []

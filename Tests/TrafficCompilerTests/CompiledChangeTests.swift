@@ -59,6 +59,52 @@ import XDSSnapshot
       change.chain(of: change.parts[0]).last?.object == ObjectKey(.virtualService, id("shop/rules")))
   }
 
+  /// Routes are in a graph of their own, which is told of services and policies; who asks why sees the edit behind them.
+  @Test func aRouteLeadsDownToServicesAndRules() throws {
+    let compiler = compiler(steps: 100)
+    _ = compiler.takeChange()
+    let rule = DestinationRule(
+      id: id("shop/rule"), host: "reviews",
+      loadBalancer: .consistentHash(key: .header("x-user"), table: .ring(minimumSize: 1024)))
+    func lastObject() throws -> (host: String, object: ObjectKey?) {
+      let change = try #require(compiler.takeChange())
+      let host = try #require(change.parts.first { $0.type == .route })
+      return (host.name, change.chain(of: host).last?.object)
+    }
+    let host = "reviews.shop.svc.cluster.local:80"
+    compiler.apply([.upsert(.destinationRule(rule))])
+    #expect(try lastObject() == (host, ObjectKey(.destinationRule, rule.id)))
+    compiler.apply([.delete(ObjectKey(.destinationRule, rule.id))])
+    #expect(try lastObject() == (host, ObjectKey(.destinationRule, rule.id)))
+    compiler.apply([.delete(ObjectKey(.service, id("shop/reviews")))])
+    #expect(try lastObject() == (host, ObjectKey(.service, id("shop/reviews"))))
+  }
+
+  /// When the log is full, what is left of a large first batch is compiled by two threads, and counted.
+  @Test func aLargeFirstBatchIsRecordedUntilTheLogIsFull() throws {
+    let edits = (0..<20).flatMap { number in
+      [
+        service("shop/s\(number)"), destinationRule("shop/r\(number)", host: "s\(number)"),
+        virtualService("shop/v\(number)", hosts: ["s\(number)"], split("s\(number)", 10)),
+      ]
+    }
+    let whole = TrafficCompiler(checksReads: true)
+    let inPortions = TrafficCompiler(checksReads: true)
+    for compiler in [whole, inPortions] { compiler.addClass(shopClass) }
+    inPortions.largeBatch = 1
+    inPortions.servicesInPortion = 2
+    inPortions.recordedSteps = 40
+    whole.apply(edits)
+    inPortions.apply(edits)
+    #expect(try differences(whole.generation, inPortions.generation) == [])
+    let change = try #require(inPortions.takeChange())
+    #expect(change.steps.count == 40)
+    #expect(change.omittedSteps > 40)
+    // The next change is recorded as ever.
+    inPortions.apply([virtualService("shop/v1", hosts: ["s1"], split("s1", 20))])
+    #expect(inPortions.takeChange()?.parts.map(\.name) == ["s1.shop.svc.cluster.local:80", "s1:80|shop"])
+  }
+
   @Test func whatIsRecordedIsBounded() throws {
     let compiler = compiler(steps: 4)
     let change = try #require(compiler.takeChange())

@@ -84,9 +84,12 @@ extension Bar {
         guard let compile = figures["compile/full.compile_ms"], let packing = figures["compile/full.packing_ms"] else {
           return nil
         }
+        let processor =
+          figures["compile/full.processor_ratio"].map { " (of processor time \(Text.number($0)) ×)" } ?? ""
         return Outcome(
           measured:
-            "\(Text.number(compile)) ms; packing \(Text.number(packing)) ms, \(Text.number(compile / packing)) ×",
+            "\(Text.number(compile)) ms; packing \(Text.number(packing)) ms, \(Text.number(compile / packing)) ×"
+            + processor,
           isMet: compile <= 3 * packing)
       }
     ]

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-// The allocations that the calling thread has made so far. A realloc counts as one.
+// The allocations that all threads have made so far. A realloc counts as one.
 uint64_t allocation_count(void);
 
 // Whether the calls do go through here: false where the C library has no such entry points.
