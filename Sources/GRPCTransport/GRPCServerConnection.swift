@@ -78,6 +78,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.metadata = []
     call.charge = BufferCharge(calls)
     call.awaitFirstMessage()
+    call.isQueueFull = !stream.isWritable
     if let timeout { call.startDeadline(timeout) }
     return GRPCCallStream(call)
   }
