@@ -88,7 +88,8 @@ let package = Package(
 
     // The push path.
     library(
-      "XDSServer", ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", hashTrees, nio("NIOCore"), logging]),
+      "XDSServer",
+      ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", "CPrefetch", hashTrees, nio("NIOCore"), logging]),
 
     // The input: manifests, the gate, and what it remembers.
     library("ManifestSource", ["TrafficModel", "Yams", logging]),

@@ -8,8 +8,8 @@ internal import NIOCore
 /// long as nobody else at the address does such things. If they do, the connection drains: an event loop cannot be left, but a
 /// client that comes back is given one that is served after all others. A neighbour that only does what it should stays where it is.
 final class ClientConduct {
-  /// Nil once it has closed.
-  weak var connection: HTTP2Connection?
+  /// While it is open. Not weak: that would give the connection a side table, which makes every retain and release of it slow.
+  var connection: HTTP2Connection?
   private let server: GRPCServerCore
   private let peer: SocketAddress?
   /// It can go nowhere else, or is there.

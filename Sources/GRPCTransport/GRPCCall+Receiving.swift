@@ -240,7 +240,10 @@ final class GRPCCallStream: HTTP2StreamDelegate {
   }
   func received(body: ByteBuffer) { call.received(body: body) }
   func receivedEnd() { call.receivedEnd() }
-  func writabilityChanged(isWritable: Bool) { call.handler?.writabilityChanged(isWritable: isWritable) }
+  func writabilityChanged(isWritable: Bool) {
+    call.isQueueFull = !isWritable
+    call.handler?.writabilityChanged(isWritable: isWritable)
+  }
   func connectionDraining() { call.connectionDraining() }
   func closed(_ reason: HTTP2StreamCloseReason) { call.closed(reason) }
 }

@@ -29,6 +29,8 @@ public final class GRPCCall {
   private var isHeadSent: Bool
   private var hasEnded = false
   var isClientKnown = false
+  /// As the stream has said last: to ask it for each message would be a look through four objects.
+  var isQueueFull = false
   private var deadline: Scheduled<Void>?
 
   // Inbound state, used in GRPCCall+Receiving.swift.
@@ -196,9 +198,16 @@ public final class GRPCCall {
   /// Bytes given to `send` that have not been handed to the socket, prefixes included.
   public var bufferedBytes: Int { stream?.bufferedBytes ?? 0 }
   /// False while the outbound queue is above its high mark, and after the call has closed.
-  public var isWritable: Bool { stream?.isWritable ?? false }
+  public var isWritable: Bool { stream != nil && !isQueueFull }
   /// Whether the call has closed.
   public var isClosed: Bool { stream == nil }
+
+  /// Where the objects lie that a message goes through, and how many bytes of them it needs: a hint, for a caller that is about to
+  /// send to many calls.
+  package func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {
+    body(Unmanaged.passUnretained(self).toOpaque(), 320)
+    stream?.forEachPlace(body)
+  }
 
   static let responseHead = [HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc")]
 

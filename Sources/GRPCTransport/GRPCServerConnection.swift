@@ -34,6 +34,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
 
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
     calls.close()
+    calls.conduct.connection = nil
     server.connectionClosed(channel, from: peer, at: calls.place, hasSpoken: connection.hasHeardPeer, error)
   }
 
@@ -77,6 +78,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.metadata = []
     call.charge = BufferCharge(calls)
     call.awaitFirstMessage()
+    call.isQueueFull = !stream.isWritable
     if let timeout { call.startDeadline(timeout) }
     return GRPCCallStream(call)
   }

@@ -91,9 +91,9 @@ final class GRPCServerCore: Sendable {
       let user = GRPCServerConnection(server: self, channel: channel, peer: peer, turns: turns)
       let connection = try HTTP2Connection(
         role: .server, configuration: configuration.connection, delegate: user, turns: turns)
-      user.calls.conduct.connection = connection
       if isDistrusted { connection.distrust() }
       try channel.pipeline.syncOperations.addHandler(connection)
+      if !connection.isClosed { user.calls.conduct.connection = connection }
       // From here on the connection's end is told, so what is counted in here is counted out.
       opened(connection, channel, user.calls)
       if isDistrusted { returnToTrust(connection, channel, peer) }

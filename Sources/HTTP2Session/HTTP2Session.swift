@@ -143,6 +143,14 @@ public final class HTTP2Session {
   /// How many of the next bytes to come are a body's (server): they cost no more than to be put where they belong.
   public var bodyAhead: Int { peerStreams.bodyAhead }
 
+  /// The objects that a write to the newest stream goes through, where they lie, and how many bytes of them it needs: a hint, for a
+  /// caller that is about to write to many sessions.
+  package func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {
+    body(Unmanaged.passUnretained(self).toOpaque(), 448)
+    body(UnsafeRawPointer(session), 320)
+    if let stream = streams.newest?.stream { body(Unmanaged.passUnretained(stream).toOpaque(), 128) }
+  }
+
   func sessionError(_ code: Int32) -> HTTP2SessionError {
     let text = String(cString: nghttp2_strerror(code))
     if code == NGHTTP2_ERR_BAD_CLIENT_MAGIC.rawValue {

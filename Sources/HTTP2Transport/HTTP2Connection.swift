@@ -243,9 +243,9 @@ public final class HTTP2Connection: ChannelDuplexHandler {
           }
         }
         if count > 0 { context.flush() }
-        // Told events can cause more output, also when this round had none.
+        // Told events can cause more output, also when this round had none. Without any, less than a batch was all.
         let toldAny = drainEvents()
-        guard count > 0 || toldAny else { break }
+        guard count >= configuration.writeBatch || toldAny else { break }
       }
     } catch {
       isFlushing = false

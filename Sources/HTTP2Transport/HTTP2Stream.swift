@@ -107,6 +107,16 @@ public final class HTTP2Stream {
   public var bufferedBytes: Int { connection?.session.bufferedBytes(on: id) ?? 0 }
   public var isWritable: Bool { connection?.session.isWritable(id) ?? false }
 
+  /// Where the objects lie that a write goes through (``HTTP2Session/HTTP2Session/forEachPlace(_:)``).
+  package func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {
+    body(Unmanaged.passUnretained(self).toOpaque(), 64)
+    guard let connection else { return }
+    body(Unmanaged.passUnretained(connection).toOpaque(), 448)
+    if let context = connection.context { body(Unmanaged.passUnretained(context).toOpaque(), 128) }
+    if let channel = connection.channel { body(Unmanaged.passUnretained(channel as AnyObject).toOpaque(), 448) }
+    connection.session.forEachPlace(body)
+  }
+
   // MARK: Inbound, from the connection
 
   func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {

@@ -29,6 +29,8 @@ struct LoadRun: Sendable {
   let plan: Plan
   let report: Report
 
+  private static let betweenStorms = Duration.seconds(2)
+
   /// - Throws: if proxies cannot connect, did not sync in time, or the trigger fails.
   func run() async throws {
     let fleet = try await Fleet(plan.fleet)
@@ -103,6 +105,9 @@ struct LoadRun: Sendable {
     guard let trigger = plan.triggers.first, plan.storms > 0 else { return }
     for number in 1...plan.storms {
       report.progress("storm \(number) of \(plan.storms)")
+      // Who leaves within a second is taken by a server for one that had no use for what it was sent, and served after others from
+      // then on: proxies that lose their connections were there for longer.
+      try await Task.sleep(for: Self.betweenStorms)
       let (before, sent) = (try server(), try await fleet.totals())
       let clock = ContinuousClock()
       let began = clock.now

@@ -65,15 +65,15 @@ final class ClientShare: Sendable {
 
   /// A stream is sent this message, and has not answered it. False if there is no room for it: then it is not held. O(1).
   func hold(_ message: EncodedMessage) -> Bool {
-    let byteCount = message.buffer.readableBytes
-    return byteCount < Self.negligible
-      || state.withLock { $0.messages.hold(ObjectIdentifier(message), byteCount, limit: limit) }
+    message.isNegligible
+      || state.withLock {
+        $0.messages.hold(ObjectIdentifier(message), message.buffer.readableBytes, limit: limit)
+      }
   }
 
   func release(_ message: EncodedMessage) {
-    let byteCount = message.buffer.readableBytes
-    guard byteCount >= Self.negligible else { return }
-    state.withLock { $0.messages.release(ObjectIdentifier(message), byteCount) }
+    if message.isNegligible { return }
+    state.withLock { $0.messages.release(ObjectIdentifier(message), message.buffer.readableBytes) }
   }
 }
 

@@ -14,5 +14,8 @@ final class EncodedMessage: Sendable {
     memory.chargeAnyway(buffer.readableBytes)
   }
 
+  /// So small that it does not count in a client's share.
+  var isNegligible: Bool { buffer.readableBytes < ClientShare.negligible }
+
   deinit { memory.release(buffer.readableBytes) }
 }

@@ -5,7 +5,37 @@ internal import XDSSnapshot
 final class LoopStreams {
   private struct Members {
     var generation: Generation?
-    var streams: [ObjectIdentifier: XDSStream] = [:]
+    /// As they came: what streams need lies in memory in about that order, and a push to all goes through it once.
+    private(set) var streams: [XDSStream] = []
+    /// Of each stream.
+    private var places: [MemoryPlaces] = []
+
+    init(generation: Generation?) { self.generation = generation }
+
+    mutating func add(_ stream: XDSStream) {
+      stream.place = streams.count
+      streams.append(stream)
+      places.append(stream.places)
+    }
+
+    /// The last one gets its place. O(1).
+    mutating func remove(_ stream: XDSStream) {
+      let place = stream.place
+      guard place < streams.count, streams[place] === stream else { return }
+      streams.swapAt(place, streams.count - 1)
+      places.swapAt(place, places.count - 1)
+      streams[place].place = place
+      streams.removeLast()
+      places.removeLast()
+    }
+
+    func forEach(_ body: (XDSStream) -> Void) {
+      for (index, stream) in streams.enumerated() {
+        let ahead = index + MemoryPlaces.lookahead
+        if ahead < places.count { places[ahead].prefetch() }
+        body(stream)
+      }
+    }
   }
 
   let presence: LoopPresence
@@ -32,7 +62,7 @@ final class LoopStreams {
   /// A stream of the loop turns out to be of a class.
   func identified(_ stream: XDSStream, as proxyClass: ProxyClass) {
     presence.note(proxies: 1)
-    classes[proxyClass, default: Members(generation: generation)].streams[ObjectIdentifier(stream)] = stream
+    classes[proxyClass, default: Members(generation: generation)].add(stream)
     for watch in watches { watch.opened(stream) }
   }
 
@@ -45,7 +75,7 @@ final class LoopStreams {
     guard let proxyClass else { return }
     presence.note(proxies: -1)
     for watch in watches { watch.closed(stream) }
-    classes[proxyClass]?.streams[id] = nil
+    classes[proxyClass]?.remove(stream)
     if classes[proxyClass]?.streams.isEmpty ?? false { classes[proxyClass] = nil }
   }
 
@@ -58,7 +88,7 @@ final class LoopStreams {
       let news = members.generation.map { (types: generation.changedTypes(since: $0, for: proxyClass), since: $0) }
       if let news, news.types.isEmpty { continue }
       classes[proxyClass]?.generation = generation
-      for stream in members.streams.values { stream.published(generation, news: news, at: publishedAt) }
+      members.forEach { $0.published(generation, news: news, at: publishedAt) }
     }
   }
 

@@ -129,6 +129,15 @@ struct ProxySession: Sendable {
     }
   }
 
+  /// Where the types that most pushes are of keep what they know.
+  func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {
+    types.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress else { return }
+      let size = MemoryLayout<TypeSession>.stride
+      body(base + ResourceType.endpoint.rawValue * size, size)
+    }
+  }
+
   /// The newest generation of which the client has confirmed to hold all of a type; 0 for none.
   func converged(_ type: ResourceType) -> UInt64 { convergedGenerations[type.rawValue] }
 
@@ -138,16 +147,15 @@ struct ProxySession: Sendable {
   /// The client holds all of a type in a generation, but for what is held back.
   private mutating func confirm(_ type: ResourceType, _ generation: UInt64, isComplete: Bool) {
     answeredGenerations[type.rawValue] = generation
-    let session = types[type.rawValue]
     if isComplete {
       convergedGenerations[type.rawValue] = generation
-    } else if session.asksForMore {
+    } else if self[type].asksForMore {
       // What it had confirmed was all of what it had asked for then; and of what it has dropped since, it has less.
       convergedGenerations[type.rawValue] = 0
     }
-    if session.holdsUntold && session.quarantine == nil { self[type].holdsUntold = false }
-    if session.asksForMore && session.owed.isNothing { self[type].asksForMore = false }
-    if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
+    if self[type].holdsUntold && self[type].quarantine == nil { self[type].holdsUntold = false }
+    if self[type].asksForMore && self[type].owed.isNothing { self[type].asksForMore = false }
+    if !(self[type].unproven.isEmpty && self[type].held.isEmpty) { self[type].unproven = self[type].held }
   }
 
   /// All of a type that a proxy of this class can have; nil while that is not known.
@@ -423,10 +431,8 @@ struct ProxySession: Sendable {
 
   /// There was nothing to send of the type. If nothing else of it can be due before it changes, it is not looked at until then.
   private mutating func rest(_ type: ResourceType) {
-    let session = types[type.rawValue]
-    guard converged(type) == generation?.number, session.held.isEmpty, session.quarantine == nil,
-      session.owed.isNothing,
-      type != .loneEndpoint
+    guard converged(type) == generation?.number, self[type].held.isEmpty, self[type].quarantine == nil,
+      self[type].owed.isNothing, type != .loneEndpoint
     else { return }
     // More becomes warm when another look is taken.
     if Self.clustersAndEndpoints.contains(type) && warm.contentHash != self[.cluster].acked.contentHash { return }

@@ -137,7 +137,11 @@ extension XDSStream {
 extension ResourceType {
   /// - Parameter bytes: of a type URL.
   fileprivate init?(typeURL bytes: UnsafeRawBufferPointer) {
-    guard let type = Self.allCases.first(where: { $0.typeURL.utf8.elementsEqual(bytes) }) else { return nil }
+    let type = Self.allCases.first { type in
+      var url = type.typeURL
+      return url.withUTF8 { $0.count == bytes.count && UnsafeRawBufferPointer($0).elementsEqual(bytes) }
+    }
+    guard let type else { return nil }
     self = type
   }
 }

@@ -53,6 +53,8 @@ final class XDSStream: GRPCCallHandler {
   private(set) var isOver = false
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
+  /// Where it is among the streams of its class (`LoopStreams`).
+  var place = 0
   /// The client is one that is remembered.
   private var isKnown = false
   /// Its client was the first of its class.
@@ -207,6 +209,16 @@ final class XDSStream: GRPCCallHandler {
   }
 
   // MARK: From the server
+
+  /// What a push to this stream will look at.
+  var places: MemoryPlaces {
+    var places = MemoryPlaces()
+    places.add(Unmanaged.passUnretained(self).toOpaque(), 1024)
+    flights.withUnsafeBytes { if let base = $0.baseAddress { places.add(base, $0.count) } }
+    session?.forEachPlace { places.add($0, $1) }
+    call.forEachPlace { places.add($0, $1) }
+    return places
+  }
 
   /// - Parameter news: what has changed for the stream's class, and since which generation.
   func published(_ generation: Generation, news: (types: TypeSet, since: Generation)?, at publishedAt: NIODeadline) {
@@ -404,10 +416,11 @@ final class XDSStream: GRPCCallHandler {
   /// Keeps a message that the client is sent in the place of the one before. False if its address holds too many.
   @discardableResult
   private func hold(_ message: EncodedMessage?, _ type: ResourceType) -> Bool {
-    if let old = flights[type.rawValue].message { share.release(old) }
+    // The share is not looked at for what does not count: streams of all event loops have it.
+    if let old = flights[type.rawValue].message, !old.isNegligible { share.release(old) }
     flights[type.rawValue].message = nil
     guard let message else { return true }
-    guard share.hold(message) else { return false }
+    guard message.isNegligible || share.hold(message) else { return false }
     flights[type.rawValue].message = message
     return true
   }
@@ -423,14 +436,11 @@ final class XDSStream: GRPCCallHandler {
     wakeUp?.task.cancel()
     wakeUp = nil
     guard let deadline else { return }
-    let sleeper = NIOLoopBound(Sleeper(stream: self), eventLoop: call.eventLoop)
-    let task = server.clock.wake(at: startedAt + deadline, on: call.eventLoop) { sleeper.value.stream?.wake() }
+    // Cancelled when the stream lets go of its session, so this keeps nothing alive longer (and a weak reference would make
+    // every retain and release of the stream slow from then on).
+    let sleeper = NIOLoopBound(self, eventLoop: call.eventLoop)
+    let task = server.clock.wake(at: startedAt + deadline, on: call.eventLoop) { sleeper.value.wake() }
     wakeUp = (deadline, task)
-  }
-
-  /// A timer does not keep a stream alive.
-  private struct Sleeper {
-    weak var stream: XDSStream?
   }
 
   private func wake() {
