@@ -49,8 +49,7 @@ extension OpenAPIDocument {
             },
             "400": {"$ref": "#/components/responses/badRequest"},
             "401": {"$ref": "#/components/responses/unauthorized"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "503": {"$ref": "#/components/responses/unavailable"},
-            "404": {"$ref": "#/components/responses/notFound"},
+            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
             "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
             "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
             "503": {"$ref": "#/components/responses/unavailable"},
@@ -111,7 +110,7 @@ extension OpenAPIDocument {
             },
             "404": {"$ref": "#/components/responses/notFound"}, "422": {"$ref": "#/components/responses/invalid"},
             "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
+            "403": {"$ref": "#/components/responses/forbidden"}, "503": {"$ref": "#/components/responses/unavailable"}
           }
         }
       },
@@ -231,7 +230,11 @@ extension OpenAPIDocument {
       optional("Approval")
     ),
     ("rollback", "rollbackRelease", "Gives the stable version everything.", optional("Intent")),
-    ("abort", "abortRelease", "Takes a running release away: routes are as the manifests say.", optional("Intent")),
+    (
+      "abort", "abortRelease",
+      "Takes a running release away: routes are as the manifests say; refused while that leads to a version that the releases before have left.",
+      optional("Intent")
+    ),
     (
       "retire", "retireRelease", "Takes a release away that is over: routes are as the manifests say.",
       optional("Intent")
