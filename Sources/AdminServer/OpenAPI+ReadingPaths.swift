@@ -26,8 +26,12 @@ extension OpenAPIDocument {
           ],
           "responses": {
             "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}}}
+              "description": "The answer; or each change until it is live, as a line or in the data of an event of type convergence.",
+              "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "text/event-stream": {"schema": {"type": "string"}}
+              }
             },
             "400": {"$ref": "#/components/responses/badRequest"},
             "503": {"$ref": "#/components/responses/unavailable"},
