@@ -108,7 +108,7 @@ extension AdminError.Code {
     case .contentTooLarge: (.contentTooLarge, "content_too_large")
     case .unsupportedMediaType: (.unsupportedMediaType, "unsupported_media_type")
     case .tooManyWatchers: (.serviceUnavailable, "too_many_watchers")
-    case .methodNotAllowed, .bind, .badToken, .unreachable, .timeout, .badResponse: nil
+    case .methodNotAllowed, .bind, .badToken, .unreachable, .unavailable, .timeout, .badResponse: nil
     }
   }
 }

@@ -80,7 +80,8 @@ public struct AdminClient: Sendable {
     guard response.status == 200 else {
       let report = try? AdminJSON.decode(ErrorReport.self, from: response.body)
       throw AdminError(
-        .badResponse, "\(name) answered \(response.status)\(report.map { ": \($0.error.message)" } ?? "")")
+        response.status == 503 ? .unavailable : .badResponse,
+        "\(name) answered \(response.status)\(report.map { ": \($0.error.message)" } ?? "")")
     }
     do {
       return try AdminJSON.decode(Answer.self, from: response.body)
@@ -97,7 +98,7 @@ public struct AdminClient: Sendable {
   }
 
   /// One request.
-  /// - Throws: `AdminError` with code `unreachable`, `timeout` or `badResponse`.
+  /// - Throws: `AdminError` with code `unreachable`, `unavailable`, `timeout` or `badResponse`.
   public func send(
     _ method: String, _ path: String, headers: [String: String] = [:], body: [UInt8] = []
   ) async throws -> Response {
@@ -165,7 +166,7 @@ public struct AdminClient: Sendable {
       }
       try Task.checkCancellation()
       if let failure { throw failure }
-      throw AdminError(.badResponse, "\(name) closed the connection before it had answered")
+      throw AdminError(.unavailable, "\(name) closed the connection before it had answered")
     }
   }
 

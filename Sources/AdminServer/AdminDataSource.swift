@@ -16,6 +16,8 @@ public protocol AdminDataSource: Sendable {
   func changes() async -> ChangeList
   /// Where a generation is live; returns when it is everywhere, or after the time to wait. A thrown `AdminError` as below.
   func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport
+  /// Where a generation is live, now and after each change, until it is live everywhere. Who is slow gets the newest.
+  func convergences(_ request: ConvergenceRequest) async throws -> AsyncThrowingStream<ConvergenceReport, any Error>
   /// Whether something can be terminated; returns when it can, or after the time to wait. A thrown `AdminError` as below.
   func termination(_ request: TerminationRequest) async throws -> TerminationReport
   /// The resources that match, as they are served. A thrown `AdminError` becomes its HTTP status; anything else is a 500.
@@ -33,6 +35,12 @@ extension AdminDataSource {
     throw AdminError(.notFound, "there are no proxies")
   }
 
+  public func convergences(
+    _ request: ConvergenceRequest
+  ) async throws -> AsyncThrowingStream<ConvergenceReport, any Error> {
+    throw AdminError(.notFound, "there are no proxies")
+  }
+
   public func termination(_ request: TerminationRequest) async throws -> TerminationReport {
     throw AdminError(.notFound, "there are no proxies")
   }
@@ -47,7 +55,7 @@ public struct AdminError: Error, Sendable, CustomStringConvertible {
   public struct Code: Sendable, Hashable {
     enum Value {
       case badRequest, unauthorized, forbidden, notFound, methodNotAllowed, contentTooLarge, unsupportedMediaType,
-        tooManyWatchers, bind, badToken, unreachable, timeout, badResponse
+        tooManyWatchers, bind, badToken, unreachable, unavailable, timeout, badResponse
     }
     var value: Value
 
@@ -73,6 +81,9 @@ public struct AdminError: Error, Sendable, CustomStringConvertible {
     public static let bind = Code(value: .bind)
     /// The client finds nothing that listens.
     public static let unreachable = Code(value: .unreachable)
+    /// The server that the client asks has no answer now: it goes down, has closed the connection before it had answered, or as many
+    /// wait there as may.
+    public static let unavailable = Code(value: .unavailable)
     /// The client's time is up.
     public static let timeout = Code(value: .timeout)
     /// The answer is not what the admin API gives.

@@ -45,7 +45,7 @@ public final class AdminHTTPServer: Sendable {
       router: AdminRoutes(
         source: source, metrics: metrics,
         access: AdminAccess(isLoopback: AdminAccess.isLoopback(host), token: token),
-        watching: ReleaseWatching(heartbeat: heartbeat), connections: connections
+        watching: Watching(heartbeat: heartbeat), connections: connections
       ).router(),
       server: .http1(configuration: .init(idleTimeout: .seconds(60))),
       configuration: ApplicationConfiguration(

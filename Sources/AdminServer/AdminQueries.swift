@@ -28,6 +28,11 @@ func convergenceRequest(of request: Request) throws -> ConvergenceRequest {
     guard let all = Bool(String(text)) else { throw AdminError(.badRequest, "all: true or false, not \"\(text)\"") }
     query.listsLive = all
   }
+  if Watching.isAsked(for: request) {
+    guard query.wait == .zero, !query.listsLive else {
+      throw AdminError(.badRequest, "wait, all: not where each change is told")
+    }
+  }
   return query
 }
 

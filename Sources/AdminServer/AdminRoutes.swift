@@ -22,7 +22,7 @@ struct AdminRoutes {
   var source: any AdminDataSource
   var metrics: MetricsRegistry
   var access: AdminAccess
-  var watching = ReleaseWatching()
+  var watching = Watching()
   /// Of long polls.
   var waiting = Places(128)
   var connections = AdminConnections()
@@ -42,7 +42,8 @@ struct AdminRoutes {
                                          where a generation (default: the newest) is live; waits until it is, up to wait=5s.
                                          scope is all, node:ID, nodes:PATTERN, namespace:NAME or
                                          class:sidecar/NAMESPACE/HOST:PORT; service=reviews.shop asks about that alone;
-                                         all=true lists every proxy
+                                         all=true lists every proxy; Accept: text/event-stream, or application/x-ndjson,
+                                         gives each change until it is live
       GET /v1/safe-to-terminate?address=IP:PORT[&wait=]
       GET /v1/safe-to-terminate?service=NAME.NAMESPACE&subset=NAME[&port=][&wait=]
                                          whether any proxy can still pick it; waits until none can
@@ -96,8 +97,12 @@ struct AdminRoutes {
       try checkQuery(of: request)
       return try json(await source.changes())
     }
-    router.get("/v1/convergence") { [source, waiting] request, _ in
+    router.get("/v1/convergence") { [source, waiting, watching] request, context in
       let query = try convergenceRequest(of: request)
+      if Watching.isAsked(for: request) {
+        return try await watching.response(
+          to: request, context, source.convergences(query), event: "convergence", id: { $0.newestGeneration })
+      }
       return try json(try await waiting.run(request, waiting: query.wait) { try await source.convergence(query) })
     }
     router.get("/v1/safe-to-terminate") { [source, waiting] request, _ in

@@ -9,8 +9,7 @@ extension OpenAPIDocument {
           "parameters": [
             {"$ref": "#/components/parameters/generation"}, {"$ref": "#/components/parameters/scope"},
             {
-              "name": "service", "in": "query",
-              "schema": {"$ref": "#/components/schemas/ServiceName"},
+              "name": "service", "in": "query", "schema": {"$ref": "#/components/schemas/ServiceName"},
               "description": "Only what concerns this service, as reviews.shop."
             },
             {
@@ -26,13 +25,15 @@ extension OpenAPIDocument {
           ],
           "responses": {
             "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "503": {"$ref": "#/components/responses/unavailable"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+              "description": "The answer; or each change until it is live, as a line or in the data of an event of type convergence.",
+              "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/ConvergenceReport"}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "text/event-stream": {"schema": {"type": "string"}}
+              }
+            }
+          },
+          "errors": [400, 403, 503]
         }
       },
       "/v1/safe-to-terminate": {
@@ -45,86 +46,43 @@ extension OpenAPIDocument {
               "schema": {"type": "string", "pattern": "^([0-9.]{7,15}|\\[[0-9a-fA-F:.]{2,45}\\]):[0-9]{1,5}$"},
               "description": "IP:PORT of an endpoint; without service, subset and port."
             },
-            {"name": "service", "in": "query",
-              "schema": {"$ref": "#/components/schemas/ServiceName"}, "description": "As reviews.shop."},
+            {
+              "name": "service", "in": "query", "schema": {"$ref": "#/components/schemas/ServiceName"},
+              "description": "As reviews.shop."
+            },
             {"name": "subset", "in": "query", "schema": {"type": "string"}},
             {"name": "port", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 65535}},
             {"$ref": "#/components/parameters/wait"}
           ],
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/TerminationReport"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "503": {"$ref": "#/components/responses/unavailable"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"}
-          }
+          "answer": "TerminationReport", "errors": [400, 403, 404, 503]
         }
       },
       "/ready": {
         "get": {
           "operationId": "getReady", "summary": "Whether every source has been read, so that proxies are served.",
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ready"}}}
-            },
-            "403": {"$ref": "#/components/responses/forbidden"},
-            "503": {"$ref": "#/components/responses/unavailable"}
-          }
+          "answer": "Ready", "errors": [403, 503]
         }
       },
       "/live": {
-        "get": {
-          "operationId": "getLive", "summary": "That the process answers.",
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Alive"}}}
-            },
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
-        }
+        "get": {"operationId": "getLive", "summary": "That the process answers.", "answer": "Alive", "errors": [403]}
       },
       "/v1/proxies": {
         "get": {
           "operationId": "getProxies", "summary": "Connected proxies: what each holds, waits for and has refused.",
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProxyList"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "answer": "ProxyList", "errors": [400, 403]
         }
       },
       "/v1/problems": {
         "get": {
-          "operationId": "getProblems", "summary": "What is wrong with the input.",
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemList"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "operationId": "getProblems", "summary": "What is wrong with the input.", "answer": "ProblemList",
+          "errors": [400, 403]
         }
       },
       "/v1/changes": {
         "get": {
           "operationId": "getChanges",
           "summary": "The last changes: which edits came in, what ran and why, and what came of it.",
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ChangeList"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "answer": "ChangeList", "errors": [400, 403]
         }
       },
       "/v1/resources": {
@@ -133,7 +91,9 @@ extension OpenAPIDocument {
           "parameters": [
             {
               "name": "type", "in": "query",
-              "schema": {"type": "string", "enum": [
+              "schema": {
+                "type": "string",
+                "enum": [
                   "cluster", "endpoint", "listener", "route", "virtual_host", "lb_endpoint",
                   "type.googleapis.com/envoy.config.cluster.v3.Cluster",
                   "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -148,14 +108,7 @@ extension OpenAPIDocument {
             {"name": "name", "in": "query", "schema": {"type": "string"}},
             {"name": "namespace", "in": "query", "schema": {"type": "string"}}
           ],
-          "responses": {
-            "200": {
-              "description": "The answer.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ResourceList"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "answer": "ResourceList", "errors": [400, 403]
         }
       }
     }

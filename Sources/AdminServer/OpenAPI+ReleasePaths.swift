@@ -15,21 +15,13 @@ extension OpenAPIDocument {
               "description": "Those in a state."
             }
           ],
-          "responses": {
-            "200": {
-              "description": "The releases.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseList"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "answer": "ReleaseList", "errors": [400, 403]
         },
         "post": {
           "operationId": "startRelease", "summary": "Starts a release, at its first step.",
           "security": [{"token": []}, {}], "parameters": [{"$ref": "#/components/parameters/idempotencyKey"}],
           "requestBody": {
-            "required": true,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewRelease"}}}
+            "required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewRelease"}}}
           },
           "responses": {
             "201": {
@@ -46,16 +38,9 @@ extension OpenAPIDocument {
                 "live": {"operationId": "getReleaseLive", "parameters": {"id": "$response.body#/id"}},
                 "history": {"operationId": "getReleaseHistory", "parameters": {"id": "$response.body#/id"}}
               }
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "401": {"$ref": "#/components/responses/unauthorized"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "503": {"$ref": "#/components/responses/unavailable"},
-            "404": {"$ref": "#/components/responses/notFound"},
-            "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
-            "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
-            "503": {"$ref": "#/components/responses/unavailable"},
-            "507": {"$ref": "#/components/responses/notDurable"}
-          }
+            }
+          },
+          "errors": [400, 401, 403, 404, 409, 413, 415, 422, 503, 507]
         }
       },
       "/v1/releases/{id}": {
@@ -66,10 +51,9 @@ extension OpenAPIDocument {
             "200": {
               "description": "The release.", "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
               "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
-            },
-            "404": {"$ref": "#/components/responses/notFound"}, "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+            }
+          },
+          "errors": [400, 403, 404]
         }
       },
       "/v1/proxies/forget": {
@@ -81,18 +65,7 @@ extension OpenAPIDocument {
             "required": true,
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ProxyToForget"}}}
           },
-          "responses": {
-            "200": {
-              "description": "It is forgotten.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ForgottenProxy"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "401": {"$ref": "#/components/responses/unauthorized"},
-            "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
-            "409": {"$ref": "#/components/responses/conflict"}, "413": {"$ref": "#/components/responses/tooLarge"},
-            "415": {"$ref": "#/components/responses/notJSON"}, "422": {"$ref": "#/components/responses/invalid"},
-            "507": {"$ref": "#/components/responses/notDurable"}
-          }
+          "answer": "ForgottenProxy", "errors": [400, 401, 403, 404, 409, 413, 415, 422, 507]
         }
       },
       "/v1/releases/{id}/live": {
@@ -104,22 +77,13 @@ extension OpenAPIDocument {
             {"$ref": "#/components/parameters/generation"}, {"$ref": "#/components/parameters/scope"},
             {"$ref": "#/components/parameters/wait"}
           ],
-          "responses": {
-            "200": {
-              "description": "The answer, whether it is yes (isLive) or no.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LiveReport"}}}
-            },
-            "404": {"$ref": "#/components/responses/notFound"}, "422": {"$ref": "#/components/responses/invalid"},
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "answer": "LiveReport", "errors": [400, 403, 404, 422, 503]
         }
       },
       "/v1/releases/{id}/history": {
         "parameters": [{"$ref": "#/components/parameters/id"}],
         "get": {
-          "operationId": "getReleaseHistory",
-          "summary": "What was done to a release, by whom and why, oldest first.",
+          "operationId": "getReleaseHistory", "summary": "What was done to a release, by whom and why, oldest first.",
           "responses": {
             "200": {
               "description": "The entries.",
@@ -127,10 +91,9 @@ extension OpenAPIDocument {
                 "application/json": {"schema": {"$ref": "#/components/schemas/LedgerPage"}},
                 "application/x-ndjson": {"schema": {"type": "string", "description": "A LedgerLine on each line."}}
               }
-            },
-            "404": {"$ref": "#/components/responses/notFound"}, "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+            }
+          },
+          "errors": [400, 403, 404]
         }
       },
       "/v1/releases/{id}/watch": {
@@ -145,12 +108,9 @@ extension OpenAPIDocument {
                 "application/x-ndjson": {"schema": {"type": "string"}},
                 "text/event-stream": {"schema": {"type": "string"}}
               }
-            },
-            "404": {"$ref": "#/components/responses/notFound"},
-            "503": {"$ref": "#/components/responses/unavailable"},
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+            }
+          },
+          "errors": [400, 403, 404, 503]
         }
       },
       "/v1/ledger": {
@@ -178,10 +138,9 @@ extension OpenAPIDocument {
                 "application/json": {"schema": {"$ref": "#/components/schemas/LedgerPage"}},
                 "application/x-ndjson": {"schema": {"type": "string", "description": "A LedgerLine on each line."}}
               }
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+            }
+          },
+          "errors": [400, 403]
         }
       },
       "/v1/ledger/verify": {
@@ -194,14 +153,7 @@ extension OpenAPIDocument {
               "description": "An entry that was noted elsewhere, as an earlier verdict gave it: whether it is still there."
             }
           ],
-          "responses": {"422": {"$ref": "#/components/responses/invalid"},
-            "200": {
-              "description": "The verdict.",
-              "content": {"application/json": {"schema": {"$ref": "#/components/schemas/LedgerVerdict"}}}
-            },
-            "400": {"$ref": "#/components/responses/badRequest"},
-            "403": {"$ref": "#/components/responses/forbidden"}
-          }
+          "answer": "LedgerVerdict", "errors": [400, 403, 422]
         }
       }
     }
@@ -231,7 +183,11 @@ extension OpenAPIDocument {
       optional("Approval")
     ),
     ("rollback", "rollbackRelease", "Gives the stable version everything.", optional("Intent")),
-    ("abort", "abortRelease", "Takes a running release away: routes are as the manifests say.", optional("Intent")),
+    (
+      "abort", "abortRelease",
+      "Takes a running release away: routes are as the manifests say; refused while that leads to a version that the releases before have left.",
+      optional("Intent")
+    ),
     (
       "retire", "retireRelease", "Takes a release away that is over: routes are as the manifests say.",
       optional("Intent")
@@ -243,7 +199,9 @@ extension OpenAPIDocument {
       "parameters": [{"$ref": "#/components/parameters/id"}],
       "post": {
         "operationId": "OPERATION", "summary": "SUMMARY", "security": [{"token": []}, {}],
-        "parameters": [{"$ref": "#/components/parameters/ifMatch"}, {"$ref": "#/components/parameters/idempotencyKey"}],
+        "parameters": [
+          {"$ref": "#/components/parameters/ifMatch"}, {"$ref": "#/components/parameters/idempotencyKey"}
+        ],
         "requestBody": BODY,
         "responses": {
           "200": {
@@ -255,15 +213,9 @@ extension OpenAPIDocument {
             "description": "It is served, and not durable yet (notDurable says why); it is tried again until it is.",
             "headers": {"ETag": {"$ref": "#/components/headers/revision"}},
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ReleaseStatus"}}}
-          },
-          "400": {"$ref": "#/components/responses/badRequest"},
-          "401": {"$ref": "#/components/responses/unauthorized"},
-          "403": {"$ref": "#/components/responses/forbidden"}, "404": {"$ref": "#/components/responses/notFound"},
-          "409": {"$ref": "#/components/responses/conflict"}, "412": {"$ref": "#/components/responses/stale"},
-          "413": {"$ref": "#/components/responses/tooLarge"}, "415": {"$ref": "#/components/responses/notJSON"},
-          "422": {"$ref": "#/components/responses/invalid"}, "503": {"$ref": "#/components/responses/unavailable"},
-          "507": {"$ref": "#/components/responses/notDurable"}
-        }
+          }
+        },
+        "errors": [400, 401, 403, 404, 409, 412, 413, 415, 422, 503, 507]
       }
     }
     """#

@@ -102,8 +102,7 @@ extension OpenAPIDocument {
           },
           "port": {"type": "integer", "minimum": 1, "maximum": 65535, "description": "All HTTP ports if it is not there."},
           "strategy": {"$ref": "#/components/schemas/Strategy"},
-          "from": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,63}$"},
-          "to": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,63}$"},
+          "from": {"$ref": "#/components/schemas/SubsetName"}, "to": {"$ref": "#/components/schemas/SubsetName"},
           "versionLabel": {
             "type": "string", "pattern": "^[A-Za-z0-9._/-]{1,317}$", "default": "version",
             "description": "Where no DestinationRule declares a subset, it is the pods whose label of this name has the subset's name as its value."
@@ -126,11 +125,7 @@ extension OpenAPIDocument {
           "sticky": {"$ref": "#/components/schemas/Stickiness"},
           "guardRails": {"$ref": "#/components/schemas/GuardRails"},
           "liveOn": {"$ref": "#/components/schemas/ProxiesOfSteps"},
-          "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-            "description": "Who does it, for the ledger."
-          },
-          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+          "actor": {"$ref": "#/components/schemas/Actor"}, "reason": {"$ref": "#/components/schemas/Reason"}
         },
         "additionalProperties": false
       },
@@ -143,11 +138,7 @@ extension OpenAPIDocument {
         "type": "object", "required": ["node"],
         "properties": {
           "node": {"type": "string", "minLength": 1, "maxLength": 256, "description": "The proxy's node id."},
-          "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-            "description": "Who does it, for the ledger."
-          },
-          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+          "actor": {"$ref": "#/components/schemas/Actor"}, "reason": {"$ref": "#/components/schemas/Reason"}
         },
         "additionalProperties": false
       },
@@ -155,11 +146,7 @@ extension OpenAPIDocument {
         "type": "object", "required": ["weight"],
         "properties": {
           "weight": {"$ref": "#/components/schemas/Weight"},
-          "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-            "description": "Who does it, for the ledger."
-          },
-          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+          "actor": {"$ref": "#/components/schemas/Actor"}, "reason": {"$ref": "#/components/schemas/Reason"}
         },
         "additionalProperties": false
       },
@@ -170,22 +157,22 @@ extension OpenAPIDocument {
             "type": "integer", "minimum": 0, "maximum": 1000,
             "description": "The step that is approved, as the release's status says where it is."
           },
-          "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-            "description": "Who does it, for the ledger."
-          },
-          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+          "actor": {"$ref": "#/components/schemas/Actor"}, "reason": {"$ref": "#/components/schemas/Reason"}
         },
         "additionalProperties": false
+      },
+      "SubsetName": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,63}$"},
+      "Actor": {
+        "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        "description": "Who does it, for the ledger."
+      },
+      "Reason": {
+        "type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."
       },
       "Intent": {
         "type": "object",
         "properties": {
-          "actor": {
-            "type": "string", "maxLength": 256, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
-            "description": "Who does it, for the ledger."
-          },
-          "reason": {"type": "string", "maxLength": 4096, "pattern": "^[^\\u0000]*$", "description": "Why, for the ledger."}
+          "actor": {"$ref": "#/components/schemas/Actor"}, "reason": {"$ref": "#/components/schemas/Reason"}
         },
         "additionalProperties": false
       }

@@ -10,11 +10,13 @@ enum OpenAPIDocument {
 
   static let document: JSONValue = {
     var paths: [String: JSONValue] = [:]
-    for part in [releasePaths, readingPaths] { paths.merge(members(of: part)) { _, last in last } }
+    for part in [releasePaths, readingPaths] {
+      paths.merge(members(of: part).mapValues(withAllResponses)) { _, last in last }
+    }
     for move in moves {
       let text = moveTemplate.replacingOccurrences(of: "OPERATION", with: move.operation)
         .replacingOccurrences(of: "SUMMARY", with: move.summary).replacingOccurrences(of: "BODY", with: move.body)
-      paths["/v1/releases/{id}/\(move.path)"] = .object(members(of: text))
+      paths["/v1/releases/{id}/\(move.path)"] = withAllResponses(.object(members(of: text)))
     }
     var schemas: [String: JSONValue] = [:]
     for part in [releaseSpecSchemas, releaseSchemas, readingSchemas] {
@@ -27,6 +29,40 @@ enum OpenAPIDocument {
     document["components"] = .object(components)
     return .object(document)
   }()
+
+  /// Writes out what many operations of a path have: `answer`, the schema of what is given with 200, and `errors`, the statuses of the
+  /// other responses, which are described in one place.
+  private static func withAllResponses(_ path: JSONValue) -> JSONValue {
+    guard let operations = path.object else { return path }
+    return .object(
+      operations.mapValues { member in
+        guard var operation = member.object, let errors = operation.removeValue(forKey: "errors")?.array else {
+          return member
+        }
+        var responses = operation["responses"]?.object ?? [:]
+        if let schema = operation.removeValue(forKey: "answer")?.string {
+          responses["200"] = .object(
+            members(
+              of: ##"""
+                {
+                  "description": "The answer.",
+                  "content": {"application/json": {"schema": {"$ref": "#/components/schemas/\##(schema)"}}}
+                }
+                """##))
+        }
+        for case .integer(let status) in errors {
+          guard let name = errorNames[status] else { preconditionFailure("\(status) is described nowhere") }
+          responses["\(status)"] = ["$ref": .string("#/components/responses/\(name)")]
+        }
+        operation["responses"] = .object(responses)
+        return .object(operation)
+      })
+  }
+
+  private static let errorNames: [Int64: String] = [
+    400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "notFound", 409: "conflict", 412: "stale",
+    413: "tooLarge", 415: "notJSON", 422: "invalid", 503: "unavailable", 507: "notDurable",
+  ]
 
   private static func members(of json: String) -> [String: JSONValue] {
     do {

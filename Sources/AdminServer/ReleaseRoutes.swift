@@ -9,7 +9,7 @@ struct ReleaseRoutes: Sendable {
   typealias Context = AdminRoutes.Context
 
   var releases: any ReleaseDataSource
-  var watching: ReleaseWatching
+  var watching: Watching
   var waiting: Places
 
   static let index = """
@@ -125,7 +125,8 @@ struct ReleaseRoutes: Sendable {
     }
     router.get("/v1/releases/:id/watch") { request, context in
       try checkQuery(of: request)
-      return try await watching.response(to: request, context, releases.watch(id(context)))
+      return try await watching.response(
+        to: request, context, releases.watch(id(context)), event: "release", id: { $0.revision })
     }
     router.get("/v1/ledger") { request, _ in
       try checkQuery(of: request, allowed: ["after", "limit", "release"])

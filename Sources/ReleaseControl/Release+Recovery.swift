@@ -7,13 +7,14 @@ extension Release {
   ///
   /// - Parameter start: as it was when it started.
   public init(
-    recovering start: Release, state: ReleaseState, step: Int, weight: Weight, revision: UInt64, reason: String,
-    at now: Date
+    recovering start: Release, state: ReleaseState, step: Int, weight: Weight, baseline: Int, revision: UInt64,
+    reason: String, at now: Date
   ) {
     self = start
     self.state = state.isFinished || state == .keepingWarm ? state : .frozen
     self.step = min(max(step, -1), spec.plan.count - 1)
     self.weight = weight
+    self.baseline = baseline
     mirror = .none
     if self.state == .frozen, let currentStep, currentStep.weight == weight { mirror = currentStep.mirror }
     target = nil

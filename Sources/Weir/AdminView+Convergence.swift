@@ -1,6 +1,7 @@
 internal import AdminServer
 internal import EnvoyAPI
 internal import Foundation
+internal import ReleaseControl
 internal import TrafficModel
 internal import XDSServer
 internal import XDSSnapshot
@@ -8,6 +9,32 @@ internal import XDSSnapshot
 // Where is it live, and can it be terminated: the answers of the server, in words.
 extension AdminView {
   func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
+    let (query, scope) = try query(of: request)
+    var answer =
+      request.wait > .zero
+      ? try await xds.live(query, within: request.wait)
+      : await xds.convergence(of: query, listsLive: request.listsLive)
+    if request.wait > .zero, request.listsLive {
+      answer.proxies = await xds.convergence(of: query, listsLive: true).proxies
+    }
+    return await report(answer, scope)
+  }
+
+  func convergences(
+    _ request: ConvergenceRequest
+  ) async throws -> AsyncThrowingStream<ConvergenceReport, any Error> {
+    let (query, scope) = try query(of: request)
+    let (reports, continuation) = AsyncThrowingStream.makeStream(
+      of: ConvergenceReport.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(1))
+    let task = Task {
+      for await state in xds.convergences(of: query) { continuation.yield(await report(state, scope)) }
+      continuation.finish()
+    }
+    continuation.onTermination = { _ in task.cancel() }
+    return reports
+  }
+
+  private func query(of request: ConvergenceRequest) throws -> (ConvergenceQuery, ProxyScope) {
     let scope = try ProxyScope(asked: request.scope)
     if let generation = request.generation, generation < pipeline.generationsBegin {
       throw AdminError(.badRequest, "generation: " + pipeline.wordsOfBefore(generation))
@@ -20,14 +47,7 @@ extension AdminView {
       }
       query.concerns = clusters.contains
     }
-    var answer =
-      request.wait > .zero
-      ? try await xds.live(query, within: request.wait)
-      : await xds.convergence(of: query, listsLive: request.listsLive)
-    if request.wait > .zero, request.listsLive {
-      answer.proxies = await xds.convergence(of: query, listsLive: true).proxies
-    }
-    return await report(answer, scope)
+    return (query, scope)
   }
 
   private func report(_ answer: Convergence, _ scope: ProxyScope) async -> ConvergenceReport {
@@ -50,6 +70,9 @@ extension AdminView {
     case .subset(let subset, let service, let port):
       guard let clusters = ServiceClusters(service, clusterDomain: pipeline.clusterDomain) else {
         throw AdminError(.badRequest, "service: \"\(service)\" is not NAME.NAMESPACE")
+      }
+      guard xds.generation != nil else {
+        throw ReleaseError(.unavailable, "what is served is not known yet: \(notReadyReason)")
       }
       let names = clusters.names(subset: subset, port: port, in: xds.generation)
       guard !names.isEmpty else {

@@ -116,7 +116,7 @@ actor Pipeline {
     compiler.apply(edits)
     var notices =
       batch.isInitialScan ? released.guardAll(in: compiler) : released.settleCapacities(in: compiler)
-    if edits.contains(where: \.isOfVirtualService) { notices += released.routesChanged() }
+    if edits.contains(where: \.makesRoutes) { notices += released.routesChanged() }
     let generation = compiler.generation
     metrics.compileTime.record(clock.now - admitted)
     if batch.isInitialScan { isSynced = true }
@@ -262,9 +262,10 @@ actor Pipeline {
 }
 
 extension Edit {
-  fileprivate var isOfVirtualService: Bool {
+  /// Whether a release may have a route to divide after it that it had not before.
+  fileprivate var makesRoutes: Bool {
     switch self {
-    case .upsert(.virtualService): true
+    case .upsert(.virtualService), .upsert(.service): true
     case .upsert: false
     case .delete(let key): key.kind == .virtualService
     }

@@ -42,10 +42,12 @@ struct LiveCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let request = ConvergenceRequest(
-      generation: generation, scope: proxies.scope.description, service: service, atLeast: atLeast,
-      wait: time.wait ?? .zero)
-    let report = try await server.ask(waiting: request.wait) { try await $0.convergence(request) }
+    var request = ConvergenceRequest(
+      generation: generation, scope: proxies.scope.description, service: service, atLeast: atLeast)
+    let report = try await server.ask(within: time.wait ?? .zero) { client, wait in
+      request.wait = wait
+      return try await client.convergence(request)
+    }
     try server.print(report, LiveText(report).text)
     if !report.live { throw ExitCode(3) }
   }

@@ -8,7 +8,8 @@ struct SafeToTerminateCommand: AsyncParsableCommand {
     abstract: "Ask or wait until no proxy can pick an endpoint, or route to a subset, any more.",
     discussion: """
       An endpoint is safe when every proxy has accepted that it is absent or drains; a subset, when no proxy can have a route \
-      to it. Requests under way are not waited for. For a hook that runs before a pod stops.
+      to it. Requests under way are not waited for. For a hook that runs before a pod stops: with --wait it goes on while the \
+      server is being restarted.
 
       The exit code is 0 if it is safe, 3 if it is not safe in time, and 1 for an error.
       """)
@@ -45,8 +46,9 @@ struct SafeToTerminateCommand: AsyncParsableCommand {
     } else {
       subject = .subset(subset ?? "", service: service ?? "", port: port)
     }
-    let request = TerminationRequest(subject, wait: time.wait ?? .zero)
-    let report = try await server.ask(waiting: request.wait) { try await $0.termination(request) }
+    let report = try await server.ask(within: time.wait ?? .zero) { client, wait in
+      try await client.termination(TerminationRequest(subject, wait: wait))
+    }
     try server.print(report, TerminationText(report).text)
     if !report.safe { throw ExitCode(3) }
   }

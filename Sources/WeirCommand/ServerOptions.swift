@@ -30,17 +30,39 @@ struct ServerOptions: ParsableArguments {
   var json = false
 
   /// Asks the admin server.
+  func ask<Answer>(_ question: (AdminClient) async throws -> Answer) async throws -> Answer {
+    try await ask(within: .zero) { client, _ in try await question(client) }
+  }
+
+  /// Asks the admin server something that may take its time to become so. As long as there is time it is asked again: one that has
+  /// gone comes back, and where as many wait as may somebody leaves. Who waits before a pod is stopped must not hear an error because
+  /// the server is being replaced.
   ///
-  /// - Parameter wait: how long the answer may wait for what is asked.
-  func ask<Answer>(waiting wait: Duration = .zero, _ question: (AdminClient) async throws -> Answer) async throws
-    -> Answer
-  {
-    do {
-      return try await question(AdminClient(host: server.host, port: server.port, timeout: wait + timeout))
-    } catch let error as AdminError where error.code == .unreachable {
-      throw CommandFailure(Self.unreachable(error.message))
+  /// - Parameter question: with how long the answer may wait.
+  func ask<Answer>(
+    within time: Duration, _ question: (AdminClient, _ wait: Duration) async throws -> Answer
+  ) async throws -> Answer {
+    let clock = ContinuousClock()
+    let end = clock.now + time
+    var pause = Self.pauses.first
+    while true {
+      let wait = max(end - clock.now, .zero)
+      do {
+        return try await question(AdminClient(host: server.host, port: server.port, timeout: wait + timeout), wait)
+      } catch let error as AdminError where error.code == .unreachable || error.code == .unavailable {
+        let message = error.code == .unreachable ? Self.unreachable(error.message) : error.message
+        guard clock.now + pause < end else { throw CommandFailure(message) }
+        if pause == Self.pauses.first {
+          FileHandle.standardError.write(Data("\(message) It is asked again until the time is over.\n".utf8))
+        }
+      }
+      try await clock.sleep(for: pause)
+      pause = min(pause * 2, Self.pauses.longest)
     }
   }
+
+  /// Before it is asked again; doubled each time.
+  private static let pauses = (first: Duration.milliseconds(100), longest: Duration.seconds(2))
 
   /// - Throws: `CommandFailure` if the file cannot be read.
   func token() throws -> String? {

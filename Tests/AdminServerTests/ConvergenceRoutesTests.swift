@@ -32,6 +32,33 @@ import Testing
       asked == [request, ConvergenceRequest()] + Array(repeating: ConvergenceRequest(wait: .seconds(2)), count: 3))
   }
 
+  @Test func eachChangeIsTold() async throws {
+    let source = FakeSource()
+    source.state.withLock { $0.convergence = Self.report }
+    try await withServer(source) { client, _ in
+      let path = "/v1/convergence?generation=7&service=reviews.shop"
+      let lines = try await client.send("GET", path, headers: ["accept": "application/x-ndjson"])
+      #expect(lines.headers["content-type"] == "application/x-ndjson")
+      let reports = try lines.body.split(separator: UInt8(ascii: "\n")).map {
+        try AdminJSON.decode(ConvergenceReport.self, from: Array($0))
+      }
+      var end = Self.report
+      end.live = true
+      #expect(reports == [Self.report, end])
+      let events = try await client.send("GET", path, headers: ["accept": "text/event-stream"])
+      #expect(events.headers["content-type"] == "text/event-stream")
+      let text = String(decoding: events.body, as: UTF8.self)
+      #expect(text.components(separatedBy: "event: convergence\nid: 8\ndata: {").count == 3, "\(text)")
+      for query in ["wait=1", "all=true"] {
+        let response = try await client.send(
+          "GET", "/v1/convergence?\(query)", headers: ["accept": "application/x-ndjson"])
+        #expect(response.status == 400, "\(query)")
+      }
+    }
+    let asked = source.state.withLock { $0.convergenceRequests }
+    #expect(asked == Array(repeating: ConvergenceRequest(generation: 7, service: "reviews.shop"), count: 2))
+  }
+
   @Test func aQuestionThatMakesNoSenseIsRefused() async throws {
     let source = FakeSource()
     try await withServer(source) { client, _ in

@@ -45,6 +45,18 @@ final class FakeSource: AdminDataSource {
 
   func changes() async -> ChangeList { state.withLock { $0.changes } }
 
+  func convergences(
+    _ request: ConvergenceRequest
+  ) async throws -> AsyncThrowingStream<ConvergenceReport, any Error> {
+    var report = try await convergence(request)
+    return AsyncThrowingStream { continuation in
+      continuation.yield(report)
+      report.live = true
+      continuation.yield(report)
+      continuation.finish()
+    }
+  }
+
   func convergence(_ request: ConvergenceRequest) async throws -> ConvergenceReport {
     try state.withLock {
       $0.convergenceRequests.append(request)

@@ -1,4 +1,5 @@
 import EnvoyHarness
+import Foundation
 import Testing
 
 extension EndToEnd {
@@ -69,6 +70,65 @@ extension EndToEnd {
         #expect(try await Self.safe(mesh, leaving.backend.address, wait: "10s")["safe"].bool == true)
         await leaving.backend.stop()
         await second.stop()
+      }
+    }
+
+    @Test("A step that is due after a restart is not taken before those are back who were there before")
+    func dueStep() async throws {
+      try await Self.with { mesh, _, releases in
+        let release = try await releases.start(Self.spec(#"[{"weight": 5, "pause": 3}, 50, 100]"#))
+        let id = try #require(release["id"].string)
+        try await poll("the pause has begun") { try await releases.status(of: id)["dueAt"].string != nil }
+        await mesh.weir.kill()
+        mesh.envoy.pause()
+        try await mesh.weir.startAgain()
+        try await poll("it waits for the proxy", within: .seconds(30)) {
+          try await releases.status(of: id)["waitsFor"].string == "proxy sidecar-delta (disconnected)"
+        }
+        #expect(try await releases.status(of: id)["weight"].integer == 5)
+        // Each change is told, until it is live.
+        let path = "/v1/convergence?service=reviews.shop"
+        let admin = mesh.weir.addresses.admin
+        async let told = HTTPCall.get(
+          admin, path, headers: ["accept": "application/x-ndjson"], timeout: .seconds(60))
+        mesh.envoy.resume()
+        let lines = try await told.body.split(separator: "\n").map { try JSON(parsing: String($0)) }
+        #expect(lines.last?["live"].bool == true, "\(lines)")
+        try await poll("the step is taken", within: .seconds(30)) {
+          try await releases.status(of: id)["weight"].integer == 50
+        }
+      }
+    }
+
+    @Test("A hook that waits before a pod is stopped goes on while the server is restarted")
+    func hook() async throws {
+      try await Self.with { mesh, reviews, _ in
+        let leaving = reviews.members.removeFirst()
+        await mesh.weir.kill()
+        let log = mesh.directory.path + "/hook.log"
+        let hook = try await ChildProcess.spawn(
+          WeirProcess.binary(),
+          [
+            "safe-to-terminate", leaving.backend.address, "--wait", "60s", "--server",
+            "http://\(mesh.weir.addresses.admin)",
+          ],
+          logPath: log, readsLines: true)
+        try await poll("it has found nobody") {
+          try String(contentsOfFile: log, encoding: .utf8).contains("It is asked again")
+        }
+        mesh.envoy.pause()
+        try reviews.writeEndpoints(into: mesh.manifests)
+        // It is there, and goes again.
+        try await mesh.weir.startAgain()
+        await mesh.weir.kill()
+        try await mesh.weir.startAgain()
+        mesh.envoy.resume()
+        var output = ""
+        for await line in hook.lines { output += line }
+        let exit = await hook.waitForExit()
+        #expect(exit == .code(0), "\(exit): \(output) \(hook.logTail())")
+        #expect(output == "safe: none of 1 proxy can pick it")
+        await leaving.backend.stop()
       }
     }
 

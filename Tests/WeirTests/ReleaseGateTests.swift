@@ -276,6 +276,29 @@ import TrafficModel
     await bench.stop()
   }
 
+  @Test func whatAGuardRailServesInsteadIsToldWithItsWeight() async throws {
+    let json = """
+      {"webhooks": [{"name": "ops", "url": "http://receiver/", "events": ["spill", "unspill"]}]}
+      """
+    var webhooks = Receivers().webhooks([])
+    webhooks.roster = WebhookRoster(
+      try WebhookConfiguration.list(json: Array(json.utf8), actions: ReleaseWebhooks.actions))
+    let store = MemoryReleaseStore()
+    let bench = try await ReleaseBench(store: store, webhooks: webhooks)
+    let release = try await bench.releases.start(.reviewsCanary([50, 100], guardRails: GuardRails(onEmpty: .spill)))
+    try await bench.status(release) { $0.liveAt != nil }
+    await bench.take(reviewsManifest(v1: 2, v2: 0))
+    try await bench.entry("spill", of: release)
+    await bench.take(reviewsManifest(v1: 2, v2: 2))
+    try await bench.entry("unspill", of: release)
+    let told = try store.outbox(of: "ops", limit: 100).map {
+      let event = try #require(try JSONSerialization.jsonObject(with: Data($0.body)) as? [String: Any])
+      return "\(event["action"] ?? "") \(event["from_basis_points"] ?? "") \(event["to_basis_points"] ?? "")"
+    }
+    #expect(told == ["spill 5000 0", "unspill 0 5000"])
+    await bench.stop()
+  }
+
   private func failures(in store: MemoryReleaseStore) throws -> Int? {
     let record = try #require(store.load().records.first)
     return try ReleaseJSON.decode(Release.self, from: Data(record.body)).failedChecks["rollout"]

@@ -95,4 +95,19 @@ import TrafficModel
     try await bench.status(release) { $0.liveAt != nil && $0.waitsFor == nil }
     await bench.stop()
   }
+
+  @Test func aReleaseOfAServiceThatIsGoneIsNotLive() async throws {
+    let bench = try await ReleaseBench()
+    let release = try await bench.releases.start(.reviewsCanary([50, 100]))
+    try await bench.status(release) { $0.liveAt != nil }
+    await bench.take(reviewsManifest(v1: 1, v2: 1, name: "ratings"))
+    let status = try await release.rollback().status
+    #expect(status.routes.divided == [])
+    await #expect(throws: NotLive.self) { try await release.change().live(within: .milliseconds(20)) }
+    #expect(try await release.status().liveAt == nil)
+    await bench.take(reviewsManifest(v1: 2, v2: 2))
+    #expect(try bench.served() == ["v1": 10_000])
+    #expect(try await bench.status(release) { $0.liveAt != nil }.routes.divided == ["the service's own route"])
+    await bench.stop()
+  }
 }

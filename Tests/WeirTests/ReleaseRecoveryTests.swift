@@ -67,6 +67,20 @@ import TrafficModel
     await bench.stop()
   }
 
+  @Test func aRecoveredReleaseIsMeasuredAsItWas() async throws {
+    let store = MemoryReleaseStore()
+    var bench = try await ReleaseBench(reviewsManifest(v1: 1, v2: 2), store: store)
+    let id = try await bench.releases.start(.reviewsCanary([5, 50, 100])).id
+    await bench.take(reviewsManifest(v1: 4, v2: 2))
+    try await bench.releases[id].setWeight(50)
+    await bench.stop()
+    try damage(store, id)
+    bench = try await ReleaseBench(reviewsManifest(v1: 2, v2: 2), store: store, hasProblems: true)
+    let error = try await refusal { try await bench.releases[id].promote() }
+    #expect(error.message == "v2 has 2 ready endpoints of 4 that 100 % of the traffic need")
+    await bench.stop()
+  }
+
   @Test func anUnreadableReleaseThatIsOverStaysAsItIs() async throws {
     let store = MemoryReleaseStore()
     var bench = try await ReleaseBench(store: store)

@@ -172,8 +172,44 @@ import TrafficModel
     #expect(bench.server.generation?.number == before + 1, "one takes the other's place at once")
     #expect(try bench.served() == ["v2": 9500, "v3": 500])
     #expect(try await first.status().state == .retired)
+    // As the manifests say is: to all that are there.
+    let refused = try await refusal { try await second.abort() }
+    #expect(refused.code == .notAllowed)
+    #expect(
+      refused.message
+        == "without release reviews.shop-2 the service's own route leads to v1, too, which the releases before "
+        + "have left: roll it back to v2, and retire it when the manifests say that")
+    #expect(try bench.served() == ["v2": 9500, "v3": 500])
+    await bench.take(reviewsManifest(v1: 0, v2: 1, v3: 1))
     try await second.abort()
     #expect(try bench.served() == ["": 10_000], "as the manifests say")
+    await bench.stop()
+  }
+
+  @Test func anAbortDoesNotLeadToAVersionThatTheReleasesBeforeHaveLeft() async throws {
+    func route(to subset: String) -> String {
+      reviewsRoutes("{route: [{destination: {host: reviews, subset: \(subset)}}]}")
+    }
+    let bench = try await ReleaseBench(reviewsManifest(v1: 1, v2: 1, v3: 1))
+    await bench.take(reviewsSubsets, file: "b.yaml")
+    await bench.take(route(to: "v1"), file: "c.yaml")
+    let first = try await bench.releases.start(.reviewsCanary([5, 100]))
+    try await bench.status(first) { $0.liveAt != nil }
+    try await first.rollback()
+    // Of one that was rolled back the candidate is left.
+    let second = try await bench.releases.start(.canary(of: "reviews.shop", from: "v1", to: "v3", steps: [5]))
+    try await second.abort()
+    #expect(try bench.served() == ["v1": 10_000], "that is where it was")
+    let third = try await bench.releases.start(.canary(of: "reviews.shop", from: "v1", to: "v2", steps: [100]))
+    try await bench.status(third) { $0.state == .succeeded }
+    let fourth = try await bench.releases.start(.canary(of: "reviews.shop", from: "v2", to: "v3", steps: [5]))
+    let error = try await refusal { try await fourth.abort() }
+    #expect(
+      error.message.contains("VirtualService shop/reviews: http[0] leads to v1, which the releases before have left"))
+    #expect(try bench.served() == ["v2": 9500, "v3": 500])
+    await bench.take(route(to: "v2"), file: "c.yaml")
+    try await fourth.abort()
+    #expect(try bench.served() == ["v2": 10_000])
     await bench.stop()
   }
 
@@ -212,6 +248,28 @@ import TrafficModel
     try await second.status(again) { $0.weight == 50 }
     #expect(try await second.releases.verify().finding == nil)
     await second.stop()
+  }
+
+  /// Its pause may have gone by while nobody was there to be asked what they have.
+  @Test func aStepThatIsDueAfterARestartWaitsForProxies() async throws {
+    let store = MemoryReleaseStore()
+    let time = ManualTime()
+    let first = try await ReleaseBench(store: store, time: time)
+    let release = try await first.releases.start(
+      .reviewsCanary([ReleaseStep(25, pause: .for(.seconds(100))), 50, 100]))
+    try await first.status(release) { $0.dueAt != nil }
+    await first.stop()
+    time.advance(200)
+    let second = try await ReleaseBench(store: store, time: time, proxies: [])
+    let again = second.releases[release.id]
+    let waiting = try await second.status(again) { $0.waitsFor != nil }
+    #expect(waiting.waitsFor == "no proxy is connected")
+    #expect((waiting.weight, waiting.step) == (25, 0))
+    #expect(try second.served() == ["v1": 7500, "v2": 2500])
+    let proxies = try await BenchProxies(["sidecar-1"], to: second.server)
+    #expect(try await second.status(again) { $0.weight == 50 }.waitsFor == nil)
+    await second.stop()
+    await proxies.stop()
   }
 
   @Test func whatAReleaseLeavesAloneIsListed() async throws {

@@ -8,6 +8,12 @@ struct Attempt: Sendable {
     case refused(WeirReleases.Refusal)
     /// The server went before it answered.
     case unheard
+
+    /// Whether it was refused since no route leads where the release is to start from.
+    var isIdle: Bool {
+      guard case .refused(let refusal) = self else { return false }
+      return refusal.code == "invalid" && refusal.message.contains("there is nothing to divide")
+    }
   }
 
   /// The words by which the ledger's entry is known; also the idempotency key.

@@ -17,7 +17,7 @@ extension Pipeline {
 
   func routes(of service: NamespacedName, _ overlay: ReleaseOverlay) -> ReleasedRouteList {
     var list = ReleasedRouteList()
-    if hasPlainRoute(service) { list.divided.append("the service's own route") }
+    if hasPlainRoute(service, overlay) { list.divided.append("the service's own route") }
     for place in places(concerning: service) {
       if let reason = reasonToLeave(place, service, overlay) {
         list.untouched.append("\(place.text): \(reason)")
@@ -93,8 +93,29 @@ extension Pipeline {
     }
   }
 
-  private func hasPlainRoute(_ service: NamespacedName) -> Bool {
-    compiler.routesOwner(of: service)?.http.isEmpty ?? true
+  /// Where traffic would go to a version that the releases before have taken the service away from, if a release were taken away;
+  /// nil if nowhere. The manifests may name it still, or mean all pods that are there.
+  func wayToFormer(without release: Release) -> String? {
+    guard let overlay = release.overlay else { return nil }
+    let former = overlay.formerSubsets.sorted().filter { name in
+      let labels = compiler.declaredSubset(name, of: release.service)?.labels ?? [release.spec.versionLabel: name]
+      return compiler.readyEndpoints(of: release.service, port: release.spec.port, labels: labels) > 0
+    }
+    guard let first = former.first else { return nil }
+    if hasPlainRoute(release.service, overlay) { return "the service's own route leads to \(first), too" }
+    for place in places(concerning: release.service) where reasonToLeave(place, release.service, overlay) == nil {
+      let subsets = subsets(place, release.service, overlay.port)
+      if let named = former.first(where: subsets.contains) { return "\(place.text) leads to \(named)" }
+      if subsets.contains("") { return "\(place.text) leads to \(first), too" }
+    }
+    return nil
+  }
+
+  /// Whether the service has a route that no VirtualService has made.
+  private func hasPlainRoute(_ service: NamespacedName, _ overlay: ReleaseOverlay) -> Bool {
+    guard compiler.routesOwner(of: service)?.http.isEmpty ?? true else { return false }
+    let ports = compiler.service(service)?.ports ?? []
+    return ports.contains { $0.applicationProtocol.isHTTP && (overlay.port == nil || overlay.port == $0.port) }
   }
 
   private func places(concerning service: NamespacedName) -> [Place] {

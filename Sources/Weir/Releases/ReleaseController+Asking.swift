@@ -18,7 +18,7 @@ extension ReleaseController: ReleaseBackend {
   }
 
   /// `proxies a (sent), b (refused) and 3 more`; nil if it is live, or on its way to be known as that.
-  private static func words(for report: LiveReport) -> String? {
+  static func words(for report: LiveReport) -> String? {
     if !report.isLive, report.total == 0 { return LiveReport.nobody(in: report.scope) }
     guard !report.isLive, !report.laggards.isEmpty else { return nil }
     let named = report.laggards.prefix(10).map { "\($0.node) (\($0.state))" }.joined(separator: ", ")

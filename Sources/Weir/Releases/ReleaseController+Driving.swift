@@ -72,17 +72,7 @@ extension ReleaseController {
     guard let release = releases[id], release.revision == revision else { return }
     if release.liveAt == nil {
       // What was set is served nowhere. When it is again, it is driven from there.
-      guard release.spilled == nil else { return }
-      let generation = await pipeline.view(of: release).generation
-      let query = ConvergenceQuery(
-        generation, of: release, clusterDomain: clusterDomain, atLeast: Self.fewestProxies)
-      for await state in server.convergences(of: query) {
-        guard releases[id]?.revision == revision else { return }
-        if state.isLive { break }
-        // Else somebody is waited for, whom every answer names.
-        await wait(for: state.total == 0 ? LiveReport.nobody(in: query.scope.description) : nil, release)
-      }
-      try Task.checkCancellation()
+      guard release.spilled == nil, try await waitUntilLive(release) else { return }
       // Kept, it is driven from there.
       return try await note(.live, id, revision, "")
     }
@@ -92,13 +82,38 @@ extension ReleaseController {
     while let pause = try await advance(id, revision) { try await clock.sleep(pause) }
   }
 
-  /// Takes the next step, if endpoints and gates let it.
+  /// Waits until what is served of a release is live on the proxies that its steps are for.
+  ///
+  /// - Parameter isNoted: whether it was so before: then nobody else says for whom is waited.
+  /// - Returns: false if somebody has moved the release meanwhile.
+  private func waitUntilLive(_ release: Release, isNoted: Bool = false) async throws -> Bool {
+    let generation = await pipeline.view(of: release).generation
+    let query = ConvergenceQuery(generation, of: release, clusterDomain: clusterDomain, atLeast: Self.fewestProxies)
+    var hasWaited = false
+    for await state in server.convergences(of: query) {
+      guard releases[release.id]?.revision == release.revision else { return false }
+      if state.isLive { break }
+      hasWaited = true
+      let isNamed = isNoted || state.total == 0
+      await wait(for: isNamed ? Self.words(for: LiveReport(state, query.scope, objects: [:])) : nil, release)
+    }
+    try Task.checkCancellation()
+    if hasWaited, isNoted { await wait(for: nil, release) }
+    return true
+  }
+
+  /// Takes the next step, if proxies, endpoints and gates let it.
   ///
   /// - Returns: how long until it is to be tried again; nil if that is not known, or not needed.
   private func advance(_ id: String, _ revision: UInt64) async throws -> Duration? {
     guard var outcome = releases[id], outcome.revision == revision else { return nil }
     let release = outcome
     guard (try? outcome.take(.advance, at: now)) == true else { return nil }
+    // A step is taken from one that is live, and not from one that was: proxies may have lost their server meanwhile, or this one
+    // has just started and does not know yet what they have.
+    if outcome.overlay != release.overlay {
+      guard try await waitUntilLive(release, isNoted: true) else { return nil }
+    }
     var gates = webhooks?.gates(from: release, to: outcome) ?? []
     while true {
       let seen = notices[release.service, default: 0]

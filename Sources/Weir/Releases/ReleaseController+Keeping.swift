@@ -136,7 +136,7 @@ extension ReleaseController {
     let isAsked = release.id == asked.id
     var attributes = [
       "from": release.stable.name, "to": release.candidate.name, "revision": "\(release.revision)",
-      "step": "\(release.step)",
+      "step": "\(release.step)", ReleaseRecovery.baseline: "\(release.baseline)",
     ]
     // All of it, once: should the record be lost, the ledger tells what is to be served.
     if revisions[release.id] == nil, let body = try? ReleaseJSON.encode(release) {

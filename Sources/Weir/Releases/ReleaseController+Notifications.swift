@@ -15,7 +15,7 @@ extension ReleaseController {
     guard let webhooks else { return [] }
     let event = ReleaseNotifications.ReleaseEvent(
       action: told.action, actor: told.actor, reason: told.reason, outcome: told.outcome,
-      fromBasisPoints: weight.basisPoints, toBasisPoints: release.weight.basisPoints, at: told.at,
+      fromBasisPoints: weight.basisPoints, toBasisPoints: told.toWeight ?? release.weight.basisPoints, at: told.at,
       release: ReleaseSnapshot(release, host: told.host), isEnd: release.ends(after: releases[release.id]))
     return webhooks.roster.notifications(of: event, statement: statement)
   }

@@ -245,10 +245,18 @@ actor ReleaseController {
     var outcome = release
     guard try outcome.take(event, at: now) else { return false }
     if case .end(let end) = ReleaseState.moves[release.state]?[event.kind] {
-      // The way back is always open, and so is that to what the manifests say, unless it leads to nobody.
+      // The way back is always open, and so is that to what the manifests say, unless it leads to nobody, or (while a release
+      // runs) to a version that the releases before have done with.
       var nobody: String?
       if !end.isInForce {
         nobody = await pipeline.wayToNobody(without: release).map { "without release \(release.id) \($0)" }
+        if nobody == nil, end == .aborted, let former = await pipeline.wayToFormer(without: release) {
+          throw ReleaseError(
+            .notAllowed,
+            "without release \(release.id) \(former), which the releases before have left: roll it back to "
+              + "\(release.stable.name), and retire it when the manifests say that", release: release.id,
+            allowedNow: release.state.allowedActions)
+        }
       } else if end == .rolledBack, release.leadsBackToNobody(capacity) {
         nobody = "\(release.stable.name) has no ready endpoint, and \(release.candidate.name) has"
       }

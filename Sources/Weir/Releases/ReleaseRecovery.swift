@@ -8,6 +8,8 @@ internal import TrafficModel
 struct ReleaseRecovery {
   /// The attribute of a release's first entry that has all of it, as it was kept.
   static let attribute = "release"
+  /// The attribute of each entry that has how many endpoints carry everything.
+  static let baseline = "baseline"
   private static let pageSize = 1000
 
   private struct Trace {
@@ -55,6 +57,7 @@ struct ReleaseRecovery {
     else { return nil }
     return Release(
       recovering: start, state: state, step: last.attributes["step"].flatMap { Int($0) } ?? -1, weight: weight,
+      baseline: last.attributes[Self.baseline].flatMap { Int($0) } ?? start.baseline,
       revision: last.attributes["revision"].flatMap { UInt64($0) } ?? 0,
       reason: "its record cannot be read; it serves what the ledger says that it served", at: now)
   }

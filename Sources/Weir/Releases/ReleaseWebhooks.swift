@@ -17,7 +17,7 @@ struct ReleaseWebhooks: Sendable {
 
   /// What can be told of.
   static let actions: Set<String> = Set(
-    ["start", LedgerStatement.liveEverywhere]
+    ["start", LedgerStatement.liveEverywhere, ReleaseController.spill, ReleaseController.unspill]
       + ReleaseControl.ReleaseEvent.Kind.allCases.filter { $0 != .live }.map(\.rawValue))
 
   /// Whether something is asked again and again while a release is under way.

@@ -157,7 +157,8 @@ extension ReleaseHandle {
     try await perform(.rollback, request)
   }
 
-  /// Takes a running release away: routes are as the manifests say.
+  /// Takes a running release away: routes are as the manifests say. Refused (`notAllowed`) while that leads to a version that the
+  /// releases before have left.
   @discardableResult
   public func abort(_ request: ReleaseRequest = ReleaseRequest()) async throws -> ReleaseChange {
     try await perform(.abort, request)

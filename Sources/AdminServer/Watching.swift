@@ -1,14 +1,13 @@
 internal import Hummingbird
 internal import NIOCore
-internal import ReleaseControl
 internal import ServiceLifecycle
 internal import Synchronization
 
-/// Sends releases to those who watch, as they change: JSON lines, or server-sent events.
+/// Sends something to those who watch it, as it changes: JSON lines, or server-sent events.
 ///
 /// An empty line (a comment, in events) goes out when there was nothing else for a while: the write fails for a client that is
 /// gone, and who is there knows that the server is. Who takes nothing in the time of four of them is let go.
-final class ReleaseWatching: Sendable {
+final class Watching: Sendable {
   private let heartbeat: Duration
   private let places: Places
 
@@ -18,8 +17,8 @@ final class ReleaseWatching: Sendable {
     self.places = Places(places)
   }
 
-  private enum Item: Sendable {
-    case status(ReleaseStatus)
+  private enum Item<Element: Sendable>: Sendable {
+    case element(Element)
     case heartbeat
   }
 
@@ -48,19 +47,34 @@ final class ReleaseWatching: Sendable {
     }
   }
 
-  func response(
-    to request: Request, _ context: AdminContext, _ statuses: AsyncThrowingStream<ReleaseStatus, any Error>
+  /// Whether somebody wants to hear of changes, where one answer is to be had as well.
+  static func isAsked(for request: Request) -> Bool {
+    request.headers[.accept].map { $0.contains("ndjson") || $0.contains("text/event-stream") } ?? false
+  }
+
+  /// - Parameters:
+  ///   - event: what an element is called, as an event.
+  ///   - id: of an element.
+  func response<Element: Encodable & Sendable>(
+    to request: Request, _ context: AdminContext, _ elements: AsyncThrowingStream<Element, any Error>, event: String,
+    id: @escaping @Sendable (Element) -> UInt64
   ) throws -> Response {
     // Held as long as the answer is there, whether it is written or not.
     let place = try places.take()
     let isEvents = request.headers[.accept]?.contains("text/event-stream") == true
+    let bytes = { @Sendable (item: Item<Element>) throws -> [UInt8] in
+      guard case .element(let element) = item else { return Array((isEvents ? ":\n\n" : "\n").utf8) }
+      let json = try AdminJSON.encode(element)
+      guard isEvents else { return json }
+      return Array("event: \(event)\nid: \(id(element))\ndata: ".utf8) + json + [UInt8(ascii: "\n")]
+    }
     var response = text("", contentType: isEvents ? "text/event-stream" : "application/x-ndjson")
     response.body = ResponseBody { [heartbeat] writer in
       try await request.body.consumeWithCancellationOnInboundClose { _ in
         // Ends what feeds it, too, when it ends.
-        let feed = Feed(statuses, heartbeat: heartbeat, channel: context.channel)
+        let feed = Feed(elements, heartbeat: heartbeat, channel: context.channel)
         try await feed.run { item in
-          try await writer.write(ByteBuffer(bytes: try Self.bytes(of: item, isEvents: isEvents)))
+          try await writer.write(ByteBuffer(bytes: try bytes(item)))
         }
       }
       withExtendedLifetime(place) {}
@@ -69,37 +83,27 @@ final class ReleaseWatching: Sendable {
     return response
   }
 
-  private static func bytes(of item: Item, isEvents: Bool) throws -> [UInt8] {
-    switch item {
-    case .heartbeat: return Array((isEvents ? ":\n\n" : "\n").utf8)
-    case .status(let status):
-      let json = try AdminJSON.encode(status)
-      return isEvents
-        ? Array("event: release\nid: \(status.revision)\ndata: ".utf8) + json + [UInt8(ascii: "\n")] : json
-    }
-  }
-
-  /// Statuses and heartbeats for one client. Ends when the releases do, when the server shuts down, or with its task.
-  private final class Feed: Sendable {
-    private let statuses: AsyncThrowingStream<ReleaseStatus, any Error>
+  /// Elements and heartbeats for one client. Ends when the elements do, when the server shuts down, or with its task.
+  private final class Feed<Element: Sendable>: Sendable {
+    private let elements: AsyncThrowingStream<Element, any Error>
     private let heartbeat: Duration
     private let channel: any Channel
-    private let items: AsyncThrowingStream<Item, any Error>
-    private let continuation: AsyncThrowingStream<Item, any Error>.Continuation
+    private let items: AsyncThrowingStream<Item<Element>, any Error>
+    private let continuation: AsyncThrowingStream<Item<Element>, any Error>.Continuation
     private let progress = Mutex(Progress())
 
     init(
-      _ statuses: AsyncThrowingStream<ReleaseStatus, any Error>, heartbeat: Duration, channel: any Channel
+      _ elements: AsyncThrowingStream<Element, any Error>, heartbeat: Duration, channel: any Channel
     ) {
-      self.statuses = statuses
+      self.elements = elements
       self.heartbeat = heartbeat
       self.channel = channel
       // Who is slow gets the newest.
       (items, continuation) = AsyncThrowingStream.makeStream(
-        of: Item.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(16))
+        of: Item<Element>.self, throwing: (any Error).self, bufferingPolicy: .bufferingNewest(16))
     }
 
-    func run(_ write: (Item) async throws -> Void) async throws {
+    func run(_ write: (Item<Element>) async throws -> Void) async throws {
       async let _: Void = forward()
       async let _: Void = beat()
       for try await item in items {
@@ -111,9 +115,9 @@ final class ReleaseWatching: Sendable {
 
     private func forward() async {
       do {
-        for try await status in statuses.cancelOnGracefulShutdown() {
+        for try await element in elements.cancelOnGracefulShutdown() {
           progress.withLock { $0.add() }
-          if case .dropped = continuation.yield(.status(status)) { progress.withLock { $0.drop() } }
+          if case .dropped = continuation.yield(.element(element)) { progress.withLock { $0.drop() } }
         }
         continuation.finish()
       } catch {
