@@ -44,7 +44,11 @@ import Testing
   private let loop = EmbeddedEventLoop()
   private let record = Record()
 
-  private func turns() -> LoopTurns { LoopTurns(eventLoop: loop, now: { [record] in record.time }) }
+  private func turns() -> LoopTurns {
+    var shares = LoopTurns.Shares()
+    shares.trusted = .microseconds(500)
+    return LoopTurns(eventLoop: loop, shares: shares, now: { [record] in record.time })
+  }
 
   @Test func whatFitsIntoTheShareIsDoneAtOnce() {
     let turns = turns()
