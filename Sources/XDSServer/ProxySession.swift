@@ -61,6 +61,8 @@ struct ProxySession: Sendable {
   private(set) var lastAnswered: UInt64 = 0
   @Rare var watch: Watch?
   @Rare var withdrawal: Withdrawal?
+  /// The types of which the client has come with something, that is kept.
+  var claimants = TypeSet()
   /// How long the client may be silent about its clusters.
   var patience = Patience()
   /// The client has come back with what an earlier stream gave it.
@@ -141,6 +143,7 @@ struct ProxySession: Sendable {
     let session = types[type.rawValue]
     if isComplete {
       convergedGenerations[type.rawValue] = generation
+      forgetClaims(type)
     } else if session.asksForMore {
       // What it had confirmed was all of what it had asked for then; and of what it has dropped since, it has less.
       convergedGenerations[type.rawValue] = 0
@@ -148,6 +151,19 @@ struct ProxySession: Sendable {
     if session.holdsUntold && session.quarantine == nil { self[type].holdsUntold = false }
     if session.asksForMore && session.owed.isNothing { self[type].asksForMore = false }
     if !(session.unproven.isEmpty && session.held.isEmpty) { self[type].unproven = session.held }
+  }
+
+  /// The client holds what is served. Of what it came with nothing is kept any more, unless it is in one of these.
+  private mutating func forgetClaims(_ type: ResourceType) {
+    guard let claims = types[type.rawValue].heldClaims else { return }
+    if type == .cluster {
+      let accepted = types[type.rawValue].acked.contentHash
+      guard claims.missingCount == 0, warm.contentHash == accepted,
+        scope != .aggregated || endpointsAsOf.contentHash == accepted
+      else { return }
+    }
+    self[type].heldClaims = nil
+    claimants.remove(type)
   }
 
   /// All of a type that a proxy of this class can have; nil while that is not known.
@@ -232,6 +248,7 @@ struct ProxySession: Sendable {
     if isFirst {
       self[type].isRequested = true
       self[type].claims = .init(versions: request.initialResourceVersions)
+      if !request.initialResourceVersions.isEmpty { claimants.insert(type) }
       return .subscription
     }
     // Asked for anew before there was anything to compare the client's claims with.
@@ -250,6 +267,7 @@ struct ProxySession: Sendable {
     if type == .endpoint && names.identity.count > 0 { warmUp(after: .endpoint) }
     self[type].isRequested = true
     self[type].claims = .init(comparison: comparison)
+    if comparison?.claims != nil { claimants.insert(type) }
     return .subscription
   }
 
