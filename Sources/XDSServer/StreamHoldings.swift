@@ -31,6 +31,11 @@ struct StreamHoldings {
 
   mutating func noteSent(_ type: ResourceType, at time: NIODeadline) { types[type.rawValue].sentAt = time }
 
+  /// Claims of a type, if they are many.
+  func claims(_ type: ResourceType) -> HeldClaims? {
+    types[type.rawValue].claims.flatMap { $0.unknownCount > ProxySession.manyNames ? $0 : nil }
+  }
+
   // MARK: What there may be no room for
 
   /// Keeps a message that the client is sent in the place of the one before. False if its address holds too many.

@@ -96,6 +96,10 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session.
   private func heard(_ message: ByteBuffer) -> HeardRequest {
+    if !settledClaimants.isEmpty, session?.hasManyClaims ?? false, let thread {
+      hear(message, on: thread)
+      return HeardRequest()
+    }
     let thread = thread(forRequestOf: message.readableBytes)
     switch message.withUnsafeReadableBytes({ scan($0, goesElsewhere: thread != nil) }) {
     case .request(let request): return request
@@ -136,7 +140,10 @@ final class XDSStream: GRPCCallHandler {
     settledClaimants = claimants
     for type in ResourceType.allCases where claimants.contains(type) || settled.contains(type) {
       guard let (held, own) = session.map({ ($0[type].keptClaims, $0[type].claimBytes) }) else { return }
-      if let limit = holdings.hold(held, own: own, type) { return refuseForMemory(limit) }
+      let former = holdings.claims(type).map { Parcel($0) }
+      let limit = holdings.hold(held, own: own, type)
+      if let former { discard(former, on: thread) }
+      if let limit { return refuseForMemory(limit) }
     }
   }
 
@@ -393,8 +400,17 @@ final class XDSStream: GRPCCallHandler {
   private func letGo() {
     isOver = true
     if let session { parting = session.parting }
-    session = nil
-    _ = holdings.release()
+    if session?.isLarge ?? false {
+      // Its names and claims may be this stream's alone.
+      let sessions = Parcel<ProxySession>(nil)
+      sessions.exchange(with: &session)
+      let thread = thread
+      discard(Parcel(holdings.release()), on: thread)
+      discard(sessions, on: thread)
+    } else {
+      session = nil
+      _ = holdings.release()
+    }
     schedule()
   }
 
