@@ -3,9 +3,13 @@ internal import NIOCore
 internal import XDSSnapshot
 
 /// What the process holds because of one stream: what its client was sent and has not answered, what it subscribes to, what it
-/// says that it has. All of it is charged to what clients may make the process hold, and to the share
+/// says that it has, and the stream itself. All of it is charged to what clients may make the process hold, and to the share
 /// of the client's address. Confined to the stream's event loop.
 struct StreamHoldings {
+  /// About what a stream takes whose client has said who it is, beside what else is charged here; with its place in the transport
+  /// and in the lists of streams.
+  static let bytesPerStream = 6 << 10
+
   /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged. And what of the
   /// type's names and claims the client's share has been charged with.
   private struct OfType {
@@ -19,6 +23,7 @@ struct StreamHoldings {
 
   private let memory: BufferAccount
   private let share: ClientShare
+  private var isOpen = false
   /// By `ResourceType.rawValue`.
   private var types = [OfType](repeating: OfType(), count: ResourceType.allCases.count)
 
@@ -37,6 +42,17 @@ struct StreamHoldings {
   }
 
   // MARK: What there may be no room for
+
+  /// The client says who it is. Says which limit the stream is beyond, if any. O(1).
+  mutating func open() -> XDSLimit? {
+    guard memory.charge(Self.bytesPerStream, for: .streams) else { return .bufferMemory }
+    guard share.hold(Self.bytesPerStream, .stream) else {
+      memory.release(Self.bytesPerStream, for: .streams)
+      return .clientMemory
+    }
+    isOpen = true
+    return nil
+  }
 
   /// Keeps a message that the client is sent in the place of the one before. False if its address holds too many.
   @discardableResult
@@ -106,6 +122,11 @@ struct StreamHoldings {
         types[type.rawValue].claims = nil
       }
       releaseOwn(types[type.rawValue].claimBytes, type)
+    }
+    if isOpen {
+      isOpen = false
+      share.release(Self.bytesPerStream, .stream)
+      memory.release(Self.bytesPerStream, for: .streams)
     }
     return remains
   }

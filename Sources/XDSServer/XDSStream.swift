@@ -298,6 +298,10 @@ final class XDSStream: GRPCCallHandler {
       proxyClass.takesVirtualHosts = false
       proxyClass.fetchesClusters = false
     }
+    if let limit = holdings.open() {
+      refuseForMemory(limit)
+      return false
+    }
     switch server.joined(proxyClass, from: call.clientNetwork) {
     case .known: break
     case .new: broughtClass = true

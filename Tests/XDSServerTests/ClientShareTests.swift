@@ -138,6 +138,38 @@ import XDSSnapshot
     }
   }
 
+  /// Streams that ask for next to nothing, and no end of them.
+  @Test(arguments: XDSProtocol.allCases)
+  func streamsAreHeldUpToTheLimitOfAnAddress(_ variant: XDSProtocol) async throws {
+    let memory = BufferAccount()
+    let limits = XDSLimits(maximumClientMemory: 10 * StreamHoldings.bytesPerStream)
+    try await withServer(limits: limits, memory: memory) { server in
+      var world = Self.world(bytes: 100)
+      server.xds.publish(world.generation())
+      var open: [RawStream] = []
+      for _ in 0..<10 {
+        let stream = try await server.open(variant)
+        stream.subscribe(.endpoint, ["c0"])
+        stream.ack(try await stream.next())
+        open.append(stream)
+      }
+      #expect(await server.xds.metrics().largestClient == 10 * StreamHoldings.bytesPerStream)
+      #expect(memory.bytes >= 10 * StreamHoldings.bytesPerStream)
+      let over = try await server.open(variant)
+      over.subscribe(.endpoint, ["c0"])
+      #expect(try await over.status().code == .resourceExhausted)
+      #expect(await server.xds.metrics().limitedStreams == [.clientMemory: 1])
+      open.removeLast().close()
+      await server.until { $0.streams[variant] == 9 }
+      let next = try await server.open(variant)
+      next.subscribe(.endpoint, ["c0"])
+      #expect(try await next.next().count == 1)
+      for stream in open + [next] { stream.close() }
+      await server.until { $0.streams[variant] == 0 }
+      #expect(await server.xds.metrics().largestClient == 0)
+    }
+  }
+
   /// A client that never answers.
   @Test(arguments: XDSProtocol.allCases)
   func unansweredResponsesAreHeldUpToTheLimitOfAnAddress(_ variant: XDSProtocol) async throws {
