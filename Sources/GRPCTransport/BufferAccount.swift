@@ -14,6 +14,7 @@ private import Synchronization
 ///     ├─ parts ─┤         │       │               │   parts of messages alone; subscriptions alone
 ///     ├─ both ────────────┤       │               │
 ///     ├─ and large responses ─────┤               │
+///     ├─ and streams themselves ───────────┤
 ///     ├─ and small responses, and subscriptions of few names ┤
 ///
 /// Two relaxed atomic adds for each charge, from any thread.
@@ -24,6 +25,8 @@ public final class BufferAccount: Sendable {
     case parts
     /// Names that streams subscribe to.
     case names
+    /// Streams themselves.
+    case streams
     /// What waits to be sent, or to be answered.
     case responses
   }
@@ -65,7 +68,7 @@ public final class BufferAccount: Sendable {
     switch use {
     case .parts: parts.add(count, ordering: .relaxed)
     case .names: names.add(count, ordering: .relaxed)
-    case .responses: break
+    case .streams, .responses: break
     }
   }
 
@@ -91,6 +94,7 @@ public final class BufferAccount: Sendable {
     )
     switch use {
     case .responses: return fits(used, count <= Self.smallCharge ? 8 : 6)
+    case .streams: return fits(used, 7)
     case .parts: return fits(parts, 4) && fits(parts + names, 5) && fits(used, 8)
     case .names:
       if count <= Self.smallCharge { return fits(used, 8) }

@@ -38,14 +38,15 @@ public struct Limits: Sendable, Hashable {
   /// coalesced), and a client that takes no byte for a minute loses the stream. One response is queued whole, however large.
   /// 64 KiB.
   public var streamBuffer: Int
-  /// Bytes that all clients together may make the process hold: parts of requests, subscriptions, responses that have not been
-  /// accepted. What is shared counts once. Beyond that the stream that asks ends with RESOURCE_EXHAUSTED, and new connections
+  /// Bytes that all clients together may make the process hold: parts of requests, subscriptions, what they say that they have
+  /// and is not what is served, responses that have not been accepted, and 6 kB for each stream. What is shared counts once. Beyond that the stream that asks ends with RESOURCE_EXHAUSTED, and new connections
   /// are refused; large responses feel it from three quarters on, and large requests from a half. Of unfinished requests, those
   /// of the address that holds most end first. 512 MiB.
   public var bufferMemory: Int
-  /// Of these, bytes of names that the streams from one address may subscribe to, and bytes of responses that they may leave
-  /// unanswered: of each so many, and what several of its streams have counts once. Beyond that the stream that asks for more
-  /// ends with RESOURCE_EXHAUSTED, and those of other addresses do not notice. A quarter of all: 128 MiB, a million names.
+  /// Of these, bytes of names that the streams from one address may subscribe to or say that they have, bytes of responses that
+  /// they may leave unanswered, and bytes of streams: of each so many, and what several of its streams have counts once. Beyond that the stream that asks for more
+  /// ends with RESOURCE_EXHAUSTED, and those of other addresses do not notice. A quarter of all: 128 MiB, a million names,
+  /// and 21,000 streams.
   public var clientMemory: Int
 
   public init(

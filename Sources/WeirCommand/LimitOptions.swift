@@ -67,7 +67,7 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What the clients of one address may make it hold, of names and of unanswered responses. (default: a quarter of that)",
+      "What the clients of one address may make it hold, of names, unanswered responses, and streams each. (default: a quarter of that)",
       valueName: "size"),
     transform: { try FlagValue.byteCount($0, 1024...1 << 40) })
   var maxClientMemory: Int?

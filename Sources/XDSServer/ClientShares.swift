@@ -1,11 +1,11 @@
 internal import Synchronization
 
-/// What the streams from one address make the process hold: the names that they subscribe to, and the responses that they have
-/// not answered.
+/// What the streams from one address make the process hold: the names that they subscribe to, or say that they have in another
+/// version than what is served, the responses that they have not answered, and the streams themselves.
 ///
-/// Each set of names and each message counts once, however many of the address's streams have it; and it counts for each
-/// address that has it, so nobody pays for what others keep. Names and responses have as much room each: who subscribes to
-/// too much is refused, and those beside it go on being told.
+/// Each set of names, of claims and each message counts once, however many of the address's streams have it; and it counts for each
+/// address that has it, so nobody pays for what others keep. Names, responses and streams have as much room each: who subscribes
+/// to too much is refused, and those beside it go on being told.
 final class ClientShare: Sendable {
   /// What has fewer bytes does not count: a stream has at most six of these, which is no more than it takes itself.
   static let negligible = 2 << 10
@@ -27,6 +27,12 @@ final class ClientShare: Sendable {
       return true
     }
 
+    mutating func hold(_ byteCount: Int, limit: Int) -> Bool {
+      guard self.byteCount < limit else { return false }
+      self.byteCount += byteCount
+      return true
+    }
+
     mutating func release(_ id: ObjectIdentifier, _ byteCount: Int) {
       guard let count = counts[id] else { return }
       if count > 1 {
@@ -41,15 +47,24 @@ final class ClientShare: Sendable {
   private struct State {
     var names = Holdings()
     var messages = Holdings()
+    var streams = Holdings()
+
+    subscript(own: Own) -> Holdings {
+      get { own == .claims ? names : streams }
+      set { if own == .claims { names = newValue } else { streams = newValue } }
+    }
   }
 
   private let limit: Int
   private let state = Mutex(State())
 
-  /// - Parameter limit: bytes of names, and bytes of responses.
+  /// - Parameter limit: bytes of names and claims, bytes of responses, and bytes of streams.
   init(limit: Int) { self.limit = limit }
 
-  /// Bytes of names and of responses.
+  /// Bytes of streams.
+  var streamBytes: Int { state.withLock { $0.streams.byteCount } }
+
+  /// Bytes of names and claims, and of responses.
   var byteCounts: (names: Int, messages: Int) { state.withLock { ($0.names.byteCount, $0.messages.byteCount) } }
 
   /// A stream subscribes to these names from now on. False if there is no room for them: then they are not held. O(1).
@@ -62,6 +77,30 @@ final class ClientShare: Sendable {
     guard names.byteCount >= Self.negligible else { return }
     state.withLock { $0.names.release(ObjectIdentifier(names), names.byteCount) }
   }
+
+  /// A client came with these, and may have them still. False if there is no room for them: then they are not held. O(1).
+  func hold(_ claims: HeldClaims) -> Bool {
+    claims.byteCount < Self.negligible
+      || state.withLock { $0.names.hold(ObjectIdentifier(claims), claims.byteCount, limit: limit) }
+  }
+
+  func release(_ claims: HeldClaims) {
+    guard claims.byteCount >= Self.negligible else { return }
+    state.withLock { $0.names.release(ObjectIdentifier(claims), claims.byteCount) }
+  }
+
+  /// What one stream alone has.
+  enum Own {
+    case claims
+    case stream
+  }
+
+  /// So many bytes that one stream alone has. False if there is no room for them: then they are not held. O(1).
+  func hold(_ byteCount: Int, _ own: Own) -> Bool {
+    state.withLock { $0[own].hold(byteCount, limit: limit) }
+  }
+
+  func release(_ byteCount: Int, _ own: Own) { state.withLock { $0[own].byteCount -= byteCount } }
 
   /// A stream is sent this message, and has not answered it. False if there is no room for it: then it is not held. O(1).
   func hold(_ message: EncodedMessage) -> Bool {
@@ -114,6 +153,6 @@ final class ClientShares: Sendable {
   /// Bytes held by the address that holds most of one kind. O(addresses).
   var largest: Int {
     let shares = state.withLock { $0.entries.values.compactMap(\.share) }
-    return shares.reduce(0) { max($0, $1.byteCounts.names, $1.byteCounts.messages) }
+    return shares.reduce(0) { max($0, $1.byteCounts.names, $1.byteCounts.messages, $1.streamBytes) }
   }
 }

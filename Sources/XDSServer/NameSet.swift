@@ -37,7 +37,7 @@ final class NameSet: Sendable {
       count += 1
     }
 
-    private static func nameHash(_ name: String) -> ContentHash {
+    static func nameHash(_ name: String) -> ContentHash {
       var name = name
       let plain: ContentHash? = name.withUTF8 { utf8 in
         // Bytes tell texts apart that are equal to Swift only if one of them is not ASCII.

@@ -16,7 +16,7 @@ extension ProxySession {
     switch variant {
     case .delta:
       if let comparison = claims.comparison {
-        hold(comparison.table, without: comparison.missing, claiming: comparison.stale, type)
+        hold(comparison.claims, comparison.table, without: comparison.askedAnew, type)
         self[type].owed = comparison.askedAnew.isEmpty ? .nothing : .names(Set(comparison.askedAnew))
       } else {
         adopt(claims.versions, type, table)
@@ -30,9 +30,14 @@ extension ProxySession {
       arrivedUnknown = self[.cluster].holdsUnknown
       // What the client came with it uses already. In the state of the world it names the last response that it accepted,
       // and may have taken away parts of it with one that it refused: the endpoints that it asks for tell what is there.
+      if variant == .delta { warm = self[.cluster].acked }
       arrived = self[.cluster].acked
-      if variant == .delta { warm = arrived }
-      endpointsAsOf = self[.cluster].acked
+      if let held = self[.cluster].heldClaims {
+        // Which they are is all that matters, and so it is what most have in common that is kept.
+        arrived = held.names
+        for name in claims.comparison?.askedAnew ?? [] { arrived.remove(name) }
+      }
+      if scope == .aggregated { endpointsAsOf = self[.cluster].acked }
     }
     // All of a collection is owed whenever it is subscribed to; what is told beside that is what changes from now on.
     if type == .loneEndpoint { self[type].acked = table }
@@ -52,16 +57,16 @@ extension ProxySession {
   private mutating func adopt(_ versions: [String: String], _ type: ResourceType, _ table: ResourceTable) {
     guard !versions.isEmpty else { return }
     let subscription = self[type].subscription
-    var missing: [String] = []
-    var stale: [(name: String, version: String)] = []
+    var difference = ClaimDifference()
     var owed = Owed.nothing
     func compare(_ name: String, _ version: String?, _ resource: Resource?) {
-      guard let version else {
-        if resource != nil { missing.append(name) }
-        return
+      switch (version, resource) {
+      case (nil, nil): break
+      case (nil, _?): difference.missing.append(name)
+      case (let version?, nil): difference.unknown.append((name, version))
+      case (let version?, let resource?):
+        if ContentHash(version: version) != resource.contentHash { difference.outdated.append((name, version)) }
       }
-      if let resource, ContentHash(version: version) == resource.contentHash { return }
-      stale.append((name, version))
     }
     if subscription.isWildcard {
       var known = 0
@@ -71,39 +76,29 @@ extension ProxySession {
         compare(resource.name, version, resource)
       }
       if known < versions.count {
-        for (name, version) in versions where table[name] == nil { stale.append((name, version)) }
+        for (name, version) in versions where table[name] == nil { compare(name, version, nil) }
       }
     } else {
       for name in subscription.names.names { compare(name, versions[name], table[name]) }
     }
     for name in subscription.names.names where versions[name] == nil { owed.add(name) }
 
-    hold(table, without: missing, claiming: stale, type)
+    let held = difference.isEmpty ? nil : shared.held(difference.identity(type, table), table) { difference }
+    hold(held, table, without: [], type)
     self[type].owed = owed
   }
 
-  /// Takes a table, but for some of it, for what the client holds.
+  /// Takes a table, or what the client came with instead, for what the client holds.
   private mutating func hold(
-    _ table: ResourceTable, without missing: [String], claiming stale: [(name: String, version: String)],
-    _ type: ResourceType
+    _ claims: HeldClaims?, _ table: ResourceTable, without forgotten: [String], _ type: ResourceType
   ) {
-    var held = table
-    for name in missing { held.remove(name) }
-    let hasContent = type.namesClusters
-    var claimed: Set<String> = []
-    for (name, version) in stale {
-      if hasContent, let hash = ContentHash(version: version),
-        let sent = shared.sentResource(type, name, version: hash)
-      {
-        held.set(sent)
-        noteUnbacked(sent)
-      } else {
-        held.set(.claim(name: name, version: version))
-        if hasContent { claimed.insert(name) }
-      }
-    }
+    var held = claims?.table ?? table
+    for name in forgotten { held.remove(name) }
     self[type].acked = held
-    self[type].claimed = claimed
+    self[type].claimed = claims?.claimed ?? []
+    self[type].heldClaims = claims
+    if claims == nil { claimants.remove(type) } else { claimants.insert(type) }
+    for resource in claims?.sent ?? [] where held[resource.name] != nil { noteUnbacked(resource) }
   }
 
   private mutating func adopt(_ versionInfo: String, _ type: ResourceType, _ table: ResourceTable) {

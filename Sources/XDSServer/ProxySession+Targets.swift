@@ -54,6 +54,9 @@ extension ProxySession {
   }
 
   private static let fewRemovals = 16
+  /// Clusters that a client may come with, beside as many as there are, and which stay though they are unknown here. No proxy has
+  /// been away for so long; and to keep what it says that it has costs something with each publication.
+  static let mostUnknown = 4096
 
   /// All that `keeping` depends on.
   private func grounds(of type: ResourceType, _ now: ResourceTable, _ generation: Generation) -> ContentHash {
@@ -99,7 +102,10 @@ extension ProxySession {
   ) -> SharedResponses.Target {
     var table = now
     var held: [HeldItem] = []
+    let isBeyondBelief =
+      type == .cluster && types[type.rawValue].heldClaims?.unknownCount ?? 0 > Self.mostUnknown + now.count
     for entry in change.entries {
+      if isBeyondBelief && entry.old?.isClaim ?? false { continue }
       guard entry.new == nil, let old = entry.old, types[type.rawValue].subscription.covers(old.name) else { continue }
       let stays =
         type == .cluster

@@ -61,6 +61,8 @@ struct ProxySession: Sendable {
   private(set) var lastAnswered: UInt64 = 0
   @Rare var watch: Watch?
   @Rare var withdrawal: Withdrawal?
+  /// The types of which the client has come with something, that is kept.
+  var claimants = TypeSet()
   /// How long the client may be silent about its clusters.
   var patience = Patience()
   /// The client has come back with what an earlier stream gave it.
@@ -149,6 +151,7 @@ struct ProxySession: Sendable {
     answeredGenerations[type.rawValue] = generation
     if isComplete {
       convergedGenerations[type.rawValue] = generation
+      forgetClaims(type)
     } else if self[type].asksForMore {
       // What it had confirmed was all of what it had asked for then; and of what it has dropped since, it has less.
       convergedGenerations[type.rawValue] = 0
@@ -156,6 +159,19 @@ struct ProxySession: Sendable {
     if self[type].holdsUntold && self[type].quarantine == nil { self[type].holdsUntold = false }
     if self[type].asksForMore && self[type].owed.isNothing { self[type].asksForMore = false }
     if !(self[type].unproven.isEmpty && self[type].held.isEmpty) { self[type].unproven = self[type].held }
+  }
+
+  /// The client holds what is served. Of what it came with nothing is kept any more, unless it is in one of these.
+  private mutating func forgetClaims(_ type: ResourceType) {
+    guard let claims = types[type.rawValue].heldClaims else { return }
+    if type == .cluster {
+      let accepted = types[type.rawValue].acked.contentHash
+      guard claims.missingCount == 0, warm.contentHash == accepted,
+        scope != .aggregated || endpointsAsOf.contentHash == accepted
+      else { return }
+    }
+    self[type].heldClaims = nil
+    claimants.remove(type)
   }
 
   /// All of a type that a proxy of this class can have; nil while that is not known.
@@ -240,6 +256,7 @@ struct ProxySession: Sendable {
     if isFirst {
       self[type].isRequested = true
       self[type].claims = .init(versions: request.initialResourceVersions)
+      if !request.initialResourceVersions.isEmpty { claimants.insert(type) }
       return .subscription
     }
     // Asked for anew before there was anything to compare the client's claims with.
@@ -258,6 +275,7 @@ struct ProxySession: Sendable {
     if type == .endpoint && names.identity.count > 0 { warmUp(after: .endpoint) }
     self[type].isRequested = true
     self[type].claims = .init(comparison: comparison)
+    if comparison?.claims != nil { claimants.insert(type) }
     return .subscription
   }
 

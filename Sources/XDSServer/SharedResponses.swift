@@ -44,6 +44,7 @@ final class SharedResponses: Sendable {
 
   private let state = Mutex(State())
   let names: NameSetPool
+  let claims = HeldClaimsPool()
   /// What names and messages are charged to.
   let memory: BufferAccount
   private let stub: @Sendable (ResourceType, String) -> Resource

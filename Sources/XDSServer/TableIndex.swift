@@ -56,6 +56,8 @@ final class TableIndex: Sendable {
     return nil
   }
 
+  func hash(of ordinal: Int) -> ContentHash { hashes[ordinal] }
+
   func hasVersion(_ ordinal: Int, _ version: UnsafeRawBufferPointer) -> Bool {
     Self.text(version).map { $0 == versions[ordinal] } ?? false
   }

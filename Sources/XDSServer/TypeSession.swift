@@ -38,6 +38,9 @@ struct TypeSession: Sendable {
 
     var isEmpty: Bool { versions.isEmpty && versionInfo.isEmpty && comparison == nil }
 
+    /// About what one takes that has not been compared.
+    static let bytesPerVersion = 192
+
     mutating func forget(_ name: String) {
       versions[name] = nil
       comparison?.forget(name)
@@ -70,6 +73,8 @@ struct TypeSession: Sendable {
   var asksForMore = false
   /// Names whose entry in `acked` may be a claim without content (routes and listeners only).
   var claimed: Set<String> = []
+  /// What the client came with, where it was not what was served, for as long as anything of it may be kept.
+  var heldClaims: HeldClaims?
   var inFlight: InFlight?
   var lastNonce: Nonce?
   var counts = Counts()
@@ -84,6 +89,15 @@ struct TypeSession: Sendable {
     var acks: UInt64 = 0
     var nacks: UInt64 = 0
     var stale: UInt64 = 0
+  }
+
+  /// What the client came with, whether it has been adopted or not.
+  var keptClaims: HeldClaims? { heldClaims ?? claims?.comparison?.claims }
+
+  /// Bytes that are kept for this stream alone of what its client came with. O(1).
+  var claimBytes: Int {
+    (claims?.versions.count ?? 0) * Claims.bytesPerVersion
+      + (keptClaims?.unknownCount ?? 0) * HeldClaims.bytesPerUnknownOfStream
   }
 
   /// Applies what a request changed in the subscription to what the client holds, or will hold.

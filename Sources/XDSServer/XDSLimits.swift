@@ -11,8 +11,8 @@ public struct XDSLimits: Sendable, Hashable {
   /// own. A stream that would bring one more ends with RESOURCE_EXHAUSTED.
   public var maximumClasses: Int
 
-  /// Bytes of names that the streams from one address may subscribe to, and bytes of responses that they may leave unanswered: of
-  /// each so many, what several of them have once. Beyond that the stream that asks for more ends with RESOURCE_EXHAUSTED.
+  /// Bytes of names that the streams from one address may subscribe to or claim to have, bytes of responses that they may leave
+  /// unanswered, and bytes of streams (6 kB each): of each so many, what several of them have once. Beyond that the stream that asks for more ends with RESOURCE_EXHAUSTED.
   public var maximumClientMemory: Int
 
   /// New classes that clients of one address may have brought at once, so that one does not use them up: half of all.

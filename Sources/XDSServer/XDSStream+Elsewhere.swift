@@ -22,9 +22,8 @@ extension XDSStream {
     case unreadable(String)
   }
 
-  /// What came of a request.
+  /// What came of a request, beside the session.
   private struct Outcome: Sendable {
-    var session: ProxySession
     var heard: HeardRequest
     var responses: [(response: ProxySession.Response, message: EncodedMessage?)]
   }
@@ -35,7 +34,16 @@ extension XDSStream {
   /// The thread that takes a request of this size off the stream's event loop; nil if it is to be handled here.
   func thread(forRequestOf byteCount: Int) -> (any EventLoop)? {
     guard byteCount > Self.largeRequest else { return nil }
-    return server.largeRequests(call.eventLoop, call.isDistrusted)
+    return thread
+  }
+
+  /// Nil if the stream's own event loop is to do what takes long.
+  var thread: (any EventLoop)? { server.largeRequests(call.eventLoop, call.isDistrusted) }
+
+  /// Lets go of what may be large, where that holds up nobody.
+  func discard<Content: Sendable>(_ parcel: Parcel<Content>, on thread: (any EventLoop)?) {
+    guard let thread else { return }
+    thread.execute { parcel.empty() }
   }
 
   func hear(_ message: ByteBuffer, on thread: any EventLoop) {
@@ -51,7 +59,8 @@ extension XDSStream {
     let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
     thread.execute { [session] in
       let lean = variant == .delta ? message.withUnsafeReadableBytes { Self.lean($0, session) } : nil
-      let decoded = Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit)
+      let decoded = Parcel(
+        Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit))
       loop.execute {
         memory.release(message.readableBytes, for: .parts)
         if let lean { stream.value.noteVain(lean.leftOut) }
@@ -88,27 +97,44 @@ extension XDSStream {
     return nil
   }
 
-  private func apply(_ decoded: Decoded, of byteCount: Int, on thread: any EventLoop) {
-    guard !isOver else { return comeBack() }
-    guard let type = type(of: decoded), let session else { return comeBack(byteCount: byteCount) }
+  private func apply(_ decoded: Parcel<Decoded>, of byteCount: Int, on thread: any EventLoop) {
+    guard !isOver else {
+      discard(decoded, on: thread)
+      return comeBack()
+    }
+    guard let type = decoded.read({ type(of: $0) }), let session else {
+      discard(decoded, on: thread)
+      return comeBack(byteCount: byteCount)
+    }
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
     thread.execute {
+      guard let decoded = decoded.take() else { return }
       var session = session
       let heard = session.heard(decoded, for: type)
       let responses = canSend ? session.pump(at: now) : []
       let outcome = Outcome(
-        session: session, heard: heard,
-        responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) })
-      loop.execute { stream.value.take(outcome, type, of: byteCount) }
+        heard: heard, responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) })
+      let parcel = Parcel(session)
+      loop.execute { stream.value.take(parcel, outcome, type, of: byteCount, on: thread) }
     }
   }
 
-  private func take(_ outcome: Outcome, _ type: ResourceType, of byteCount: Int) {
-    guard !isOver else { return comeBack() }
+  private func take(
+    _ parcel: Parcel<ProxySession>, _ outcome: Outcome, _ type: ResourceType, of byteCount: Int,
+    on thread: any EventLoop
+  ) {
+    guard !isOver else {
+      discard(parcel, on: thread)
+      discard(Parcel(outcome), on: thread)
+      return comeBack()
+    }
     isAway = false
-    session = outcome.session
+    parcel.exchange(with: &session)
+    // The one of before.
+    discard(parcel, on: thread)
     settle(outcome.heard, type)
+    settleClaims()
     if session != nil { write(outcome.responses, publishedAt: nil) }
     comeBack(after: outcome.heard, byteCount: byteCount)
   }
@@ -123,6 +149,23 @@ extension XDSStream {
 }
 
 extension ProxySession {
+  /// There may be much in it that no other stream has: it takes milliseconds to let go of it. O(types).
+  var isLarge: Bool {
+    let count = types.reduce(0) {
+      $0 + $1.subscription.names.identity.count + $1.held.count + ($1.claims?.versions.count ?? 0)
+        + ($1.heldClaims?.unknownCount ?? 0) + ($1.inFlight?.plan.names.count ?? 0)
+    }
+    return count > Self.manyNames
+  }
+
+  /// The client has come with much that is not known here: whatever happens on the stream may take long. O(claimants).
+  var hasManyClaims: Bool {
+    !claimants.isEmpty
+      && types.contains { $0.claims?.versions.count ?? $0.heldClaims?.unknownCount ?? 0 > Self.manyNames }
+  }
+
+  static let manyNames = 2048
+
   /// Takes a request that was decoded, and says what it was.
   mutating func heard(_ decoded: XDSStream.Decoded, for type: ResourceType) -> HeardRequest {
     switch decoded {

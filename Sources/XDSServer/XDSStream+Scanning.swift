@@ -99,7 +99,8 @@ extension XDSStream {
       guard let table = session?.table(type) else { return .nothing }
       let isWildcard = names.identity.count == 0
       guard !isWildcard || type.isFullState else { return .nothing }
-      comparison = ClaimComparison(scan, with: server.shared.index(of: table), names: isWildcard ? nil : names)
+      comparison = ClaimComparison(
+        scan, type, with: server.shared.index(of: table), names: isWildcard ? nil : names, server.shared)
       if comparison == nil { return .nothing }
     }
     let receipt = note(session?.receivedFirst(names, comparison, for: type), type)

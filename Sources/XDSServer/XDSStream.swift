@@ -27,21 +27,13 @@ final class XDSStream: GRPCCallHandler {
   private let startedAt: Duration
   private var peer: Peer?
   var session: ProxySession?
-  /// A type's last response: when it was sent, and its bytes until it is answered, so that they stay charged. And the names of
-  /// the type that the client's share has been charged with.
-  private struct Flight {
-    var sentAt = NIODeadline.uptimeNanoseconds(0)
-    var message: EncodedMessage?
-    var names: NameSet?
-  }
-  /// By `ResourceType.rawValue`.
-  private var flights = [Flight](repeating: Flight(), count: ResourceType.allCases.count)
-  /// What the client's address holds. Looked up when something is first held.
-  private lazy var share = server.clientShares.share(of: call.clientNetwork)
+  private var holdings: StreamHoldings
   private var budget: RequestBudget
   private var resumption: Scheduled<Void>?
   /// Its client has asked for too much, so what is new is sent after others have it; while its connection is not trusted.
   private var isServedLater = false
+  /// The types of which claims have been charged.
+  private var settledClaimants = TypeSet()
   private var isNewsWaiting = false
   /// Its client has not read what it was sent.
   private var isBlocked = false
@@ -73,6 +65,8 @@ final class XDSStream: GRPCCallHandler {
     self.server = server
     self.loop = loop
     startedAt = server.clock.now
+    holdings = StreamHoldings(
+      memory: server.shared.memory, share: server.clientShares.share(of: call.clientNetwork))
     budget = RequestBudget(perSecond: server.limits.requestsPerSecond, burst: server.limits.requestBurst)
     loop.add(self)
   }
@@ -84,8 +78,14 @@ final class XDSStream: GRPCCallHandler {
     // Handled elsewhere: what is left is done when it is back.
     if isAway { return }
     charge(request, byteCount: message.readableBytes)
+    finish(request)
+  }
+
+  /// What is left to do after a request, once it is charged for.
+  private func finish(_ request: HeardRequest) {
     noteHolder()
     pump(publishedAt: nil)
+    settleClaims()
     if !request.isAnswer { loop.asked(self) }
   }
 
@@ -98,6 +98,10 @@ final class XDSStream: GRPCCallHandler {
 
   /// Reads a request into the session.
   private func heard(_ message: ByteBuffer) -> HeardRequest {
+    if !settledClaimants.isEmpty, session?.hasManyClaims ?? false, let thread {
+      hear(message, on: thread)
+      return HeardRequest()
+    }
     let thread = thread(forRequestOf: message.readableBytes)
     switch message.withUnsafeReadableBytes({ scan($0, goesElsewhere: thread != nil) }) {
     case .request(let request): return request
@@ -127,16 +131,22 @@ final class XDSStream: GRPCCallHandler {
 
   /// Ends the stream if there was no room for the names of a type that it subscribes to now. O(1).
   func settleNames(_ names: NameSet, _ type: ResourceType) {
-    let held = flights[type.rawValue].names
-    guard session != nil, names !== held else { return }
-    if names.byteCount > held?.byteCount ?? 0, !server.shared.memory.hadRoom(for: names.byteCount, as: .names) {
-      return refuseForMemory()
+    guard session != nil, let limit = holdings.hold(names, type) else { return }
+    refuseForMemory(limit)
+  }
+
+  /// Ends the stream if there was no room for what its client says that it has. O(1).
+  func settleClaims() {
+    guard let claimants = session?.claimants, !(claimants.isEmpty && settledClaimants.isEmpty) else { return }
+    let settled = settledClaimants
+    settledClaimants = claimants
+    for type in ResourceType.allCases where claimants.contains(type) || settled.contains(type) {
+      guard let (held, own) = session.map({ ($0[type].keptClaims, $0[type].claimBytes) }) else { return }
+      let former = holdings.claims(type).map { Parcel($0) }
+      let limit = holdings.hold(held, own: own, type)
+      if let former { discard(former, on: thread) }
+      if let limit { return refuseForMemory(limit) }
     }
-    if let held { share.release(held) }
-    flights[type.rawValue].names = nil
-    if names.byteCount < ClientShare.negligible { return }
-    guard share.hold(names) else { return refuseForMemory(.clientMemory) }
-    flights[type.rawValue].names = names
   }
 
   /// Takes a request out of the stream's budget; if that is overdrawn, no further one is read for a while. That is enough for a
@@ -166,9 +176,7 @@ final class XDSStream: GRPCCallHandler {
   /// What is left to do after a request that was handled elsewhere.
   func resumeReading(after request: HeardRequest, byteCount: Int) {
     charge(request, byteCount: byteCount)
-    noteHolder()
-    pump(publishedAt: nil)
-    if !request.isAnswer { loop.asked(self) }
+    finish(request)
     if resumption == nil { call.resumeReading() }
   }
 
@@ -281,7 +289,7 @@ final class XDSStream: GRPCCallHandler {
       variant: variant, onlyType: scope.onlyType, remoteAddress: call.remoteAddress?.hostPort ?? "",
       connectedFor: .nanoseconds((now - openedAt).nanoseconds),
       types: session.status(
-        flightAge: { .nanoseconds((now - flights[$0.rawValue].sentAt).nanoseconds) },
+        flightAge: { .nanoseconds((now - holdings.sentAt($0)).nanoseconds) },
         refusalAge: { .nanoseconds((now - (refusedAt[$0] ?? now)).nanoseconds) }))
   }
 
@@ -301,6 +309,10 @@ final class XDSStream: GRPCCallHandler {
     if variant != .delta || scope != .aggregated {
       proxyClass.takesVirtualHosts = false
       proxyClass.fetchesClusters = false
+    }
+    if let limit = holdings.open() {
+      refuseForMemory(limit)
+      return false
     }
     switch server.joined(proxyClass, from: call.clientNetwork) {
     case .known: break
@@ -349,10 +361,10 @@ final class XDSStream: GRPCCallHandler {
     case .stale: loop.counts[type.rawValue].stale += 1
     case .ack:
       loop.counts[type.rawValue].acks += 1
-      hold(nil, type)
-      server.latencies.ack.record(elapsed: NIODeadline.now() - flights[type.rawValue].sentAt)
+      holdings.hold(nil, type)
+      server.latencies.ack.record(elapsed: NIODeadline.now() - holdings.sentAt(type))
     case .nack:
-      hold(nil, type)
+      holdings.hold(nil, type)
       refusedAt[type] = .now()
       loop.counts[type.rawValue].nacks += 1
       guard let keptBack = server.refusalLog.take() else { break }
@@ -404,25 +416,18 @@ final class XDSStream: GRPCCallHandler {
   private func letGo() {
     isOver = true
     if let session { parting = session.parting }
-    session = nil
-    for type in ResourceType.allCases {
-      hold(nil, type)
-      if let names = flights[type.rawValue].names { share.release(names) }
-      flights[type.rawValue].names = nil
+    if session?.isLarge ?? false {
+      // Its names and claims may be this stream's alone.
+      let sessions = Parcel<ProxySession>(nil)
+      sessions.exchange(with: &session)
+      let thread = thread
+      discard(Parcel(holdings.release()), on: thread)
+      discard(sessions, on: thread)
+    } else {
+      session = nil
+      _ = holdings.release()
     }
     schedule()
-  }
-
-  /// Keeps a message that the client is sent in the place of the one before. False if its address holds too many.
-  @discardableResult
-  private func hold(_ message: EncodedMessage?, _ type: ResourceType) -> Bool {
-    // The share is not looked at for what does not count: streams of all event loops have it.
-    if let old = flights[type.rawValue].message, !old.isNegligible { share.release(old) }
-    flights[type.rawValue].message = nil
-    guard let message else { return true }
-    guard message.isNegligible || share.hold(message) else { return false }
-    flights[type.rawValue].message = message
-    return true
   }
 
   // MARK: Time
@@ -465,6 +470,8 @@ final class XDSStream: GRPCCallHandler {
     catchUp()
     isBlocked = !call.isWritable
     guard !isBlocked, let responses = session?.pump(at: sinceOpened) else { return }
+    settleClaims()
+    guard session != nil else { return }
     schedule()
     if responses.isEmpty { return }
     let shared = server.shared
@@ -482,11 +489,11 @@ final class XDSStream: GRPCCallHandler {
       if !response.suspects.isEmpty { noteWithdrawal(response.suspects) }
       let plan = response.plan
       guard let message else { return refuseForMemory() }
-      guard hold(message, plan.type) else { return refuseForMemory(.clientMemory) }
+      guard holdings.hold(message, plan.type) else { return refuseForMemory(.clientMemory) }
       let size = message.buffer.readableBytes
       call.write(framed: message.buffer)
       let now = NIODeadline.now()
-      flights[plan.type.rawValue].sentAt = now
+      holdings.noteSent(plan.type, at: now)
       if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
       loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
     }

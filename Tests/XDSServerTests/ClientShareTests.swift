@@ -1,3 +1,4 @@
+import EnvoyAPI
 import Foundation
 import GRPCTransport
 import NIOCore
@@ -95,6 +96,75 @@ import XDSSnapshot
       next.subscribe(.endpoint, Self.names("p") + ["c1"])
       #expect(try await next.next().count == 1)
       for stream in open[2...] + [next, first] { stream.close() }
+      await server.until { $0.streams[variant] == 0 }
+      #expect(await server.xds.metrics().largestClient == 0)
+    }
+  }
+
+  /// A wildcard has no names: what it says that it has counts all the same.
+  @Test func claimsAreHeldUpToTheLimitOfAnAddress() async throws {
+    let memory = BufferAccount()
+    try await withServer(limits: XDSLimits(maximumClientMemory: 1 << 20), memory: memory) { server in
+      var world = Self.world(bytes: 100)
+      server.xds.publish(world.generation())
+      func open(_ prefix: String) async throws -> RawStream {
+        let stream = try await server.open(.delta)
+        var request = DeltaDiscoveryRequest()
+        for index in 0..<1500 {
+          request.initialResourceVersions["\(prefix)\(index)"] = String(repeating: "0", count: 32)
+        }
+        stream.send(request, .cluster)
+        return stream
+      }
+      var streams = [try await open("a"), try await open("a")]
+      for stream in streams { #expect(try await stream.next().count == 5) }
+      let held = await server.xds.metrics().largestClient
+      #expect(held > 1500 * (HeldClaims.bytesPerUnknown + 2 * HeldClaims.bytesPerUnknownOfStream) && held < 1 << 20)
+      #expect(memory.bytes > held)
+      let over = try await open("b")
+      #expect(try await over.status().message.contains("this client's address"))
+      #expect(await server.xds.metrics().limitedStreams == [.clientMemory: 1])
+      // Who has what is served needs no room.
+      let honest = try await server.open(.delta)
+      var request = DeltaDiscoveryRequest()
+      world.clusters.tree.forEach { request.initialResourceVersions[$0.name] = $0.version }
+      honest.send(request, .cluster)
+      honest.subscribe(.endpoint, ["c0"])
+      #expect(try await honest.next().count == 1)
+      streams.append(honest)
+      for stream in streams { stream.close() }
+      await server.until { $0.streams[.delta] == 0 }
+      #expect(await server.xds.metrics().largestClient == 0)
+    }
+  }
+
+  /// Streams that ask for next to nothing, and no end of them.
+  @Test(arguments: XDSProtocol.allCases)
+  func streamsAreHeldUpToTheLimitOfAnAddress(_ variant: XDSProtocol) async throws {
+    let memory = BufferAccount()
+    let limits = XDSLimits(maximumClientMemory: 10 * StreamHoldings.bytesPerStream)
+    try await withServer(limits: limits, memory: memory) { server in
+      var world = Self.world(bytes: 100)
+      server.xds.publish(world.generation())
+      var open: [RawStream] = []
+      for _ in 0..<10 {
+        let stream = try await server.open(variant)
+        stream.subscribe(.endpoint, ["c0"])
+        stream.ack(try await stream.next())
+        open.append(stream)
+      }
+      #expect(await server.xds.metrics().largestClient == 10 * StreamHoldings.bytesPerStream)
+      #expect(memory.bytes >= 10 * StreamHoldings.bytesPerStream)
+      let over = try await server.open(variant)
+      over.subscribe(.endpoint, ["c0"])
+      #expect(try await over.status().code == .resourceExhausted)
+      #expect(await server.xds.metrics().limitedStreams == [.clientMemory: 1])
+      open.removeLast().close()
+      await server.until { $0.streams[variant] == 9 }
+      let next = try await server.open(variant)
+      next.subscribe(.endpoint, ["c0"])
+      #expect(try await next.next().count == 1)
+      for stream in open + [next] { stream.close() }
       await server.until { $0.streams[variant] == 0 }
       #expect(await server.xds.metrics().largestClient == 0)
     }

@@ -189,6 +189,28 @@ import XDSSnapshot
     }
   }
 
+  /// To give the memory of some hundred thousand names back takes as long as to make them.
+  @Test(arguments: XDSProtocol.allCases)
+  func aStreamWithManyNamesEndsThere(_ variant: XDSProtocol) async throws {
+    let memory = BufferAccount()
+    try await withElsewhere(memory: memory) { server, elsewhere in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let stream = try await server.open(variant)
+      stream.subscribe(.endpoint, Self.names("x") + ["a"])
+      stream.ack(try await stream.next())
+      elsewhere.close()
+      stream.close()
+      await server.until { $0.streams[variant] == 0 }
+      #expect(await server.xds.metrics().largestClient == 0)
+      #expect(memory.bytes >= 3001 * NameSet.bytesPerName, "they are there until the thread has time")
+      elsewhere.open()
+      try await elsewhere.group.next().submit {}.get()
+      for _ in 0..<20_000 where memory.bytes >= 3001 * NameSet.bytesPerName { server.xds.forgetUnused() }
+      #expect(memory.bytes < 3001 * NameSet.bytesPerName)
+    }
+  }
+
   @Test(arguments: XDSProtocol.allCases)
   func itsLimitsAreThoseOfAnyOther(_ variant: XDSProtocol) async throws {
     try await withElsewhere(limits: XDSLimits(maximumSubscription: 2000)) { server, elsewhere in

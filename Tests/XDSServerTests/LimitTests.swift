@@ -264,7 +264,7 @@ import XDSSnapshot
       let twin = try await server.open(.delta)
       twin.subscribe(.endpoint, (0..<3000).map { "a\($0)" })
       await server.until { $0.types[.endpoint]?.requests ?? 0 >= 2 }
-      #expect(memory.bytes == 3000 * NameSet.bytesPerName)
+      #expect(memory.bytes == 3000 * NameSet.bytesPerName + 2 * StreamHoldings.bytesPerStream)
       let second = try await server.open(.delta)
       second.subscribe(.endpoint, (0..<3000).map { "b\($0)" })
       #expect(try await second.status().code == .resourceExhausted)
@@ -291,7 +291,9 @@ import XDSSnapshot
         await server.until { $0.types[.endpoint]?.requests ?? 0 >= index + 1 }
         open.append(stream)
       }
-      #expect(memory.bytes == (names(0) + names(1)).reduce(0) { $0 + 64 + $1.utf8.count })
+      #expect(
+        memory.bytes
+          == (names(0) + names(1)).reduce(2 * StreamHoldings.bytesPerStream) { $0 + 64 + $1.utf8.count })
       let over = try await server.open(variant)
       over.subscribe(.endpoint, names(2))
       #expect(try await over.status().code == .resourceExhausted)

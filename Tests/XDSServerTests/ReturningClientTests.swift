@@ -1,3 +1,4 @@
+import GRPCTransport
 import Testing
 import XDSSnapshot
 
@@ -34,6 +35,59 @@ import XDSSnapshot
     #expect(stream.subscribe(.route, [World.routeName], version: route).map(\.type) == [.route])
     #expect(!stream.session[.route].holdsUnknown)
     #expect(stream.ack(.route)[.cluster]?.names == ["a"])
+  }
+
+  // MARK: What is kept of claims
+
+  private static let versionOfNothing = String(repeating: "0", count: 32)
+
+  /// It is charged for as long as the client may have what it came with.
+  @Test func claimsAreKeptUntilTheClientHasWhatIsServed() throws {
+    let memory = BufferAccount()
+    let shared = SharedResponses(memory: memory) { _, name in Resource(name: name, bytes: []) }
+    var world = Self.world()
+    let stream = TestStream(.delta, shared: shared)
+    _ = stream.publish(&world)
+    var claims = ["a": Self.versionOfNothing, "b": Self.versionOfNothing]
+    for number in 0..<1000 { claims["gone-\(number)"] = Self.versionOfNothing }
+    #expect(stream.subscribe(.cluster, holding: claims)[.cluster]?.names == ["a", "b"])
+    #expect(memory.bytes > 1000 * HeldClaims.bytesPerUnknown)
+    #expect(stream.session[.cluster].claimBytes == 1000 * HeldClaims.bytesPerUnknownOfStream)
+    #expect(stream.session.claimants.contains(.cluster))
+    // The same once more takes nothing.
+    let before = memory.bytes
+    let twin = TestStream(.delta, shared: shared)
+    _ = twin.publish(&world)
+    twin.subscribe(.cluster, holding: claims)
+    #expect(memory.bytes == before)
+    twin.session = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+
+    stream.subscribe(.endpoint, ["a", "b"])
+    _ = stream.ack(.cluster)
+    _ = stream.ack(.endpoint)
+    stream.subscribe(.listener)
+    _ = stream.ack(.listener)
+    #expect(stream.session.claimants.contains(.cluster), "the route may name any of them")
+    let sent = stream.subscribe(.route, [World.routeName]) + stream.ack(.route)
+    #expect(sent[.cluster]?.removed.count == 1000)
+    _ = stream.ack(.cluster)
+    #expect(stream.session.claimants.isEmpty)
+    #expect(stream.session[.cluster].claimBytes == 0 && stream.session[.cluster].heldClaims == nil)
+    // Nor is anything of them kept elsewhere.
+    stream.session.arrived.tree.forEach { #expect(!$0.isClaim) }
+    #expect(memory.bytes - (stream.session[.endpoint].subscription.names.byteCount) < 1000)
+  }
+
+  /// What a client says that it has stays with it until its routes are known, but not without end.
+  @Test(arguments: [100, 5000]) func clustersThatNobodyKnowsStayWhileTheyAreFew(count: Int) throws {
+    var world = Self.world()
+    let stream = TestStream(.delta)
+    _ = stream.publish(&world)
+    var claims = ["a": Self.versionOfNothing]
+    for number in 0..<count { claims["gone-\(number)"] = Self.versionOfNothing }
+    let sent = try #require(stream.subscribe(.cluster, holding: claims)[.cluster])
+    #expect(sent.names == ["a", "b"] && sent.removed.count == (count == 5000 ? 5000 : 0))
+    #expect(stream.session[.cluster].held.count == (count == 5000 ? 0 : count))
   }
 
   // MARK: A client that takes no routes

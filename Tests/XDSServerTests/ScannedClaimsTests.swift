@@ -58,7 +58,9 @@ import XDSSnapshot
       decoded.published(generation)
       #expect(decoded.received(try DeltaDiscoveryRequest(decoding: bytes), for: type) == .subscription)
 
-      var scanned = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+      // They share nothing but the names.
+      let other = SharedResponses.forTests()
+      var scanned = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: other)
       scanned.published(generation)
       try bytes.withUnsafeBytes { bytes in
         let scan = try #require(RequestScan(delta: bytes))
@@ -71,7 +73,8 @@ import XDSSnapshot
         let names = try #require(shared.names.known(identity), "the other session has the set")
         #expect(names === decoded[type].subscription.names)
         let comparison = try #require(
-          ClaimComparison(scan, with: shared.index(of: table), names: type == .endpoint ? names : nil))
+          ClaimComparison(
+            scan, type, with: other.index(of: table), names: type == .endpoint ? names : nil, other))
         #expect(scanned.receivedFirst(names, comparison, for: type) == .subscription)
       }
       #expect(outcome(&scanned, type) == outcome(&decoded, type))
@@ -90,12 +93,15 @@ import XDSSnapshot
     table.tree.forEach { request.initialResourceVersions[$0.name] = $0.version }
     let good = request.encoded()
     request.initialResourceVersions = ["cluster-3": "old"]
-    for (bytes, stale) in [(good + request.encoded(), ["cluster-3"]), (request.encoded() + good, [])] {
+    for (bytes, stale) in [(good + request.encoded(), ["cluster-3"]), (request.encoded() + good, [String]())] {
       try bytes.withUnsafeBytes { bytes in
         let scan = try #require(RequestScan(delta: bytes))
-        let comparison = try #require(ClaimComparison(scan, with: TableIndex(table), names: nil))
-        #expect(comparison.stale.map(\.name) == stale)
-        #expect(comparison.missing.isEmpty)
+        let comparison = try #require(
+          ClaimComparison(scan, .cluster, with: TableIndex(table), names: nil, .forTests()))
+        var outdated: [String] = []
+        (comparison.claims?.table ?? table).tree.forEach { if $0.isClaim { outdated.append($0.name) } }
+        #expect(outdated == stale)
+        #expect(comparison.claims?.missingCount ?? 0 == 0)
       }
     }
   }
@@ -108,8 +114,37 @@ import XDSSnapshot
     request.initialResourceVersions = ["cluster-1": table["cluster-1"]?.version ?? ""]
     request.encoded().withUnsafeBytes { bytes in
       let scan = RequestScan(delta: bytes)
-      #expect(scan.flatMap { ClaimComparison($0, with: TableIndex(table), names: names) } == nil)
+      #expect(
+        scan.flatMap { ClaimComparison($0, .endpoint, with: TableIndex(table), names: names, .forTests()) } == nil)
     }
+  }
+
+  /// Proxies that come back after an upgrade: all that they hold is out of date, and the same for all of them.
+  @Test(arguments: [3000, 6000]) func thousandsThatAreOutdatedAreComparedOnce(count: Int) throws {
+    var world = World()
+    for number in 0..<count { world.cluster("cluster-\(number)") }
+    let generation = world.generation()
+    let shared = SharedResponses.forTests()
+    var request = DeltaDiscoveryRequest()
+    generation.clusters.tree.forEach { request.initialResourceVersions[$0.name] = "of another time" }
+    let index = shared.index(of: generation.clusters)
+    func compared() -> HeldClaims? {
+      request.encoded().withUnsafeBytes { bytes in
+        RequestScan(delta: bytes).flatMap { ClaimComparison($0, .cluster, with: index, names: nil, shared)?.claims }
+      }
+    }
+    var decoded = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+    decoded.published(generation)
+    if count > 4096 {
+      // So many are looked at closely once, elsewhere.
+      #expect(compared() == nil)
+      #expect(decoded.received(request, for: .cluster) == .subscription)
+      #expect(decoded.pump().map(\.plan.resources.count) == [count])
+    }
+    let claims = try #require(compared())
+    #expect(claims === compared())
+    #expect(claims.table.count == count && claims.unknownCount == 0 && claims.missingCount == 0)
+    if count > 4096 { #expect(decoded[.cluster].heldClaims === claims) }
   }
 
   @Test func aNonceIsReadAsItIsWritten() {
