@@ -21,7 +21,7 @@ public struct Limits: Sendable, Hashable {
   public var subscription: Int
   /// Classes of proxies (kind, namespace, listen address) connected at once: each has listeners and routes of its own, which are
   /// compiled for it. A stream that would bring one more ends with RESOURCE_EXHAUSTED; so does one whose address has brought half
-  /// as many already. 1,000.
+  /// as many already, when nine tenths are in use. 1,000.
   public var proxyClasses: Int
   /// Bytes of one request. A larger one ends its stream with RESOURCE_EXHAUSTED. 16 MiB: a client that reconnects with delta
   /// names each of 100,000 resources twice and gives its version, some 130 bytes a resource.

@@ -28,7 +28,8 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Kinds of proxies (namespace, listen address) connected at once. (default: 1000)", valueName: "count"),
+      "Kinds of proxies (namespace, listen address) connected at once; when nine tenths are, no address may bring more than half. (default: 1000)",
+      valueName: "count"),
     transform: FlagValue.count)
   var maxProxyClasses = standard.proxyClasses
 
