@@ -196,7 +196,7 @@ extension GRPCCall {
     deframer.removeAll()
     charge?.releaseAll()
     connectionCalls?.ended(self)
-    if isClientKnown { connectionCalls?.noteKnown(-1) }
+    if isClientKnown { connectionCalls?.noteKnown(-1, isBlameless: !isBlamed) }
     isClientKnown = false
     server?.callClosed()
     server = nil

@@ -29,6 +29,8 @@ public final class GRPCCall {
   private var isHeadSent: Bool
   private var hasEnded = false
   var isClientKnown = false
+  /// The client has done what it should not (server).
+  var isBlamed = false
   private var deadline: Scheduled<Void>?
 
   // Inbound state, used in GRPCCall+Receiving.swift.
@@ -154,20 +156,32 @@ public final class GRPCCall {
   public func distrust() { note(.grave) }
 
   /// The client has done what it should not (server). Also from within the handler's `closed`.
-  package func note(_ offence: Offence) { connectionCalls?.conduct.note(offence) }
+  package func note(_ offence: Offence) {
+    blame()
+    connectionCalls?.conduct.note(offence, sparing: connectionCalls?.hasBlameless ?? false)
+  }
+
+  private func blame() {
+    guard !isBlamed else { return }
+    isBlamed = true
+    if isClientKnown { connectionCalls?.noteBlame() }
+  }
 
   /// The application knows now who the client is (server). Connections without such a call are the first to go when there are
   /// too many.
   public func clientIsKnown() {
     guard !isClientKnown, stream != nil else { return }
     isClientKnown = true
-    connectionCalls?.noteKnown(1)
+    connectionCalls?.noteKnown(1, isBlameless: !isBlamed)
   }
 
   /// What the client sends on this connection waits behind what the rest sends, for a while. Nothing is held against its
   /// address; but if rules were broken from there lately, the connection drains, so that the client comes back to where such
-  /// are served (``isServedLast``).
-  public func deprioritize() { connectionCalls?.conduct.comeAfterOthers() }
+  /// are served (``isServedLast``), unless it carries another known client that has done nothing wrong.
+  public func deprioritize() {
+    blame()
+    connectionCalls?.conduct.comeAfterOthers(sparing: connectionCalls?.hasBlameless ?? false)
+  }
 
   /// Has something done when the clients that are not distrusted have had theirs, if this one is. Returns false if it is not,
   /// or nobody is served before others.

@@ -31,8 +31,8 @@ public struct Limits: Sendable, Hashable {
   public var headerSize: Int
   /// How long a connection may be without a stream before it is closed. 5 minutes.
   public var idleTime: Duration
-  /// How long a new connection may take, from its being accepted, to finish TLS and say that it speaks HTTP/2; and how long a
-  /// stream may be open before its first request begins. 10 seconds.
+  /// How long a new connection may take, from its being accepted, to finish TLS and say that it speaks HTTP/2, and to open its first
+  /// stream; and how long a stream may be open before its first request begins. 10 seconds.
   public var handshakeTime: Duration
   /// Bytes that may wait on one stream for a client that does not read. Above that nothing more is queued (what is due is
   /// coalesced), and a client that takes no byte for a minute loses the stream. One response is queued whole, however large.

@@ -50,7 +50,7 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How long a new connection may take for TLS and HTTP/2, and a stream for its first request. (default: 10s)",
+      "How long a new connection may take for TLS and HTTP/2, then for its first stream, and that for a request. (default: 10s)",
       valueName: "time"),
     transform: FlagValue.time)
   var handshakeTime = standard.handshakeTime
