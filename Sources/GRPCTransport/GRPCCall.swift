@@ -50,7 +50,7 @@ public final class GRPCCall {
   /// Whose line the rest of the messages waits in (server).
   var turns: LoopTurns?
   /// The line in which other large messages wait for this call's (server).
-  var heldLarge: (turns: LoopTurns, isDistrusted: Bool)?
+  var heldLarge: (turns: LoopTurns, piece: LargeTurns.Piece)?
   /// For the bytes that wait here (server).
   var charge: BufferCharge?
   /// What the connection's calls share (server).

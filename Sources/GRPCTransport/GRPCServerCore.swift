@@ -22,6 +22,7 @@ final class GRPCServerCore: Sendable {
   let lowPriorityLoops: Set<ObjectIdentifier>
   let offenders = Offenders()
   let partHolders = PartHolders()
+  let largeTurns = LargeTurns()
   let connectionHolders = ConnectionHolders()
   let connectionCount = Atomic<Int>(0)
   /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
@@ -142,7 +143,7 @@ final class GRPCServerCore: Sendable {
       let waiting = WaitingInput(budget: min(Self.waitingBytes, configuration.memory.limit / 32))
       let memory = configuration.memory
       let turns = LoopTurns(
-        eventLoop: eventLoop,
+        eventLoop: eventLoop, large: largeTurns,
         onWaiting: { connections, bytes in
           waiting.note(connections)
           memory.chargeAnyway(bytes)

@@ -11,8 +11,8 @@ internal import XDSSnapshot
 //     thread                   └ decode ──┘                       └ session ──┘
 //
 // Meanwhile the stream reads nothing more, and sends nothing; what is asked about its client is answered from the session of
-// before, as if the request had not come yet. What is published meanwhile it finds when it is back. Of each event loop one such
-// request is on its way at a time, and the next waits for as long as it took (`LoopTurns`).
+// before, as if the request had not come yet. What is published meanwhile it finds when it is back. Few such
+// requests are on their way at a time, and of a client that has just had one the next waits (`LargeTurns`).
 extension XDSStream {
   /// A request as it was decoded, or why it was not.
   enum Decoded: Sendable {
@@ -27,6 +27,8 @@ extension XDSStream {
     var session: ProxySession
     var heard: HeardRequest
     var responses: [(response: ProxySession.Response, message: EncodedMessage?)]
+    /// How long it was handled.
+    var took: TimeAmount
   }
 
   /// Requests above this size are large: some thousand names, which take some milliseconds.
@@ -42,7 +44,7 @@ extension XDSStream {
     isAway = true
     call.pauseReading()
     // Those who are not trusted have a thread of their own, and hold up each other only. But what waits for that thread is held by no
-    // call any more, that could be ended to make room: so they too go there one at a time.
+    // call any more, that could be ended to make room: so they too go there few at a time.
     call.holdLargeMessages()
     let memory = server.shared.memory
     // They are here, and the transport counts them no longer.
@@ -50,12 +52,14 @@ extension XDSStream {
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
     thread.execute { [session] in
+      let start = NIODeadline.now()
       let lean = variant == .delta ? message.withUnsafeReadableBytes { Self.lean($0, session) } : nil
       let decoded = Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit)
+      let took = NIODeadline.now() - start
       loop.execute {
         memory.release(message.readableBytes, for: .parts)
         if let lean { stream.value.noteVain(lean.leftOut) }
-        stream.value.apply(decoded, of: message.readableBytes, on: thread)
+        stream.value.apply(decoded, of: message.readableBytes, after: took, on: thread)
       }
     }
   }
@@ -88,35 +92,37 @@ extension XDSStream {
     return nil
   }
 
-  private func apply(_ decoded: Decoded, of byteCount: Int, on thread: any EventLoop) {
-    guard !isOver else { return comeBack() }
-    guard let type = type(of: decoded), let session else { return comeBack(byteCount: byteCount) }
+  private func apply(_ decoded: Decoded, of byteCount: Int, after decoding: TimeAmount, on thread: any EventLoop) {
+    guard !isOver else { return comeBack(took: decoding) }
+    guard let type = type(of: decoded), let session else { return comeBack(byteCount: byteCount, took: decoding) }
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
     thread.execute {
+      let start = NIODeadline.now()
       var session = session
       let heard = session.heard(decoded, for: type)
       let responses = canSend ? session.pump(at: now) : []
-      let outcome = Outcome(
+      var outcome = Outcome(
         session: session, heard: heard,
-        responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) })
-      loop.execute { stream.value.take(outcome, type, of: byteCount) }
+        responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) }, took: decoding)
+      outcome.took = decoding + (NIODeadline.now() - start)
+      loop.execute { [outcome] in stream.value.take(outcome, type, of: byteCount) }
     }
   }
 
   private func take(_ outcome: Outcome, _ type: ResourceType, of byteCount: Int) {
-    guard !isOver else { return comeBack() }
+    guard !isOver else { return comeBack(took: outcome.took) }
     isAway = false
     session = outcome.session
     settle(outcome.heard, type)
     if session != nil { write(outcome.responses, publishedAt: nil) }
-    comeBack(after: outcome.heard, byteCount: byteCount)
+    comeBack(after: outcome.heard, byteCount: byteCount, took: outcome.took)
   }
 
   /// Reads on.
-  private func comeBack(after request: HeardRequest = HeardRequest(), byteCount: Int = 0) {
+  private func comeBack(after request: HeardRequest = HeardRequest(), byteCount: Int = 0, took: TimeAmount) {
     isAway = false
-    call.releaseLargeMessages()
+    call.releaseLargeMessages(took: took)
     guard !isOver else { return }
     resumeReading(after: request, byteCount: byteCount)
   }
