@@ -39,13 +39,7 @@ import Testing
   /// One address can hold what nobody else wants, and no more.
   @Test func whoHoldsMostMakesRoomForAnother() async throws {
     try await withServer(configuration { $0.maxConnections = 8 }) { server in
-      var hoard: [RawPeer] = []
-      for _ in 0..<8 {
-        let peer = try await RawPeer.connect(to: server, from: "127.0.0.5")
-        peer.send(RawPeer.preface + RawPeer.call("/test/Echo", stream: 1))
-        hoard.append(peer)
-      }
-      #expect(await server.eventually { server.server.callCount == 8 })
+      let hoard = try await fill(server, with: 8, from: "127.0.0.5", "/test/Echo")
       var others: [RawPeer] = []
       for index in 1...4 {
         let other = try await RawPeer.connect(to: server, from: "127.0.0.9")
@@ -85,14 +79,17 @@ import Testing
     }
   }
 
-  private func fill(_ server: TestServer, with count: Int, from source: String) async throws -> [RawPeer] {
+  /// One after the other: they are on several event loops.
+  private func fill(
+    _ server: TestServer, with count: Int, from source: String, _ method: String = "/test/Known"
+  ) async throws -> [RawPeer] {
     var peers: [RawPeer] = []
-    for _ in 0..<count {
+    for index in 1...count {
       let peer = try await RawPeer.connect(to: server, from: source)
-      peer.send(RawPeer.preface + RawPeer.call("/test/Known", stream: 1))
+      peer.send(RawPeer.preface + RawPeer.call(method, stream: 1))
       peers.append(peer)
+      #expect(await server.eventually { server.server.callCount == index })
     }
-    #expect(await server.eventually { server.server.callCount == count })
     return peers
   }
 
