@@ -13,8 +13,8 @@ internal import Synchronization
 /// Accepts connections, on a thread of its own, and gives each to an event loop.
 ///
 /// Which loop depends on who connects. A client from an address where rules were just broken (``Offenders``) gets a loop whose
-/// thread has the lowest priority, and so does one that is only to be told that it is one too many: what such clients cost is
-/// paid from time that nothing else wants. NIO's own listening channel chooses the loop before it knows the address, and has
+/// thread has the lowest priority, once it has said something (``WaitingRoom``), and so does one that is only to be told that it is
+/// one too many: what such clients cost is paid from time that nothing else wants. NIO's own listening channel chooses the loop before it knows the address, and has
 /// made half of the connection when it can be turned away; here that costs two system calls.
 final class Acceptor: AcceptSystem, Sendable {
   /// How long the listener rests after a failure that nothing can be done about.
@@ -22,9 +22,9 @@ final class Acceptor: AcceptSystem, Sendable {
 
   let socket: ListeningSocket
   private let core: GRPCServerCore
-  private let group: any EventLoopGroup
-  private let lowPriorityGroup: any EventLoopGroup
-  private let prepare: (@Sendable (any Channel) throws -> Void)?
+  private let setup: ConnectionSetup
+  /// Nil if nobody is served last.
+  private let room: WaitingRoom?
   private let isStopping = Atomic<Bool>(false)
   private let end: AsyncStream<Never>
   private let ended: AsyncStream<Never>.Continuation
@@ -38,9 +38,21 @@ final class Acceptor: AcceptSystem, Sendable {
   ) {
     self.socket = socket
     self.core = core
-    self.group = group
-    self.lowPriorityGroup = lowPriorityGroup
-    self.prepare = prepare
+    let setup = ConnectionSetup(core: core, group: group, lowPriorityGroup: lowPriorityGroup, prepare: prepare)
+    self.setup = setup
+    room =
+      core.lowPriorityLoops.isEmpty
+      ? nil
+      : WaitingRoom(
+        on: lowPriorityGroup.next(), patience: core.configuration.prefaceTimeout ?? .minutes(1),
+        leave: { descriptor, peer, reason in
+          closeSystem(descriptor)
+          switch reason {
+          case .gone: core.offenders.note(peer, .odd, at: .now())
+          case .noRoom: core.connectionRefused(.connections)
+          case .closed: break
+          }
+        }, serve: setup.serve)
     (end, ended) = AsyncStream.makeStream()
   }
 
@@ -48,6 +60,7 @@ final class Acceptor: AcceptSystem, Sendable {
     let thread = Thread { [self] in
       run()
       closeSystem(socket.descriptor)
+      room?.close()
       ended.finish()
     }
     thread.name = "weir-accept"
@@ -100,36 +113,12 @@ final class Acceptor: AcceptSystem, Sendable {
     if !isStopping.load(ordering: .acquiring) { Thread.sleep(forTimeInterval: Self.rest / .seconds(1)) }
   }
 
-  /// Makes a channel of an accepted socket, on the loop that is right for it.
   func serve(_ descriptor: CInt, _ peer: SocketAddress?) {
-    let admission = core.admit(from: peer)
-    var group = lowPriorityGroup
-    switch admission {
-    case .admitted(.trusted): group = self.group
-    case .admitted(.distrusted): break
-    case .refused(let refusal):
-      core.connectionRefused(refusal)
-      guard core.mayLinger(isPlain: prepare == nil) else {
-        closeSystem(descriptor)
-        return
-      }
+    if let room, core.offenders.contains(peer, at: .now()) {
+      room.add(descriptor, peer)
+    } else {
+      setup.serve(descriptor, peer)
     }
-    let (core, prepare) = (core, prepare)
-    ClientBootstrap(group: group)
-      .channelOption(.maxMessagesPerRead, value: 1)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          switch admission {
-          case .admitted(let trust):
-            try core.initialize(channel, peer: peer, isDistrusted: trust == .distrusted, prepare: prepare)
-          case .refused(let refusal): try core.refuse(channel, refusal)
-          }
-        }
-      }
-      .withConnectedSocket(descriptor)
-      .whenFailure { [logger = core.logger] error in
-        logger.debug("an accepted connection was lost", metadata: ["error": "\(error)"])
-      }
   }
 }
 

@@ -6,7 +6,8 @@ internal import NIOCore
 ///
 /// Its address is remembered (``Offenders``), and from a point on what it sends waits behind what others send. That is all as
 /// long as nobody else at the address does such things. If they do, the connection drains: an event loop cannot be left, but a
-/// client that comes back is given one that is served after all others. A neighbour that only does what it should stays where it is.
+/// client that comes back is given one that is served after all others. A neighbour that only does what it should stays where it is,
+/// also one on the same connection, behind an HTTP/2 load balancer: then it does not drain.
 final class ClientConduct {
   /// While it is open. Not weak: that would give the connection a side table, which makes every retain and release of it slow.
   var connection: HTTP2Connection?
@@ -24,17 +25,18 @@ final class ClientConduct {
     stays = server.lowPriorityLoops.isEmpty || server.lowPriorityLoops.contains(ObjectIdentifier(eventLoop))
   }
 
-  func note(_ offence: Offence) {
+  /// - Parameter isSparing: the connection carries another client, which has done nothing wrong.
+  func note(_ offence: Offence, sparing isSparing: Bool) {
     let now = NIODeadline.now()
     tally.note(offence, at: now)
     server.offenders.note(peer, offence, at: now)
-    if tally.points(at: now) >= Self.threshold { comeAfterOthers() }
+    if tally.points(at: now) >= Self.threshold { comeAfterOthers(sparing: isSparing) }
   }
 
   /// What the client sends on this connection waits behind what the rest sends, for a while.
-  func comeAfterOthers() {
+  func comeAfterOthers(sparing isSparing: Bool) {
     guard let connection else { return }
     connection.distrust()
-    if !stays, server.offenders.contains(peer, at: .now()) { connection.drain() }
+    if !stays, !isSparing, server.offenders.contains(peer, at: .now()) { connection.drain() }
   }
 }

@@ -24,7 +24,15 @@ final class ConnectionCalls {
   private(set) var heldBytes = 0
   /// Among the server's connections.
   var place: ConnectionHolders.Place?
+  /// Calls whose client is known, and how many of these have done nothing wrong.
   private var knownCalls = 0
+  private var blamelessCalls = 0
+  /// There is a client here that is not to suffer from what others of this connection do.
+  var hasBlameless: Bool { blamelessCalls > 0 }
+  /// Among those that are served last.
+  var isCountedAsDistrusted = false
+  /// The client has opened a stream, whatever came of it.
+  var hasOpenedStream = false
 
   init(
     server: GRPCServerCore, eventLoop: any EventLoop, peer: SocketAddress?, now: (() -> NIODeadline)? = nil
@@ -40,11 +48,18 @@ final class ConnectionCalls {
   // MARK: Clients
 
   /// The application knows of a call whose client it is, or that call has ended.
-  func noteKnown(_ change: Int) {
+  func noteKnown(_ change: Int, isBlameless: Bool) {
     let before = knownCalls
     knownCalls += change
-    if let place, (before > 0) != (knownCalls > 0) { server.connectionHolders.set(place, isKnown: knownCalls > 0) }
+    if isBlameless { blamelessCalls += change }
+    guard let place, (before > 0) != (knownCalls > 0) else { return }
+    let displaced = server.connectionHolders.set(
+      place, isKnown: knownCalls > 0, limit: server.configuration.maxConnections)
+    if let displaced { displaced.eventLoop.execute { displaced.value.makeRoom() } }
   }
+
+  /// A known client's call has done something that it should not for the first time.
+  func noteBlame() { blamelessCalls -= 1 }
 
   // MARK: Memory
 
@@ -167,7 +182,7 @@ final class ConnectionCalls {
           .messageTime, GRPCStatus(.deadlineExceeded, "a request of which only a part came within \(limit.seconds) s"))
       }
     }
-    guard lateCalls >= Self.maxLateCalls, let connection else { return }
+    guard lateCalls >= Self.maxLateCalls, !hasBlameless, let connection else { return }
     lateCalls = 0
     connection.drain()
   }

@@ -4,10 +4,12 @@ private import Synchronization
 
 /// Who holds how many of a server's connections, by address.
 ///
-/// One address may hold all that nobody else wants. When there is no place left and somebody comes from an address that holds
-/// fewer, the address that holds most gives up one: of its connections the newest on which no client is known, or if all
-/// are known the newest. So nobody can keep others out by being there first; with N addresses that want as many as they can get,
-/// each gets an N-th. Clients of a Unix socket are not told apart.
+/// One address may hold all that nobody else wants. When there is no place left and somebody comes, a connection on which no client is
+/// known goes: the newest of the address that holds most of these, if that are more than the newcomer's address holds. If there
+/// are none, the newcomer is let in all the same, with a few others, for as long as a client may take to say who it is. Once it is
+/// known, the address that holds most connections gives up one: its newest. So nobody can keep others out by being there first, whoever says
+/// nothing puts out nobody who is known, and with N addresses that want as many as they can get, each gets an N-th. Clients of a
+/// Unix socket are not told apart.
 ///
 /// All is O(1).
 final class ConnectionHolders: Sendable {
@@ -34,6 +36,7 @@ final class ConnectionHolders: Sendable {
   private struct Holder {
     /// Those accepted too that are not set up yet.
     var count = 0
+    var unknownCount = 0
     var members: [UInt64: Member] = [:]
     /// In the order in which they came to be known, or came. Some have gone since, or are in the other list.
     var unknown: [UInt64] = []
@@ -50,44 +53,65 @@ final class ConnectionHolders: Sendable {
       self[keyPath: path] = current.reversed()
     }
 
-    /// The one that is to go first.
-    mutating func newest() -> UInt64? {
-      for isKnown in [false, true] {
-        let path = isKnown ? \Holder.known : \Holder.unknown
-        while let last = self[keyPath: path].last {
-          if members[last]?.isKnown == isKnown { return last }
-          self[keyPath: path].removeLast()
-        }
+    mutating func newest(isKnown: Bool) -> UInt64? {
+      let path = isKnown ? \Holder.known : \Holder.unknown
+      while let last = self[keyPath: path].last {
+        if members[last]?.isKnown == isKnown { return last }
+        self[keyPath: path].removeLast()
       }
       return nil
     }
   }
 
+  /// Addresses by how many of something they have.
+  private struct Ranking {
+    private var networks: [Int: Set<Network>] = [:]
+    private(set) var most = 0
+    var first: Network? { networks[most]?.first }
+
+    mutating func move(_ network: Network, from old: Int, to new: Int) {
+      guard old != new else { return }
+      networks[old]?.remove(network)
+      if networks[old]?.isEmpty ?? false { networks[old] = nil }
+      if new > 0 { networks[new, default: []].insert(network) }
+      most = max(most, new)
+      while most > 0, networks[most] == nil { most -= 1 }
+    }
+  }
+
   private struct State {
     var holders: [Network: Holder] = [:]
-    /// The addresses that hold so many.
-    var bySize: [Int: Set<Network>] = [:]
-    var largest = 0
+    var byCount = Ranking()
+    var byUnknown = Ranking()
     var total = 0
+    var unknownTotal = 0
     /// Told to go, and still there.
     var leaving: Set<UInt64> = []
     var nextNumber: UInt64 = 0
 
-    mutating func count(_ network: Network, _ change: Int) {
-      let old = holders[network]?.count ?? 0
-      let new = old + change
+    mutating func count(_ network: Network, _ change: Int, unknown unknownChange: Int) {
+      var holder = holders.removeValue(forKey: network) ?? Holder()
+      byCount.move(network, from: holder.count, to: holder.count + change)
+      byUnknown.move(network, from: holder.unknownCount, to: holder.unknownCount + unknownChange)
       total += change
-      bySize[old]?.remove(network)
-      if bySize[old]?.isEmpty ?? false { bySize[old] = nil }
-      if new > 0 {
-        holders[network, default: Holder()].count = new
-        bySize[new, default: []].insert(network)
-      } else {
-        holders[network] = nil
-      }
-      largest = max(largest, new)
-      while largest > 0, bySize[largest] == nil { largest -= 1 }
+      unknownTotal += unknownChange
+      holder.count += change
+      holder.unknownCount += unknownChange
+      if holder.count > 0 { holders[network] = holder }
     }
+
+    /// Tells the newest of an address's connections to go.
+    mutating func displace(from network: Network, isKnown: Bool) -> NIOLoopBound<HTTP2Connection>? {
+      guard let number = holders[network]?.newest(isKnown: isKnown),
+        let victim = holders[network]?.members.removeValue(forKey: number)
+      else { return nil }
+      leaving.insert(number)
+      count(network, -1, unknown: isKnown ? 0 : -1)
+      return victim.connection
+    }
+
+    /// So many more than the limit may be there: those that were told to go and have not gone, and those that are not known yet.
+    func hasReserve(_ limit: Int) -> Bool { leaving.count + max(0, total - limit) < max(4, limit / 16) }
   }
 
   private let state = Mutex(State())
@@ -96,19 +120,20 @@ final class ConnectionHolders: Sendable {
   func admit(_ network: Network?, limit: Int) -> Admission {
     let network = network ?? []
     return state.withLock { state in
-      if state.total < limit {
-        state.count(network, 1)
-        return .admitted
+      let own = state.holders[network]
+      if state.total >= limit {
+        guard state.hasReserve(limit) else { return .refused }
+        let (most, ownCount) = (state.byUnknown.most, own?.unknownCount ?? 0)
+        if most >= ownCount + (ownCount > 0 ? 2 : 1), let largest = state.byUnknown.first,
+          let victim = state.displace(from: largest, isKnown: false)
+        {
+          state.count(network, 1, unknown: 1)
+          return .instead(of: victim)
+        }
+        guard state.byCount.most >= (own?.count ?? 0) + 2 else { return .refused }
       }
-      // So many more than the limit may be there, until those that were told to go have gone.
-      guard state.leaving.count < max(4, limit / 16), state.largest >= (state.holders[network]?.count ?? 0) + 2,
-        let largest = state.bySize[state.largest]?.first, let number = state.holders[largest]?.newest(),
-        let victim = state.holders[largest]?.members.removeValue(forKey: number)
-      else { return .refused }
-      state.leaving.insert(number)
-      state.count(largest, -1)
-      state.count(network, 1)
-      return .instead(of: victim.connection)
+      state.count(network, 1, unknown: 1)
+      return .admitted
     }
   }
 
@@ -124,12 +149,20 @@ final class ConnectionHolders: Sendable {
     }
   }
 
-  /// Whether the connection has a call whose client is known.
-  func set(_ place: Place, isKnown: Bool) {
+  /// Whether the connection has a call whose client is known. Returns one that is to go for it: another, or if it is no better
+  /// than all others itself.
+  func set(_ place: Place, isKnown: Bool, limit: Int) -> NIOLoopBound<HTTP2Connection>? {
     state.withLock { state in
-      guard state.holders[place.network]?.members[place.number] != nil else { return }
+      guard let member = state.holders[place.network]?.members[place.number], member.isKnown != isKnown else {
+        return nil
+      }
       state.holders[place.network]?.members[place.number]?.isKnown = isKnown
       state.holders[place.network]?.list(place.number, isKnown: isKnown)
+      state.count(place.network, 0, unknown: isKnown ? -1 : 1)
+      // Those that are not known have what is over.
+      guard isKnown, state.total - state.unknownTotal > limit else { return nil }
+      let isSmaller = state.byCount.most > state.holders[place.network]?.count ?? 0
+      return state.displace(from: isSmaller ? state.byCount.first ?? place.network : place.network, isKnown: true)
     }
   }
 
@@ -137,11 +170,11 @@ final class ConnectionHolders: Sendable {
   func remove(_ place: Place) {
     state.withLock { state in
       if state.leaving.remove(place.number) != nil { return }
-      guard state.holders[place.network]?.members.removeValue(forKey: place.number) != nil else { return }
-      state.count(place.network, -1)
+      guard let member = state.holders[place.network]?.members.removeValue(forKey: place.number) else { return }
+      state.count(place.network, -1, unknown: member.isKnown ? 0 : -1)
     }
   }
 
   /// An admitted connection could not be set up.
-  func withdraw(_ network: Network?) { state.withLock { $0.count(network ?? [], -1) } }
+  func withdraw(_ network: Network?) { state.withLock { $0.count(network ?? [], -1, unknown: -1) } }
 }

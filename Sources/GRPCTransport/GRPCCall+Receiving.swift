@@ -1,6 +1,6 @@
 internal import HTTP2Session
 internal import HTTP2Transport
-internal import NIOCore
+package import NIOCore
 
 // What arrives on the call's stream, and the handler's control over it.
 extension GRPCCall {
@@ -80,11 +80,14 @@ extension GRPCCall {
     }
     isYielding = true
     let work = LaterWork(of: self) { [self] in goOn(takesLargeMessage: true) }
+    let network = connectionCalls.network
     guard let wait = connectionCalls.waitForLarge() else {
-      turns.enqueueLarge(work)
+      turns.enqueueLarge(work, of: length, from: network)
       return true
     }
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { turns.enqueueLarge(work) }
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) {
+      turns.enqueueLarge(work, of: length, from: network)
+    }
     return true
   }
 
@@ -108,20 +111,18 @@ extension GRPCCall {
     connectionCalls?.opened(self)
   }
 
-  /// Work on a large message goes on elsewhere: no other large message of this event loop is delivered until
-  /// ``releaseLargeMessages()``, and then not before as much time has passed once more. Those of clients that are distrusted and those
-  /// of others do not wait for each other.
+  /// Work on the large message that was just delivered goes on elsewhere, until ``releaseLargeMessages(took:)``: few others are
+  /// delivered meanwhile (``LargeTurns``).
   package func holdLargeMessages() {
-    guard heldLarge == nil, let turns else { return }
-    let isDistrusted = isDistrusted
-    heldLarge = (turns, isDistrusted)
-    turns.holdLarge(isDistrusted: isDistrusted)
+    guard heldLarge == nil, let turns, let piece = turns.holdLarge() else { return }
+    heldLarge = (turns, piece)
   }
 
-  package func releaseLargeMessages() {
+  /// - Parameter time: how long it was handled; no other from its client's network is delivered for about as long.
+  package func releaseLargeMessages(took time: TimeAmount) {
     guard let held = heldLarge else { return }
     heldLarge = nil
-    held.turns.releaseLarge(isDistrusted: held.isDistrusted)
+    held.turns.releaseLarge(held.piece, took: time)
   }
 
   /// Whether the client has broken rules, or is treated like one that has.
@@ -196,7 +197,7 @@ extension GRPCCall {
     deframer.removeAll()
     charge?.releaseAll()
     connectionCalls?.ended(self)
-    if isClientKnown { connectionCalls?.noteKnown(-1) }
+    if isClientKnown { connectionCalls?.noteKnown(-1, isBlameless: !isBlamed) }
     isClientKnown = false
     server?.callClosed()
     server = nil

@@ -31,6 +31,8 @@ public final class GRPCCall {
   var isClientKnown = false
   /// As the stream has said last: to ask it for each message would be a look through four objects.
   var isQueueFull = false
+  /// The client has done what it should not (server).
+  var isBlamed = false
   private var deadline: Scheduled<Void>?
 
   // Inbound state, used in GRPCCall+Receiving.swift.
@@ -50,7 +52,7 @@ public final class GRPCCall {
   /// Whose line the rest of the messages waits in (server).
   var turns: LoopTurns?
   /// The line in which other large messages wait for this call's (server).
-  var heldLarge: (turns: LoopTurns, isDistrusted: Bool)?
+  var heldLarge: (turns: LoopTurns, piece: LargeTurns.Piece)?
   /// For the bytes that wait here (server).
   var charge: BufferCharge?
   /// What the connection's calls share (server).
@@ -156,20 +158,32 @@ public final class GRPCCall {
   public func distrust() { note(.grave) }
 
   /// The client has done what it should not (server). Also from within the handler's `closed`.
-  package func note(_ offence: Offence) { connectionCalls?.conduct.note(offence) }
+  package func note(_ offence: Offence) {
+    blame()
+    connectionCalls?.conduct.note(offence, sparing: connectionCalls?.hasBlameless ?? false)
+  }
+
+  private func blame() {
+    guard !isBlamed else { return }
+    isBlamed = true
+    if isClientKnown { connectionCalls?.noteBlame() }
+  }
 
   /// The application knows now who the client is (server). Connections without such a call are the first to go when there are
   /// too many.
   public func clientIsKnown() {
     guard !isClientKnown, stream != nil else { return }
     isClientKnown = true
-    connectionCalls?.noteKnown(1)
+    connectionCalls?.noteKnown(1, isBlameless: !isBlamed)
   }
 
   /// What the client sends on this connection waits behind what the rest sends, for a while. Nothing is held against its
   /// address; but if rules were broken from there lately, the connection drains, so that the client comes back to where such
-  /// are served (``isServedLast``).
-  public func deprioritize() { connectionCalls?.conduct.comeAfterOthers() }
+  /// are served (``isServedLast``), unless it carries another known client that has done nothing wrong.
+  public func deprioritize() {
+    blame()
+    connectionCalls?.conduct.comeAfterOthers(sparing: connectionCalls?.hasBlameless ?? false)
+  }
 
   /// Has something done when the clients that are not distrusted have had theirs, if this one is. Returns false if it is not,
   /// or nobody is served before others.

@@ -26,7 +26,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   func connection(_ connection: HTTP2Connection, reached limit: HTTP2StreamLimit) {
     switch limit {
     case .headerListSize:
-      calls.conduct.note(.grave)
+      calls.conduct.note(.grave, sparing: calls.hasBlameless)
       server.counts.limitedStreams.add(.headerSize)
     case .writeStall: server.counts.limitedStreams.add(.writeStall)
     }
@@ -35,19 +35,20 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   func connection(_ connection: HTTP2Connection, closed error: HTTP2ConnectionError) {
     calls.close()
     calls.conduct.connection = nil
-    server.connectionClosed(channel, from: peer, at: calls.place, hasSpoken: connection.hasHeardPeer, error)
+    server.connectionClosed(
+      channel, calls, from: peer, isOfUse: calls.hasOpenedStream, hasSpoken: connection.hasHeardPeer, error)
   }
 
   func connection(
     _ connection: HTTP2Connection, accept stream: HTTP2Stream, head: [HTTP2Header], endStream: Bool
   ) -> (any HTTP2StreamDelegate)? {
+    calls.hasOpenedStream = true
     guard head.first(named: ":method") == "POST" else {
-      // A health check, or an Envoy that would report its load; on a proxy's own connection too, which is not to suffer from it.
-      calls.conduct.note(.odd)
+      noteOdd()
       return answer(stream, [HTTP2Header(":status", "405"), HTTP2Header("allow", "POST")])
     }
     guard isGRPC(contentType: head.first(named: "content-type")) else {
-      calls.conduct.note(.odd)
+      noteOdd()
       return answer(stream, [HTTP2Header(":status", "415")])
     }
     let method = head.first(named: ":path") ?? ""
@@ -68,7 +69,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
       call.stream = nil
       call.server = nil
       call.connectionCalls = nil
-      calls.conduct.note(.odd)
+      noteOdd()
       return refuse(stream, GRPCStatus(.unimplemented, "unknown method \(method)"))
     }
     call.handler = handler
@@ -81,6 +82,12 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     call.isQueueFull = !stream.isWritable
     if let timeout { call.startDeadline(timeout) }
     return GRPCCallStream(call)
+  }
+
+  /// A health check, say. On the connection of a proxy that is known it means nothing: an Envoy that is told to report its load asks for
+  /// that again and again, and so do all of them behind one address.
+  private func noteOdd() {
+    if !calls.hasBlameless { calls.conduct.note(.odd, sparing: false) }
   }
 
   private func refuse(_ stream: HTTP2Stream, _ status: GRPCStatus) -> any HTTP2StreamDelegate {

@@ -22,6 +22,7 @@ final class GRPCServerCore: Sendable {
   let lowPriorityLoops: Set<ObjectIdentifier>
   let offenders = Offenders()
   let partHolders = PartHolders()
+  let largeTurns = LargeTurns()
   let connectionHolders = ConnectionHolders()
   let connectionCount = Atomic<Int>(0)
   /// Refused connections that linger for their client to read why. They are few, so that they are no burden themselves.
@@ -96,7 +97,7 @@ final class GRPCServerCore: Sendable {
       if !connection.isClosed { user.calls.conduct.connection = connection }
       // From here on the connection's end is told, so what is counted in here is counted out.
       opened(connection, channel, user.calls)
-      if isDistrusted { returnToTrust(connection, channel, peer) }
+      if isDistrusted { returnToTrust(connection, channel, user.calls, peer) }
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
       connectionHolders.withdraw(peer?.clientNetwork)
@@ -142,7 +143,7 @@ final class GRPCServerCore: Sendable {
       let waiting = WaitingInput(budget: min(Self.waitingBytes, configuration.memory.limit / 32))
       let memory = configuration.memory
       let turns = LoopTurns(
-        eventLoop: eventLoop,
+        eventLoop: eventLoop, large: largeTurns,
         onWaiting: { connections, bytes in
           waiting.note(connections)
           memory.chargeAnyway(bytes)
@@ -170,7 +171,9 @@ final class GRPCServerCore: Sendable {
 
   /// A connection stays on its loop. One that came from a suspect address, and has behaved ever since, is sent away in an
   /// orderly way when its address is trusted again: its client comes back at once, to a loop of the usual kind.
-  private func returnToTrust(_ connection: HTTP2Connection, _ channel: any Channel, _ peer: SocketAddress?) {
+  private func returnToTrust(
+    _ connection: HTTP2Connection, _ channel: any Channel, _ calls: ConnectionCalls, _ peer: SocketAddress?
+  ) {
     let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
     let repeated = channel.eventLoop.scheduleRepeatedTask(
       initialDelay: configuration.distrustedTime, delay: configuration.distrustedTime
@@ -181,16 +184,16 @@ final class GRPCServerCore: Sendable {
       connection.drain()
     }
     distrustedConnectionCount.add(1, ordering: .relaxed)
-    channel.closeFuture.whenComplete { _ in
-      repeated.cancel()
-      self.distrustedConnectionCount.subtract(1, ordering: .relaxed)
-    }
+    calls.isCountedAsDistrusted = true
+    channel.closeFuture.whenComplete { _ in repeated.cancel() }
   }
 
-  /// - Parameter hasSpoken: the client has said something that is HTTP/2. One that has not, because it came and went, showed no
-  ///   certificate, or speaks something else, has cost a connection all the same.
+  /// - Parameters:
+  ///   - isOfUse: the client has opened a stream. One that has not, because it came and went, showed no certificate, speaks something
+  ///     else or nothing after a handshake, has cost a connection all the same.
+  ///   - hasSpoken: it has said something that is HTTP/2.
   func connectionClosed(
-    _ channel: any Channel, from peer: SocketAddress?, at place: ConnectionHolders.Place?, hasSpoken: Bool,
+    _ channel: any Channel, _ calls: ConnectionCalls, from peer: SocketAddress?, isOfUse: Bool, hasSpoken: Bool,
     _ error: HTTP2ConnectionError
   ) {
     let key = ObjectIdentifier(channel)
@@ -198,19 +201,22 @@ final class GRPCServerCore: Sendable {
       state.connections[key] = nil
       state.channels[key] = nil
     }
+    // First these, which are some of those.
+    if calls.isCountedAsDistrusted { distrustedConnectionCount.subtract(1, ordering: .relaxed) }
     connectionCount.subtract(1, ordering: .relaxed)
-    if let place { connectionHolders.remove(place) }
-    if let offence = Self.offence(error.code, hasSpoken: hasSpoken) { offenders.note(peer, offence, at: .now()) }
+    if let place = calls.place { connectionHolders.remove(place) }
+    let offence = Self.offence(error.code, isOfUse: isOfUse, hasSpoken: hasSpoken)
+    if let offence { offenders.note(peer, offence, at: .now()) }
     counts.closedConnections.add(error.code)
     logger.debug("connection closed", metadata: ["reason": "\(error)"])
   }
 
-  private static func offence(_ code: HTTP2ConnectionError.Code, hasSpoken: Bool) -> Offence? {
+  private static func offence(_ code: HTTP2ConnectionError.Code, isOfUse: Bool, hasSpoken: Bool) -> Offence? {
     switch code {
     case .flood: .grave
-    case .closedLocally, .displaced: nil
+    case .displaced: nil
     case .protocolViolation: hasSpoken ? .grave : .odd
-    default: hasSpoken ? nil : .odd
+    default: isOfUse ? nil : .odd
     }
   }
 

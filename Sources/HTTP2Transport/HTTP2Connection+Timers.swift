@@ -15,7 +15,7 @@ extension HTTP2Connection {
         goAway: .settingsTimeout)
     }
     startKeepalive()
-    startIdleTimer()
+    startIdleTimer(atMost: configuration.firstStreamTimeout)
   }
 
   func cancelTimers() {
@@ -61,9 +61,9 @@ extension HTTP2Connection {
 
   // MARK: Idle
 
-  func startIdleTimer() {
+  func startIdleTimer(atMost limit: TimeAmount? = nil) {
     idleTimer?.cancel()
-    idleTimer = schedule(configuration.idleTimeout) { connection in
+    idleTimer = schedule([configuration.idleTimeout, limit].compactMap(\.self).min()) { connection in
       guard connection.streams.isEmpty else { return }
       connection.fail(HTTP2ConnectionError(.idle, "no stream was open for the idle time"), goAway: .noError)
     }

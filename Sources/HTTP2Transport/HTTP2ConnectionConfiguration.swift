@@ -13,6 +13,8 @@ public struct HTTP2ConnectionConfiguration: Sendable {
   public var prefaceTimeout: TimeAmount? = .seconds(10)
   /// How long a connection may exist without a stream.
   public var idleTimeout: TimeAmount?
+  /// The same before its first stream, if that is shorter.
+  public var firstStreamTimeout: TimeAmount?
   /// How long a closing connection waits for its last bytes (a GOAWAY, say) to leave.
   public var lingerTimeout: TimeAmount = .seconds(2)
   /// How long a drain waits for the peer to answer the PING that tells streams on their way from none.

@@ -16,10 +16,9 @@ public import NIOCore
 /// than a fifth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
 /// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
-/// What cannot be cut into slices (a request with a hundred thousand names) waits in a third line: one such turn may take
-/// longer than its share, and then nothing of that line is done for as long, so that at least half of the time is for others,
-/// and nobody stands behind more than one. The slow line too pays back what a long slice took beyond its share, and has one such
-/// piece in it at a time.
+/// What cannot be cut into slices (a request with a hundred thousand names) waits in a line of all loops (``LargeTurns``). One such
+/// piece may take longer than its share, and then the loop begins none for as long, so that at least half of its time is for
+/// others. The slow line too pays back what a long slice took beyond its share.
 ///
 /// What is received is never lost, and in a calm hour nothing ever waits: a read costs two looks at the clock more.
 ///
@@ -58,10 +57,16 @@ public final class LoopTurns {
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
-  private var largeLine = Line(pause: .microseconds(20))
-  /// Since when a piece of the third line goes on elsewhere.
-  private var largeHeldSince: NIODeadline?
-  private var slowLarge = SlowLarge()
+  private let large: LargeTurns
+  /// The undividable piece that has its turn.
+  private var current: LargeTurns.Piece?
+  /// Undividable pieces whose turn has come while the loop begins none.
+  private var due = CircularBuffer<(work: any Work, piece: LargeTurns.Piece)>()
+  private var isDueScheduled = false
+  /// No other begins on this loop before.
+  private var largeRestsUntil = NIODeadline.uptimeNanoseconds(0)
+  /// How many undividable pieces of work wait.
+  public private(set) var largeCount = 0
   /// Of the turn's share.
   private var used = TimeAmount.zero
   private var isTurnOpen = false
@@ -77,109 +82,107 @@ public final class LoopTurns {
     init(pause: TimeAmount) { self.pause = pause }
   }
 
-  /// Undividable pieces of those that are not trusted.
-  private struct SlowLarge {
-    var waiting = CircularBuffer<any Work>()
-    /// One is in the slow line, or goes on elsewhere, or that was a moment ago.
-    var isBusy = false
-    /// How many go on elsewhere: mostly one, but trust may be lost after the line was chosen.
-    var heldCount = 0
-    var heldSince = NIODeadline.uptimeNanoseconds(0)
-  }
-
   /// - Parameters:
+  ///   - large: the line that all loops share.
   ///   - now: the clock.
   ///   - onWaiting: told how many more connections have received bytes that wait in line, or fewer, and how many bytes.
   public init(
-    eventLoop: any EventLoop, shares: Shares = Shares(), now: @escaping () -> NIODeadline = { .now() },
+    eventLoop: any EventLoop, shares: Shares = Shares(), large: LargeTurns = LargeTurns(),
+    now: @escaping () -> NIODeadline = { .now() },
     onWaiting: @escaping (_ connections: Int, _ bytes: Int) -> Void = { _, _ in }
   ) {
     self.onWaiting = onWaiting
     self.eventLoop = eventLoop
     self.shares = shares
+    self.large = large
     self.now = now
     slowLine = Line(pause: shares.interval)
   }
 
-  /// Puts work in line that takes long and cannot be divided.
-  public func enqueueLarge(_ work: any Work) {
-    if work.isDistrusted {
-      slowLarge.waiting.append(work)
-      admitSlowLarge()
-    } else {
-      largeLine.waiting.append(work)
-      schedule(\.largeLine)
+  /// Puts work in line that takes long and cannot be divided: a slice of it is all of it.
+  ///
+  /// - Parameter network: stands for the client; nil for those that are not told apart.
+  public func enqueueLarge(_ work: any Work, of byteCount: Int, from network: LargeTurns.Network?) {
+    largeCount += 1
+    let bound = NIOLoopBound((turns: self, work: work), eventLoop: eventLoop)
+    large.enqueue(byteCount, from: network, isDistrusted: work.isDistrusted, on: eventLoop, at: now()) {
+      bound.value.turns.begin(bound.value.work, as: $0)
     }
   }
 
-  /// The undividable piece that was begun last goes on elsewhere, on a thread of its own: the next one waits for it.
-  ///
-  /// - Parameter isDistrusted: as is, for this and for ``releaseLarge(isDistrusted:)``, whose client it is.
-  public func holdLarge(isDistrusted: Bool = false) {
-    guard isDistrusted else {
-      largeHeldSince = now()
+  /// The undividable piece that has its turn goes on elsewhere, on a thread of its own: those that wait behind it go on doing so
+  /// until ``releaseLarge(_:took:)``. Nil if there is none.
+  public func holdLarge() -> LargeTurns.Piece? {
+    defer { current = nil }
+    return current
+  }
+
+  /// It is done, and took so long, without what it waited for threads.
+  public func releaseLarge(_ piece: LargeTurns.Piece, took: TimeAmount) { large.ended(piece, took: took, at: now()) }
+
+  private func begin(_ work: any Work, as piece: LargeTurns.Piece) {
+    guard work.isDistrusted == piece.isDistrusted else {
+      largeCount -= 1
+      large.ended(piece, took: .zero, at: now())
+      return enqueueLarge(work, of: piece.byteCount, from: piece.network)
+    }
+    if piece.isDistrusted { return enqueue(Large(work, piece, self)) }
+    due.append((work, piece))
+    handleDue()
+  }
+
+  private func handleDue() {
+    guard !isDueScheduled, let (work, piece) = due.first else { return }
+    let rest = largeRestsUntil - now()
+    guard rest <= .zero else {
+      isDueScheduled = true
+      eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: rest) { [self] in
+        isDueScheduled = false
+        handleDue()
+      }
       return
     }
-    if slowLarge.heldCount == 0 { slowLarge.heldSince = now() }
-    slowLarge.heldCount += 1
+    due.removeFirst()
+    let took = handle(work, as: piece)
+    if took > shares.trusted { largeRestsUntil = now() + (took - shares.trusted) }
+    handleDue()
   }
 
-  /// It is done. The line rests for as long as it took.
-  public func releaseLarge(isDistrusted: Bool = false) {
-    if isDistrusted { return releaseSlowLarge() }
-    guard let since = largeHeldSince else { return }
-    largeHeldSince = nil
-    let end = now()
-    largeLine.restsUntil = end + (end - since)
-    if !largeLine.waiting.isEmpty { schedule(\.largeLine) }
-  }
-
-  private func releaseSlowLarge() {
-    slowLarge.heldCount -= 1
-    guard slowLarge.heldCount == 0 else { return }
-    slowLarge.isBusy = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: now() - slowLarge.heldSince) { self.goOnWithSlowLarge() }
-  }
-
-  private func admitSlowLarge() {
-    while !slowLarge.isBusy, let work = slowLarge.waiting.popFirst() {
-      if work.isDistrusted {
-        slowLarge.isBusy = true
-        enqueue(OneAtATime(work) { [self] in goOnWithSlowLarge() })
-      } else {
-        enqueueLarge(work)
-      }
-    }
-  }
-
-  private func goOnWithSlowLarge() {
-    guard slowLarge.heldCount == 0 else { return }
-    slowLarge.isBusy = false
-    admitSlowLarge()
+  /// Returns how long that took here.
+  @discardableResult
+  private func handle(_ work: any Work, as piece: LargeTurns.Piece) -> TimeAmount {
+    largeCount -= 1
+    current = piece
+    let start = now()
+    _ = work.takeSlice()
+    work.endSlices()
+    let took = now() - start
+    // Else it goes on elsewhere.
+    if holdLarge() != nil { large.ended(piece, took: took, at: now()) }
+    return took
   }
 
   /// An undividable piece in the slow line.
-  private final class OneAtATime: Work {
+  private final class Large: Work {
     private let work: any Work
-    private let onDone: () -> Void
+    private let piece: LargeTurns.Piece
+    private let turns: LoopTurns
 
-    init(_ work: any Work, onDone: @escaping () -> Void) {
+    init(_ work: any Work, _ piece: LargeTurns.Piece, _ turns: LoopTurns) {
       self.work = work
-      self.onDone = onDone
+      self.piece = piece
+      self.turns = turns
     }
 
     var isDistrusted: Bool { true }
 
-    func takeSlice() -> Bool { work.takeSlice() }
-
-    func endSlices() {
-      work.endSlices()
-      onDone()
+    func takeSlice() -> Bool {
+      turns.handle(work, as: piece)
+      return false
     }
-  }
 
-  /// How many undividable pieces of work wait.
-  public var largeCount: Int { largeLine.waiting.count + slowLarge.waiting.count }
+    func endSlices() {}
+  }
 
   /// A connection has bytes that wait in line, after another number of them.
   func waits(_ bytes: Int, before: Int) {
@@ -234,12 +237,8 @@ public final class LoopTurns {
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
-  private func isHeld(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) -> Bool {
-    largeHeldSince != nil && path == \LoopTurns.largeLine
-  }
-
   private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
-    guard !self[keyPath: path].isServiceScheduled, !isHeld(path) else { return }
+    guard !self[keyPath: path].isServiceScheduled else { return }
     self[keyPath: path].isServiceScheduled = true
     var pause = self[keyPath: path].pause
     if let rests = self[keyPath: path].restsUntil { pause = max(pause, rests - now()) }
@@ -253,11 +252,11 @@ public final class LoopTurns {
     self[keyPath: path].restsUntil = nil
     let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
-    while spent < share, !isHeld(path), let work = self[keyPath: path].waiting.popFirst() {
+    while spent < share, let work = self[keyPath: path].waiting.popFirst() {
       if slices(of: work, spending: &spent, while: { _ in false }) { enqueue(work) }
     }
-    if spent > share, path != \LoopTurns.line {
-      let factor = path == \LoopTurns.slowLine ? shares.interval.nanoseconds / shares.distrusted.nanoseconds : 1
+    if spent > share, path == \LoopTurns.slowLine {
+      let factor = shares.interval.nanoseconds / shares.distrusted.nanoseconds
       self[keyPath: path].restsUntil = now() + .nanoseconds((spent - share).nanoseconds * factor)
     }
     // Only now: who comes again meanwhile is not to be served before the line has rested.

@@ -21,7 +21,7 @@ public struct Limits: Sendable, Hashable {
   public var subscription: Int
   /// Classes of proxies (kind, namespace, listen address) connected at once: each has listeners and routes of its own, which are
   /// compiled for it. A stream that would bring one more ends with RESOURCE_EXHAUSTED; so does one whose address has brought half
-  /// as many already. 1,000.
+  /// as many already, when nine tenths are in use. 1,000.
   public var proxyClasses: Int
   /// Bytes of one request. A larger one ends its stream with RESOURCE_EXHAUSTED. 16 MiB: a client that reconnects with delta
   /// names each of 100,000 resources twice and gives its version, some 130 bytes a resource.
@@ -31,8 +31,8 @@ public struct Limits: Sendable, Hashable {
   public var headerSize: Int
   /// How long a connection may be without a stream before it is closed. 5 minutes.
   public var idleTime: Duration
-  /// How long a new connection may take, from its being accepted, to finish TLS and say that it speaks HTTP/2; and how long a
-  /// stream may be open before its first request begins. 10 seconds.
+  /// How long a new connection may take, from its being accepted, to finish TLS and say that it speaks HTTP/2, and to open its first
+  /// stream; and how long a stream may be open before its first request begins. 10 seconds.
   public var handshakeTime: Duration
   /// Bytes that may wait on one stream for a client that does not read. Above that nothing more is queued (what is due is
   /// coalesced), and a client that takes no byte for a minute loses the stream. One response is queued whole, however large.

@@ -28,7 +28,8 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Kinds of proxies (namespace, listen address) connected at once. (default: 1000)", valueName: "count"),
+      "Kinds of proxies (namespace, listen address) connected at once; when nine tenths are, no address may bring more than half. (default: 1000)",
+      valueName: "count"),
     transform: FlagValue.count)
   var maxProxyClasses = standard.proxyClasses
 
@@ -49,7 +50,7 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How long a new connection may take for TLS and HTTP/2, and a stream for its first request. (default: 10s)",
+      "How long a new connection may take for TLS and HTTP/2, then for its first stream, and that for a request. (default: 10s)",
       valueName: "time"),
     transform: FlagValue.time)
   var handshakeTime = standard.handshakeTime

@@ -30,9 +30,10 @@ struct ClassesInUse: Sendable {
         "proxies of \(limits.maximumClasses) kinds, namespaces and listen addresses are connected already")
     }
     if let network {
-      guard broughtBy[network, default: 0] < limits.maximumClassesOfAddress else {
+      let own = broughtBy[network, default: 0]
+      guard uses.count < limits.freeClasses || own < limits.maximumClassesOfAddress else {
         return .refused(
-          "proxies of \(limits.maximumClassesOfAddress) kinds, namespaces and listen addresses are connected from one address"
+          "proxies of \(own) kinds, namespaces and listen addresses are connected from one address, and the rest is for others"
         )
       }
       broughtBy[network, default: 0] += 1

@@ -1,3 +1,4 @@
+internal import GRPCTransport
 internal import NIOCore
 
 /// Proxies that have left, in the order in which they did. Everything is O(1).
@@ -124,20 +125,11 @@ struct DepartureList {
 }
 
 extension ProxyIdentity {
-  /// Where it comes from: an IPv4 address, or the network of an IPv6 address (a host has all of a /64). All that come over
-  /// Unix sockets are of one.
+  /// What stands for the client (`SocketAddress.clientNetwork`). All that come over Unix sockets are of one.
   var network: [UInt8] {
     guard let colon = remoteAddress.lastIndex(of: ":") else { return [] }
     var host = remoteAddress[..<colon]
     if host.hasPrefix("[") { host = host.dropFirst().dropLast() }
-    switch try? SocketAddress(ipAddress: String(host), port: 0) {
-    case .v4(let address): return withUnsafeBytes(of: address.address.sin_addr) { Array($0) }
-    case .v6(let address):
-      let bytes = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
-      // An IPv4 address on a socket for both.
-      let isMapped = bytes[..<10].allSatisfy { $0 == 0 } && bytes[10] == 0xFF && bytes[11] == 0xFF
-      return Array(isMapped ? bytes[12...] : bytes[..<8])
-    default: return []
-    }
+    return (try? SocketAddress(ipAddress: String(host), port: 0))?.clientNetwork ?? []
   }
 }

@@ -15,8 +15,11 @@ public struct XDSLimits: Sendable, Hashable {
   /// unanswered, and bytes of streams (6 kB each): of each so many, what several of them have once. Beyond that the stream that asks for more ends with RESOURCE_EXHAUSTED.
   public var maximumClientMemory: Int
 
-  /// New classes that clients of one address may have brought at once, so that one does not use them up: half of all.
+  /// New classes that clients of one address may have brought at once when nearly all are in use, so that one does not use them up:
+  /// half of all.
   public var maximumClassesOfAddress: Int { max(1, maximumClasses / 2) }
+  /// Classes that are there for anybody: nine tenths. An address with hundreds of namespaces behind it is no offender.
+  var freeClasses: Int { maximumClasses - (maximumClasses + 9) / 10 }
   /// Bytes of a resource name in a request; a stream that names a longer one ends with INVALID_ARGUMENT. An Envoy's names are
   /// texts such as `outbound|80|v2|reviews.shop.svc.cluster.local`; the longest that Kubernetes' names can make has some 400.
   public static let maximumNameLength = 4096

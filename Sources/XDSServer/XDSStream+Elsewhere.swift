@@ -11,8 +11,8 @@ internal import XDSSnapshot
 //     thread                   └ decode ──┘                       └ session ──┘
 //
 // Meanwhile the stream reads nothing more, and sends nothing; what is asked about its client is answered from the session of
-// before, as if the request had not come yet. What is published meanwhile it finds when it is back. Of each event loop one such
-// request is on its way at a time, and the next waits for as long as it took (`LoopTurns`).
+// before, as if the request had not come yet. What is published meanwhile it finds when it is back. Few such
+// requests are on their way at a time, and of a client that has just had one the next waits (`LargeTurns`).
 extension XDSStream {
   /// A request as it was decoded, or why it was not.
   enum Decoded: Sendable {
@@ -26,6 +26,8 @@ extension XDSStream {
   private struct Outcome: Sendable {
     var heard: HeardRequest
     var responses: [(response: ProxySession.Response, message: EncodedMessage?)]
+    /// How long it was handled.
+    var took: TimeAmount
   }
 
   /// Requests above this size are large: some thousand names, which take some milliseconds.
@@ -50,7 +52,7 @@ extension XDSStream {
     isAway = true
     call.pauseReading()
     // Those who are not trusted have a thread of their own, and hold up each other only. But what waits for that thread is held by no
-    // call any more, that could be ended to make room: so they too go there one at a time.
+    // call any more, that could be ended to make room: so they too go there few at a time.
     call.holdLargeMessages()
     let memory = server.shared.memory
     // They are here, and the transport counts them no longer.
@@ -58,13 +60,15 @@ extension XDSStream {
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
     thread.execute { [session] in
+      let start = NIODeadline.now()
       let lean = variant == .delta ? message.withUnsafeReadableBytes { Self.lean($0, session) } : nil
       let decoded = Parcel(
         Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit))
+      let took = NIODeadline.now() - start
       loop.execute {
         memory.release(message.readableBytes, for: .parts)
         if let lean { stream.value.noteVain(lean.leftOut) }
-        stream.value.apply(decoded, of: message.readableBytes, on: thread)
+        stream.value.apply(decoded, of: message.readableBytes, after: took, on: thread)
       }
     }
   }
@@ -97,24 +101,27 @@ extension XDSStream {
     return nil
   }
 
-  private func apply(_ decoded: Parcel<Decoded>, of byteCount: Int, on thread: any EventLoop) {
+  private func apply(
+    _ decoded: Parcel<Decoded>, of byteCount: Int, after decoding: TimeAmount, on thread: any EventLoop
+  ) {
     guard !isOver else {
       discard(decoded, on: thread)
-      return comeBack()
+      return comeBack(took: decoding)
     }
     guard let type = decoded.read({ type(of: $0) }), let session else {
       discard(decoded, on: thread)
-      return comeBack(byteCount: byteCount)
+      return comeBack(byteCount: byteCount, took: decoding)
     }
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
     thread.execute {
       guard let decoded = decoded.take() else { return }
+      let start = NIODeadline.now()
       var session = session
       let heard = session.heard(decoded, for: type)
       let responses = canSend ? session.pump(at: now) : []
-      let outcome = Outcome(
-        heard: heard, responses: responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) })
+      let messages = responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) }
+      let outcome = Outcome(heard: heard, responses: messages, took: decoding + (NIODeadline.now() - start))
       let parcel = Parcel(session)
       loop.execute { stream.value.take(parcel, outcome, type, of: byteCount, on: thread) }
     }
@@ -126,8 +133,9 @@ extension XDSStream {
   ) {
     guard !isOver else {
       discard(parcel, on: thread)
+      let took = outcome.took
       discard(Parcel(outcome), on: thread)
-      return comeBack()
+      return comeBack(took: took)
     }
     isAway = false
     parcel.exchange(with: &session)
@@ -136,13 +144,13 @@ extension XDSStream {
     settle(outcome.heard, type)
     settleClaims()
     if session != nil { write(outcome.responses, publishedAt: nil) }
-    comeBack(after: outcome.heard, byteCount: byteCount)
+    comeBack(after: outcome.heard, byteCount: byteCount, took: outcome.took)
   }
 
   /// Reads on.
-  private func comeBack(after request: HeardRequest = HeardRequest(), byteCount: Int = 0) {
+  private func comeBack(after request: HeardRequest = HeardRequest(), byteCount: Int = 0, took: TimeAmount) {
     isAway = false
-    call.releaseLargeMessages()
+    call.releaseLargeMessages(took: took)
     guard !isOver else { return }
     resumeReading(after: request, byteCount: byteCount)
   }

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import NIOCore
 import NIOPosix
@@ -85,6 +86,110 @@ import Testing
       _ = try await probes[1].first { if case .message = $0 { () } else { nil } }
       #expect(try await probes[1].run { !$0.isClosed && !$0.isDistrusted })
       for client in clients { await client.close() }
+    }
+  }
+
+  /// Behind an HTTP/2 load balancer both come on one connection.
+  @Test func aNeighbourOnTheSameConnectionStays() async throws {
+    try await withTwoGroups { server, _ in
+      let client = try await server.connect()
+      let honest = await client.probe("/test/Known")
+      try await honest.run { $0.send(ByteBuffer(string: "1")) }
+      _ = try await honest.message()
+      let call = await client.probe("/test/Probe")
+      try await call.run { $0.send(ByteBuffer(string: "?")) }
+      let bad = try await server.nextProbe()
+      try await offend(server, times: 8)
+      #expect(server.server.distrusts("127.0.0.1"))
+      try await bad.run { call in
+        call.clientIsKnown()
+        for _ in 0..<3 { call.note(.grave) }
+        call.deprioritize()
+      }
+      #expect(try await bad.run { $0.isDistrusted })
+      // The connection takes new calls, so it does not drain.
+      let next = await client.probe("/test/Echo")
+      try await next.run { $0.send(ByteBuffer(string: "2")) }
+      #expect(try await next.message() == ByteBuffer(string: "2"))
+      try await honest.run { $0.send(ByteBuffer(string: "3")) }
+      #expect(try await honest.message() == ByteBuffer(string: "3"))
+      // Without it there is nobody to spare.
+      try await honest.run { $0.end() }
+      _ = try await honest.closed()
+      try await bad.run { $0.deprioritize() }
+      try await bad.first { if case .shutdown = $0 { () } else { nil } }
+      await client.close()
+    }
+  }
+
+  /// An Envoy that is told to report its load asks for the service of that, again and again.
+  @Test func aKnownClientMayAskForWhatIsNotServed() async throws {
+    var configuration = GRPCServerConfiguration()
+    configuration.frameBurst = 100_000
+    try await withTwoGroups(configuration) { server, _ in
+      let client = try await server.connect()
+      let proxy = await client.probe("/test/Known")
+      try await proxy.run { $0.send(ByteBuffer(string: "1")) }
+      _ = try await proxy.message()
+      for _ in 0..<500 {
+        let call = await client.probe("/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats")
+        #expect(try await call.closed().status.code == .unimplemented)
+      }
+      #expect(!server.server.distrusts("127.0.0.1"))
+      await client.close()
+    }
+  }
+
+  /// Behind TLS that is a whole handshake.
+  @Test func whoSaysHelloAndLeavesHundredsOfTimesIsAnOffender() async throws {
+    try await withTwoGroups { server, _ in
+      for _ in 0..<600 where !server.server.distrusts("127.0.0.1") {
+        let peer = try await RawPeer.connect(to: server)
+        peer.send(RawPeer.preface + RawPeer.frame(type: 7, payload: .init(repeating: 0, count: 8)))
+        _ = try await peer.received()
+      }
+      #expect(await server.eventually { server.server.connectionCount == 0 })
+      #expect(server.server.distrusts("127.0.0.1"))
+    }
+  }
+
+  /// The loop that serves the suspect gets no time, and many come and go there, or come and say nothing.
+  @Test func whoComesAndGoesTakesNoPlaceFromANewcomer() async throws {
+    var configuration = GRPCServerConfiguration()
+    configuration.maxConnections = 4
+    try await withTwoGroups(configuration) { server, low in
+      try await offend(server, times: 8)
+      let end = DispatchSemaphore(value: 0)
+      let starved = low.submit { end.wait(timeout: .now() + 20) == .success }
+      var silent: [RawPeer] = []
+      for _ in 0..<50 {
+        let passer = try await RawPeer.connect(to: server)
+        passer.send(RawPeer.preface)
+        try await passer.channel.close()
+        silent.append(try await RawPeer.connect(to: server))
+      }
+      async let loop = loopOfANewCall(server)
+      end.signal()
+      #expect(try await starved.get())
+      #expect(try await loop === low)
+      #expect(server.server.counts.refusedConnections[.connections] == 0)
+      #expect(silent.allSatisfy { $0.channel.isActive }, "they may still say something")
+      for peer in silent { peer.channel.close(promise: nil) }
+    }
+  }
+
+  /// More than may wait: who has gone makes room, and then the eldest.
+  @Test func theWaitingRoomHasRoomForWhoComes() async throws {
+    try await withTwoGroups { server, low in
+      try await offend(server, times: 8)
+      let end = DispatchSemaphore(value: 0)
+      let starved = low.submit { end.wait(timeout: .now() + 20) == .success }
+      for _ in 0..<WaitingRoom.addressLimit + 100 { try await RawPeer.connect(to: server).channel.close() }
+      async let loop = loopOfANewCall(server)
+      end.signal()
+      #expect(try await starved.get())
+      #expect(try await loop === low)
+      #expect(server.server.distrusts("127.0.0.1"))
     }
   }
 

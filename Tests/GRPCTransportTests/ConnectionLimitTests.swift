@@ -39,13 +39,7 @@ import Testing
   /// One address can hold what nobody else wants, and no more.
   @Test func whoHoldsMostMakesRoomForAnother() async throws {
     try await withServer(configuration { $0.maxConnections = 8 }) { server in
-      var hoard: [RawPeer] = []
-      for _ in 0..<8 {
-        let peer = try await RawPeer.connect(to: server, from: "127.0.0.5")
-        peer.send(RawPeer.preface + RawPeer.call("/test/Echo", stream: 1))
-        hoard.append(peer)
-      }
-      #expect(await server.eventually { server.server.callCount == 8 })
+      let hoard = try await fill(server, with: 8, from: "127.0.0.5", "/test/Echo")
       var others: [RawPeer] = []
       for index in 1...4 {
         let other = try await RawPeer.connect(to: server, from: "127.0.0.9")
@@ -82,6 +76,77 @@ import Testing
       _ = try await idle.received()
       #expect(await server.eventually { server.server.callCount == 3 })
       #expect(first.channel.isActive && last.channel.isActive && other.channel.isActive)
+    }
+  }
+
+  /// One after the other: they are on several event loops.
+  private func fill(
+    _ server: TestServer, with count: Int, from source: String, _ method: String = "/test/Known"
+  ) async throws -> [RawPeer] {
+    var peers: [RawPeer] = []
+    for index in 1...count {
+      let peer = try await RawPeer.connect(to: server, from: source)
+      peer.send(RawPeer.preface + RawPeer.call(method, stream: 1))
+      peers.append(peer)
+      #expect(await server.eventually { server.server.callCount == index })
+    }
+    return peers
+  }
+
+  /// Each comes from another address, says that it speaks HTTP/2, and nothing more.
+  @Test func whoSaysNothingPutsOutNobodyWhoIsKnown() async throws {
+    try await withServer(configuration { $0.maxConnections = 8 }) { server in
+      let known = try await fill(server, with: 5, from: "127.0.0.5")
+      for index in 0..<20 {
+        let silent = try await RawPeer.connect(to: server, from: "127.0.1.\(index + 1)")
+        silent.send(RawPeer.preface)
+        #expect(await server.eventually { server.server.acceptedConnectionCount == 6 + index })
+        let gone = max(0, index - 2)
+        #expect(await server.eventually { server.server.counts.closedConnections[.displaced] == gone })
+      }
+      #expect(known.allSatisfy { $0.channel.isActive } && server.server.callCount == 5)
+      // And who does say something has a place.
+      let other = try await RawPeer.connect(to: server, from: "127.0.0.9")
+      other.send(RawPeer.preface + RawPeer.call("/test/Known", stream: 1))
+      #expect(await server.eventually { server.server.callCount == 6 })
+      #expect(known.allSatisfy { $0.channel.isActive })
+    }
+  }
+
+  /// All have said who they are, and one address has all places.
+  @Test func whoIsKnownHasAShareOfThePlaces() async throws {
+    try await withServer(configuration { $0.maxConnections = 8 }) { server in
+      let known = try await fill(server, with: 8, from: "127.0.0.5")
+      let silent = try await RawPeer.connect(to: server, from: "127.0.0.9")
+      silent.send(RawPeer.preface)
+      #expect(await server.eventually { server.server.acceptedConnectionCount == 9 })
+      #expect(known.allSatisfy { $0.channel.isActive })
+      silent.send(RawPeer.call("/test/Known", stream: 1))
+      #expect(await server.eventually { server.server.counts.closedConnections[.displaced] == 1 })
+      #expect(try await known[7].frames().last?.goAway?.code == 0xb)
+      #expect(known.prefix(7).allSatisfy { $0.channel.isActive } && silent.channel.isActive)
+      // So many may wait to be known, and no more.
+      var waiting: [RawPeer] = []
+      for _ in 1...3 { waiting.append(try await RawPeer.connect(to: server, from: "127.0.0.9")) }
+      #expect(await server.eventually { server.server.connectionCount == 11 })
+      for peer in waiting { #expect(peer.channel.isActive) }
+      #expect(server.server.counts.closedConnections[.displaced] == 1)
+    }
+  }
+
+  /// One that opens its first stream may be without one for long after that.
+  @Test func aConnectionThatNeverOpensAStreamIsClosedAfterTheHandshakeTime() async throws {
+    try await withServer(configuration { $0.prefaceTimeout = .milliseconds(200) }) { server in
+      let client = try await server.connect()
+      let call = await client.probe("/test/Echo")
+      try await call.run { $0.end() }
+      _ = try await call.closed()
+      let silent = try await RawPeer.connect(to: server)
+      silent.send(RawPeer.preface)
+      #expect(try await silent.frames().last?.goAway?.code == 0)
+      #expect(await server.eventually { server.server.counts.closedConnections[.idle] == 1 })
+      #expect(server.server.connectionCount == 1)
+      await client.close()
     }
   }
 

@@ -44,10 +44,14 @@ import Testing
   private let loop = EmbeddedEventLoop()
   private let record = Record()
 
-  private func turns() -> LoopTurns {
+  /// The loop's clock moves it on, and the work does.
+  private func turns(_ large: LargeTurns = LargeTurns(), on loop: EmbeddedEventLoop? = nil) -> LoopTurns {
+    let loop = loop ?? self.loop
     var shares = LoopTurns.Shares()
     shares.trusted = .microseconds(500)
-    return LoopTurns(eventLoop: loop, shares: shares, now: { [record] in record.time })
+    return LoopTurns(
+      eventLoop: loop, shares: shares, large: large,
+      now: { [record] in record.time + (loop.now - .uptimeNanoseconds(0)) })
   }
 
   @Test func whatFitsIntoTheShareIsDoneAtOnce() {
@@ -102,7 +106,9 @@ import Testing
   /// Nothing can come between a large piece of work's begin and end, but much between two of them.
   @Test func largeWorkWaitsForAsLongAsItTook() {
     let turns = turns()
-    for name in ["A", "B", "C"] { turns.enqueueLarge(Slices(name, 1, of: .milliseconds(10), in: record)) }
+    for name in ["A", "B", "C"] {
+      turns.enqueueLarge(Slices(name, 1, of: .milliseconds(10), in: record), of: 1000, from: nil)
+    }
     #expect(record.slices.isEmpty)
     loop.advanceTime(by: .microseconds(20))
     #expect(record.slices == ["A"])
@@ -116,49 +122,130 @@ import Testing
     #expect(record.slices == ["A", "small", "B", "C"])
   }
 
-  /// A piece of work that goes on on another thread holds up the others of its line, and nothing else.
-  @Test func largeWorkThatGoesOnElsewhereIsWaitedFor() {
-    let turns = turns()
-    for name in ["A", "B", "C"] { turns.enqueueLarge(Slices(name, 1, of: .zero, in: record)) }
-    // The first one says so when it has its turn.
-    turns.holdLarge()
-    loop.advanceTime(by: .milliseconds(1))
-    #expect(record.slices.isEmpty && turns.largeCount == 3)
+  /// A piece that goes on on another thread until it is released. By name.
+  private final class Away {
+    var pieces: [String: LargeTurns.Piece] = [:]
+  }
+
+  private func enqueue(
+    _ name: String, of byteCount: Int, from network: UInt8, _ turns: LoopTurns, isDistrusted: Bool = false,
+    _ away: Away
+  ) {
+    let work = Slices(name, 1, of: .zero, isDistrusted: isDistrusted, in: record)
+    work.then = { away.pieces[name] = turns.holdLarge() }
+    turns.enqueueLarge(work, of: byteCount, from: [network])
+  }
+
+  private func release(_ name: String, after time: TimeAmount, _ turns: LoopTurns, _ away: Away) {
+    loop.advanceTime(by: time)
+    guard let piece = away.pieces.removeValue(forKey: name) else {
+      Issue.record("\(name) has not begun")
+      return
+    }
+    turns.releaseLarge(piece, took: time)
+    loop.advanceTime(by: .microseconds(20))
+  }
+
+  /// Who sends one large request after the other holds up nobody else for longer than one of them takes.
+  @Test func whoHasHadMuchTimeWaitsBehindOthers() {
+    let (turns, away) = (turns(), Away())
+    for name in ["A1", "A2", "A3"] { enqueue(name, of: 8 << 20, from: 1, turns, away) }
+    loop.advanceTime(by: .seconds(1))
+    #expect(record.slices == ["A1"], "one of a network at a time, however long it takes")
+    enqueue("B1", of: 100_000, from: 2, turns, away)
+    enqueue("B2", of: 100_000, from: 2, turns, away)
+    loop.advanceTime(by: .microseconds(20))
+    #expect(record.slices == ["A1", "B1"], "the thread has the next while one goes from loop to loop")
     turns.begin(Slices("small", 1, of: .microseconds(10), in: record))
-    #expect(record.slices == ["small"])
-    record.time = record.time + .milliseconds(30)
-    turns.releaseLarge()
-    loop.advanceTime(by: .milliseconds(30) - .microseconds(10))
-    #expect(record.slices == ["small"], "the line rests for as long as that took")
+    release("A1", after: .milliseconds(900), turns, away)
+    #expect(record.slices == ["A1", "B1", "small", "B2"])
+    release("B1", after: .milliseconds(5), turns, away)
+    release("B2", after: .milliseconds(5), turns, away)
+    enqueue("C", of: 100_000, from: 3, turns, away)
     loop.advanceTime(by: .milliseconds(1))
-    #expect(record.slices == ["small", "A", "B", "C"])
+    #expect(record.slices.last == "C" && turns.largeCount == 2, "the first rests for as long as its piece took")
+    release("C", after: .milliseconds(5), turns, away)
+    loop.advanceTime(by: .milliseconds(850))
+    #expect(record.slices.count == 5)
+    loop.advanceTime(by: .milliseconds(30))
+    #expect(record.slices.last == "A2")
+  }
+
+  /// A hundred proxies behind one address come back: nobody waits, and neither do they.
+  @Test func smallPiecesOfOneNetworkFollowEachOther() {
+    let (turns, away) = (turns(), Away())
+    for index in 0..<20 { enqueue("\(index)", of: 117_000, from: 1, turns, away) }
+    loop.advanceTime(by: .microseconds(20))
+    for index in 0..<20 { release("\(index)", after: .milliseconds(5), turns, away) }
+    #expect(record.slices.count == 20)
+  }
+
+  @Test func aSmallPiecePassesLargeOnesOfOthers() {
+    let (turns, away) = (turns(), Away())
+    for network in 1...4 { enqueue("L\(network)", of: 8 << 20, from: UInt8(network), turns, away) }
+    loop.advanceTime(by: .seconds(1))
+    #expect(record.slices.count == 2)
+    enqueue("small", of: 100_000, from: 9, turns, away)
+    release(record.slices[0], after: .milliseconds(1), turns, away)
+    #expect(record.slices.last == "small")
+    // Not for ever: of those that come much later none does.
+    loop.advanceTime(by: .seconds(10))
+    enqueue("late", of: 100_000, from: 10, turns, away)
+    release("small", after: .milliseconds(1), turns, away)
+    #expect(record.slices.last?.first == "L" && turns.largeCount == 2)
+  }
+
+  /// They share the thread that handles such work, whichever loop a client is on.
+  @Test func allLoopsShareALine() {
+    let (large, other, away) = (LargeTurns(), EmbeddedEventLoop(), Away())
+    let (one, two) = (turns(large), turns(large, on: other))
+    for network: UInt8 in [1, 2] { enqueue("A\(network)", of: 8 << 20, from: network, one, away) }
+    loop.advanceTime(by: .microseconds(20))
+    enqueue("B", of: 100_000, from: 3, two, away)
+    other.advanceTime(by: .seconds(1))
+    #expect(record.slices == ["A1", "A2"] || record.slices == ["A2", "A1"])
+    #expect(two.largeCount == 1)
+    release("A1", after: .milliseconds(1), one, away)
+    other.advanceTime(by: .milliseconds(1))
+    #expect(record.slices.last == "B")
   }
 
   /// Those that are not trusted hold up each other, and nobody who is.
   @Test func largeWorkOfThoseThatAreNotTrustedGoesOnElsewhereOneAtATime() {
-    let turns = turns()
-    let first = Slices("A", 1, of: .zero, isDistrusted: true, in: record)
-    first.then = { turns.holdLarge(isDistrusted: true) }
-    turns.enqueueLarge(first)
-    for name in ["B", "C"] { turns.enqueueLarge(Slices(name, 1, of: .zero, isDistrusted: true, in: record)) }
+    let (turns, away) = (turns(), Away())
+    for name in ["A", "B", "C"] { enqueue(name, of: 1000, from: 1, turns, isDistrusted: true, away) }
     loop.advanceTime(by: .milliseconds(5))
     #expect(record.slices == ["A"] && turns.largeCount == 2)
     turns.begin(Slices("small", 1, of: .zero, isDistrusted: true, in: record))
-    turns.enqueueLarge(Slices("trusted", 1, of: .zero, in: record))
+    turns.enqueueLarge(Slices("trusted", 1, of: .zero, in: record), of: 1000, from: [1])
     loop.advanceTime(by: .milliseconds(2))
     #expect(record.slices == ["A", "trusted", "small"])
-    record.time = record.time + .milliseconds(30)
-    turns.releaseLarge(isDistrusted: true)
-    loop.advanceTime(by: .milliseconds(29))
+    release("A", after: .milliseconds(100), turns, away)
+    loop.advanceTime(by: .milliseconds(75))
     #expect(record.slices.count == 3, "they rest for as long as that took")
     loop.advanceTime(by: .milliseconds(10))
-    #expect(record.slices == ["A", "trusted", "small", "B", "C"] && turns.largeCount == 0)
+    #expect(record.slices == ["A", "trusted", "small", "B"])
+  }
+
+  /// Trust is lost while a piece waits.
+  @Test func largeWorkWaitsInTheLineThatIsRightWhenItsTurnComes() {
+    let (turns, away) = (turns(), Away())
+    enqueue("slow", of: 1000, from: 1, turns, isDistrusted: true, away)
+    let work = Slices("B", 1, of: .zero, in: record)
+    turns.enqueueLarge(work, of: 1000, from: [2])
+    work.isDistrusted = true
+    loop.advanceTime(by: .milliseconds(5))
+    #expect(record.slices == ["slow"] && turns.largeCount == 1)
+    release("slow", after: .milliseconds(1), turns, away)
+    loop.advanceTime(by: .milliseconds(5))
+    #expect(record.slices == ["slow", "B"] && turns.largeCount == 0)
   }
 
   @Test func theSlowLinePaysBackALongSlice() {
     let turns = turns()
     turns.begin(Slices("bad", 2, of: .milliseconds(10), isDistrusted: true, in: record))
-    turns.enqueueLarge(Slices("large", 1, of: .milliseconds(10), isDistrusted: true, in: record))
+    turns.enqueueLarge(
+      Slices("large", 1, of: .milliseconds(10), isDistrusted: true, in: record), of: 1000, from: nil)
     loop.advanceTime(by: .milliseconds(1))
     #expect(record.slices == ["bad"])
     loop.advanceTime(by: .milliseconds(48))
