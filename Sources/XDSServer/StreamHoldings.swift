@@ -32,6 +32,11 @@ struct StreamHoldings {
     self.share = share
   }
 
+  /// What a push to the stream will look at.
+  func forEachPlace(_ body: (UnsafeRawPointer, Int) -> Void) {
+    types.withUnsafeBytes { if let base = $0.baseAddress { body(base, $0.count) } }
+  }
+
   func sentAt(_ type: ResourceType) -> NIODeadline { types[type.rawValue].sentAt }
 
   mutating func noteSent(_ type: ResourceType, at time: NIODeadline) { types[type.rawValue].sentAt = time }

@@ -222,7 +222,7 @@ final class XDSStream: GRPCCallHandler {
   var places: MemoryPlaces {
     var places = MemoryPlaces()
     places.add(Unmanaged.passUnretained(self).toOpaque(), 1024)
-    flights.withUnsafeBytes { if let base = $0.baseAddress { places.add(base, $0.count) } }
+    holdings.forEachPlace { places.add($0, $1) }
     session?.forEachPlace { places.add($0, $1) }
     call.forEachPlace { places.add($0, $1) }
     return places
