@@ -125,8 +125,11 @@ extension GRPCCall {
     held.turns.releaseLarge(held.piece, took: time)
   }
 
-  /// Whether the client has broken rules, or is treated like one that has.
-  package var isDistrusted: Bool { stream?.connection?.isDistrusted ?? false }
+  /// Whether the client has broken rules, or is treated like one that has. Also when its stream has just ended: what is left of it is
+  /// let go of where its requests were handled.
+  package var isDistrusted: Bool {
+    (stream?.connection ?? connectionCalls?.conduct.connection)?.isDistrusted ?? false
+  }
 
   // MARK: For the connection
 

@@ -143,7 +143,7 @@ final class GRPCServerCore: Sendable {
       let waiting = WaitingInput(budget: min(Self.waitingBytes, configuration.memory.limit / 32))
       let memory = configuration.memory
       let turns = LoopTurns(
-        eventLoop: eventLoop, large: largeTurns,
+        eventLoop: eventLoop, large: largeTurns, isServedLast: lowPriorityLoops.contains(key),
         onWaiting: { connections, bytes in
           waiting.note(connections)
           memory.chargeAnyway(bytes)

@@ -80,7 +80,11 @@ public final class LargeTurns: Sendable {
     let index = piece.isDistrusted ? 1 : 0
     state.withLock { state in
       state.lines[index].busy -= 1
-      if piece.isLong { state.lines[index].engaged.remove(piece.network) }
+      if piece.isLong {
+        // It was the only one of its network: what it was reckoned to take counts no more.
+        state.lines[index].engaged.remove(piece.network)
+        state.lines[index].evenAt[piece.network] = nil
+      }
       state.lines[index].use(took, by: piece.network, at: now)
     }
     admit(index, at: now)

@@ -53,6 +53,8 @@ public final class LoopTurns {
   let scratch = OutputScratch()
   private let eventLoop: any EventLoop
   private let shares: Shares
+  /// The loop gets what time others leave over: nobody is to wait for it.
+  private let isServedLast: Bool
   private let now: () -> NIODeadline
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
@@ -84,10 +86,11 @@ public final class LoopTurns {
 
   /// - Parameters:
   ///   - large: the line that all loops share.
+  ///   - isServedLast: the loop gets what time others leave over, so what is large on it waits among those that are not trusted.
   ///   - now: the clock.
   ///   - onWaiting: told how many more connections have received bytes that wait in line, or fewer, and how many bytes.
   public init(
-    eventLoop: any EventLoop, shares: Shares = Shares(), large: LargeTurns = LargeTurns(),
+    eventLoop: any EventLoop, shares: Shares = Shares(), large: LargeTurns = LargeTurns(), isServedLast: Bool = false,
     now: @escaping () -> NIODeadline = { .now() },
     onWaiting: @escaping (_ connections: Int, _ bytes: Int) -> Void = { _, _ in }
   ) {
@@ -95,6 +98,7 @@ public final class LoopTurns {
     self.eventLoop = eventLoop
     self.shares = shares
     self.large = large
+    self.isServedLast = isServedLast
     self.now = now
     slowLine = Line(pause: shares.interval)
   }
@@ -105,10 +109,12 @@ public final class LoopTurns {
   public func enqueueLarge(_ work: any Work, of byteCount: Int, from network: LargeTurns.Network?) {
     largeCount += 1
     let bound = NIOLoopBound((turns: self, work: work), eventLoop: eventLoop)
-    large.enqueue(byteCount, from: network, isDistrusted: work.isDistrusted, on: eventLoop, at: now()) {
+    large.enqueue(byteCount, from: network, isDistrusted: isLast(work), on: eventLoop, at: now()) {
       bound.value.turns.begin(bound.value.work, as: $0)
     }
   }
+
+  private func isLast(_ work: any Work) -> Bool { isServedLast || work.isDistrusted }
 
   /// The undividable piece that has its turn goes on elsewhere, on a thread of its own: those that wait behind it go on doing so
   /// until ``releaseLarge(_:took:)``. Nil if there is none.
@@ -121,14 +127,19 @@ public final class LoopTurns {
   public func releaseLarge(_ piece: LargeTurns.Piece, took: TimeAmount) { large.ended(piece, took: took, at: now()) }
 
   private func begin(_ work: any Work, as piece: LargeTurns.Piece) {
-    guard work.isDistrusted == piece.isDistrusted else {
-      largeCount -= 1
-      large.ended(piece, took: .zero, at: now())
-      return enqueueLarge(work, of: piece.byteCount, from: piece.network)
-    }
+    guard isInItsLine(work, piece) else { return }
     if piece.isDistrusted { return enqueue(Large(work, piece, self)) }
     due.append((work, piece))
     handleDue()
+  }
+
+  /// If its client has come to be trusted or distrusted meanwhile, it goes to the end of the other line.
+  private func isInItsLine(_ work: any Work, _ piece: LargeTurns.Piece) -> Bool {
+    if isLast(work) == piece.isDistrusted { return true }
+    largeCount -= 1
+    large.ended(piece, took: .zero, at: now())
+    enqueueLarge(work, of: piece.byteCount, from: piece.network)
+    return false
   }
 
   private func handleDue() {
@@ -143,6 +154,7 @@ public final class LoopTurns {
       return
     }
     due.removeFirst()
+    guard isInItsLine(work, piece) else { return handleDue() }
     let took = handle(work, as: piece)
     if took > shares.trusted { largeRestsUntil = now() + (took - shares.trusted) }
     handleDue()

@@ -305,6 +305,9 @@ struct ProxySession: Sendable {
     }
     if change.dropsUnnamed { warm = warm.restricted(to: self[.cluster].subscription.names) }
     for name in change.dropped { warm.remove(name) }
+    // What it came with and does not want any more it does not have any more.
+    if change.dropsUnnamed { arrived = arrived.restricted(to: self[.cluster].subscription.names) }
+    for name in change.dropped { arrived.remove(name) }
     if !givenUp.isEmpty {
       givenUp.subtract(change.dropped)
       if change.dropsUnnamed { givenUp.formIntersection(self[.cluster].subscription.names.names) }

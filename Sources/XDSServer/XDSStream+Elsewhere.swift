@@ -19,6 +19,7 @@ extension XDSStream {
     case stateOfTheWorld(DiscoveryRequest)
     case delta(DeltaDiscoveryRequest)
     case tooManyNames
+    case tooLongName
     case unreadable(String)
   }
 
@@ -75,6 +76,10 @@ extension XDSStream {
 
   static func decode(_ message: ByteBuffer, _ variant: XDSProtocol, maximumNames limit: Int) -> Decoded {
     message.withUnsafeReadableBytes { bytes in
+      // In a shorter one there is no room for such a name.
+      if bytes.count > XDSLimits.maximumNameLength, RequestScan(bytes, variant)?.hasTooLongName ?? false {
+        return .tooLongName
+      }
       do {
         switch variant {
         case .stateOfTheWorld:
@@ -94,6 +99,7 @@ extension XDSStream {
   func type(of decoded: Decoded) -> ResourceType? {
     switch decoded {
     case .tooManyNames: refuseNames()
+    case .tooLongName: refuseName()
     case .unreadable(let reason): refuseUnreadable(reason)
     case .stateOfTheWorld(let request): return identify(request.node) ? type(of: request.typeURL) : nil
     case .delta(let request): return identify(request.node) ? type(of: request.typeURL) : nil
@@ -179,7 +185,7 @@ extension ProxySession {
     switch decoded {
     case .stateOfTheWorld(let request): heard(request, for: type)
     case .delta(let request): heard(request, for: type)
-    case .tooManyNames, .unreadable: HeardRequest()
+    case .tooManyNames, .tooLongName, .unreadable: HeardRequest()
     }
   }
 }

@@ -21,16 +21,9 @@ extension XDSStream {
   /// - Parameter goesElsewhere: another thread looks through what takes long here.
   func scan(_ message: UnsafeRawBufferPointer, goesElsewhere: Bool) -> Scanned {
     guard message.count >= Self.manyBytes else { return variant == .delta ? scanAcknowledgement(message) : .nothing }
-    let scan =
-      switch variant {
-      case .stateOfTheWorld: RequestScan(stateOfTheWorld: message)
-      case .delta:
-        RequestScan(delta: message, mostUnsubscriptions: goesElsewhere ? Self.manyUnsubscriptions : .max)
-      }
+    let scan = RequestScan(message, variant, mostUnsubscriptions: goesElsewhere ? Self.manyUnsubscriptions : .max)
     guard let scan, !scan.isCutShort else { return .nothing }
-    guard scan.longestName <= XDSLimits.maximumNameLength, scan.longestVersion <= XDSLimits.maximumNameLength * 2 else {
-      return .tooLong
-    }
+    guard !scan.hasTooLongName else { return .tooLong }
     guard !exceedsLimits(scan) else { return .nothing }
     if scan.unsubscriptionCount > Self.manyUnsubscriptions { return scanUnsubscriptions(scan) }
     return variant == .delta ? scanDelta(scan) : scanStateOfTheWorld(scan)
@@ -53,7 +46,9 @@ extension XDSStream {
     let names = type.flatMap { session?[$0].subscription.names.names } ?? []
     return scan.leavingOutUnsubscriptions { name in
       // The decoder is to see what is no plain text, and refuse it.
-      guard name.allSatisfy({ (1..<0x80).contains($0) }), name.count != 1 || name[0] != UInt8(ascii: "*") else { return false }
+      guard name.allSatisfy({ (1..<0x80).contains($0) }), name.count != 1 || name[0] != UInt8(ascii: "*") else {
+        return false
+      }
       return names.isEmpty || !names.contains(String(decoding: name, as: UTF8.self))
     }
   }
@@ -144,5 +139,20 @@ extension ResourceType {
     }
     guard let type else { return nil }
     self = type
+  }
+}
+
+extension RequestScan {
+  /// - Parameter mostUnsubscriptions: the scan ends when there are more.
+  /// - Returns: nil for bytes that are no message.
+  init?(_ message: UnsafeRawBufferPointer, _ variant: XDSProtocol, mostUnsubscriptions: Int = .max) {
+    switch variant {
+    case .stateOfTheWorld: self.init(stateOfTheWorld: message)
+    case .delta: self.init(delta: message, mostUnsubscriptions: mostUnsubscriptions)
+    }
+  }
+
+  var hasTooLongName: Bool {
+    longestName > XDSLimits.maximumNameLength || longestVersion > XDSLimits.maximumNameLength * 2
   }
 }

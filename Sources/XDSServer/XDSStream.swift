@@ -111,7 +111,7 @@ final class XDSStream: GRPCCallHandler {
         return HeardRequest()
       }
     case .tooLong:
-      refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes")
+      refuseName()
       return HeardRequest()
     case .lean(let rest): return heard(ByteBuffer(bytes: rest))
     }
@@ -382,6 +382,8 @@ final class XDSStream: GRPCCallHandler {
   // MARK: Refusals
 
   func refuseUnreadable(_ reason: String) { refuse("the request cannot be read: \(reason)") }
+
+  func refuseName() { refuse("a resource name has at most \(XDSLimits.maximumNameLength) bytes") }
 
   func refuseNames() { refuse(.subscription, "more than \(server.limits.maximumSubscription) names in one request") }
 

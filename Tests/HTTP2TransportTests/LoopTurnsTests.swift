@@ -45,12 +45,14 @@ import Testing
   private let record = Record()
 
   /// The loop's clock moves it on, and the work does.
-  private func turns(_ large: LargeTurns = LargeTurns(), on loop: EmbeddedEventLoop? = nil) -> LoopTurns {
+  private func turns(
+    _ large: LargeTurns = LargeTurns(), on loop: EmbeddedEventLoop? = nil, isServedLast: Bool = false
+  ) -> LoopTurns {
     let loop = loop ?? self.loop
     var shares = LoopTurns.Shares()
     shares.trusted = .microseconds(500)
     return LoopTurns(
-      eventLoop: loop, shares: shares, large: large,
+      eventLoop: loop, shares: shares, large: large, isServedLast: isServedLast,
       now: { [record] in record.time + (loop.now - .uptimeNanoseconds(0)) })
   }
 
@@ -178,6 +180,27 @@ import Testing
     loop.advanceTime(by: .microseconds(20))
     for index in 0..<20 { release("\(index)", after: .milliseconds(5), turns, away) }
     #expect(record.slices.count == 20)
+  }
+
+  /// And not for what a piece of its size may take: what is known already is looked through in a moment.
+  @Test func aNetworkRestsForAsLongAsItsPieceTook() {
+    let (turns, away) = (turns(), Away())
+    for index in 0..<20 { enqueue("\(index)", of: 1_000_000, from: 1, turns, away) }
+    loop.advanceTime(by: .microseconds(20))
+    for index in 0..<20 { release("\(index)", after: .milliseconds(1), turns, away) }
+    #expect(record.slices.count == 20)
+  }
+
+  /// Nobody else's large requests wait for a loop that gets what time others leave over.
+  @Test func whatIsLargeOnALoopThatIsServedLastWaitsInTheSlowLine() {
+    let (large, away) = (LargeTurns(), Away())
+    let last = turns(large, isServedLast: true)
+    for network: UInt8 in [1, 2] { enqueue("last \(network)", of: 8 << 20, from: network, last, away) }
+    loop.advanceTime(by: .milliseconds(5))
+    #expect(record.slices.count == 1, "there is one place")
+    enqueue("good", of: 8 << 20, from: 3, turns(large), away)
+    loop.advanceTime(by: .microseconds(20))
+    #expect(record.slices.last == "good")
   }
 
   @Test func aSmallPiecePassesLargeOnesOfOthers() {

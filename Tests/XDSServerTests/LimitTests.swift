@@ -323,6 +323,10 @@ import XDSSnapshot
         let unsubscribing = try await server.open(variant)
         unsubscribing.unsubscribe(.endpoint, [longest + "x"])
         try await expectRefused(unsubscribing)
+        // So many, and so much, that another thread looks through it.
+        let giving = try await server.open(variant)
+        giving.unsubscribe(.endpoint, (0..<10_000).map { "name-\($0)" } + [longest + "x"])
+        try await expectRefused(giving)
         let claiming = try await server.open(variant)
         var request = DeltaDiscoveryRequest()
         request.initialResourceVersions = [longest + longest: "1"]

@@ -78,6 +78,19 @@ import XDSSnapshot
     #expect(memory.bytes - (stream.session[.endpoint].subscription.names.byteCount) < 1000)
   }
 
+  /// What it does not want any more is not kept either.
+  @Test func whatAClientCameWithAndGaveBackIsKeptNowhere() throws {
+    var world = Self.world()
+    let stream = TestStream(.delta)
+    _ = stream.publish(&world)
+    let names = (0..<100).map { "gone-\($0)" }
+    let claims = Dictionary(uniqueKeysWithValues: names.map { ($0, Self.versionOfNothing) })
+    stream.subscribe(.cluster, names, holding: claims)
+    #expect(names.allSatisfy { stream.session.arrived[$0] != nil })
+    _ = stream.unsubscribe(.cluster, names)
+    #expect(names.allSatisfy { stream.session.arrived[$0] == nil })
+  }
+
   /// What a client says that it has stays with it until its routes are known, but not without end.
   @Test(arguments: [100, 5000]) func clustersThatNobodyKnowsStayWhileTheyAreFew(count: Int) throws {
     var world = Self.world()
