@@ -11,6 +11,13 @@ extension XDSServer {
     let latest = generation
     var goal: LiveGoal?
     if let latest, latest.number >= query.generation { goal = LiveGoal(query, latest) }
+    return await convergence(of: query, goal, listsLive: listsLive)
+  }
+
+  /// - Parameter goal: what is to be live; nil if it is not served yet.
+  fileprivate func convergence(
+    of query: ConvergenceQuery, _ goal: LiveGoal?, listsLive: Bool = false
+  ) async -> Convergence {
     var result = Convergence(generation: query.generation, isLive: false, total: 0, live: 0, proxies: [])
     let (parts, departed) = await ask { [goal] in $0.convergence(goal, query.scope, listsLive: listsLive) }
     for part in parts {
@@ -53,8 +60,7 @@ extension XDSServer {
     add(watch)
     defer { remove(watch) }
     guard try await watch.isMet(within: time, clock: clock) else { return await convergence(of: query) }
-    let total = watch.counts.total
-    return Convergence(generation: query.generation, isLive: true, total: total, live: total, proxies: [])
+    return .live(query.generation, total: watch.counts.total)
   }
 
   /// How it is now, and whenever that has changed; the last element is the one that says that it is live. It is made when it is
@@ -90,31 +96,40 @@ public struct ConvergenceChanges: AsyncSequence, Sendable {
 
   public struct Iterator: AsyncIteratorProtocol {
     private let registration: Registration
-    private let query: ConvergenceQuery
     private var news: AsyncStream<Void>.Iterator
     private var last: Convergence?
 
     /// The watch lasts as long as the iterator.
-    private final class Registration {
-      let server: XDSServer
-      let watch: ConvergenceWatch
+    private final class Registration: Sendable {
+      private let server: XDSServer
+      private let query: ConvergenceQuery
+      private let goal: GenerationGoal
+      private let watch: ConvergenceWatch
+      var news: AsyncStream<Void> { watch.news }
 
-      init(_ server: XDSServer, _ watch: ConvergenceWatch) {
+      init(_ server: XDSServer, _ query: ConvergenceQuery) {
         self.server = server
-        self.watch = watch
+        self.query = query
+        goal = GenerationGoal(query)
+        watch = ConvergenceWatch(
+          goal: goal, scope: query.scope, atLeast: query.atLeast, countsDisconnected: query.countsDisconnected,
+          tellsProgress: true)
         server.add(watch)
       }
 
       deinit { server.remove(watch) }
+
+      /// What the watch does not wait for any more it does not tell of: so what it goes by is what counts, also where a proxy
+      /// has meanwhile taken something newer that it cannot use yet.
+      func convergence() async -> Convergence {
+        let now = await server.convergence(of: query, goal.live)
+        return now.isLive || !watch.isMet ? now : .live(query.generation, total: watch.counts.total)
+      }
     }
 
     init(_ server: XDSServer, _ query: ConvergenceQuery) {
-      self.query = query
-      let watch = ConvergenceWatch(
-        goal: GenerationGoal(query), scope: query.scope, atLeast: query.atLeast,
-        countsDisconnected: query.countsDisconnected, tellsProgress: true)
-      registration = Registration(server, watch)
-      news = watch.news.makeAsyncIterator()
+      registration = Registration(server, query)
+      news = registration.news.makeAsyncIterator()
     }
 
     public mutating func next() async -> Convergence? {
@@ -125,7 +140,7 @@ public struct ConvergenceChanges: AsyncSequence, Sendable {
       if last?.isLive ?? false { return nil }
       while !Task.isCancelled {
         if last != nil, await news.next(isolation: actor) == nil { return nil }
-        let now = await registration.server.convergence(of: query)
+        let now = await registration.convergence()
         if let last, last.saysTheSame(as: now) { continue }
         last = now
         return now
@@ -139,6 +154,8 @@ public struct ConvergenceChanges: AsyncSequence, Sendable {
 final class GenerationGoal: ProxyGoal {
   private let query: ConvergenceQuery
   private let goal = Mutex<LiveGoal?>(nil)
+  /// Nil until the generation, or a newer one, is served.
+  var live: LiveGoal? { goal.withLock { $0 } }
 
   init(_ query: ConvergenceQuery) { self.query = query }
 
@@ -188,6 +205,10 @@ extension ProxyScope {
 }
 
 extension Convergence {
+  fileprivate static func live(_ generation: UInt64, total: Int) -> Self {
+    Convergence(generation: generation, isLive: true, total: total, live: total, proxies: [])
+  }
+
   mutating func add(_ proxy: ProxyConvergence) {
     total += 1
     if proxy.state == .live { live += 1 }

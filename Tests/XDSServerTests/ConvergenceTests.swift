@@ -248,6 +248,30 @@ import XDSSnapshot
     }
   }
 
+  /// It is answered by what was served, whatever a proxy has taken since.
+  @Test(arguments: XDSProtocol.allCases)
+  func whatComesAfterTheQuestionIsNoPartOfIt(_ variant: XDSProtocol) async throws {
+    try await withServer { server in
+      var world = SocketTests.world()
+      server.xds.publish(world.generation())
+      let stream = try await Self.synced(server, variant, "a")
+      // A generation that says the same to this proxy.
+      server.xds.publish(world.generation())
+      var query = Self.query(world)
+      query.concerns = { _ in true }
+      var changes = server.xds.convergences(of: query).makeAsyncIterator()
+      // Every loop has been asked.
+      _ = await server.xds.proxies()
+      world.cluster("new", version: 1)
+      server.xds.publish(world.generation())
+      // It takes a cluster, and does not ask for its endpoints yet.
+      stream.ack(try await stream.next())
+      await server.until { $0.types[.cluster]?.acks == 2 }
+      #expect(await changes.next()?.isLive == true)
+      stream.close()
+    }
+  }
+
   @Test func fewerProxiesThanAskedForAreNotEnough() async throws {
     try await withServer { server in
       var world = SocketTests.world()
