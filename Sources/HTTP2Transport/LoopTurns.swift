@@ -42,7 +42,7 @@ public final class LoopTurns {
 
   /// How long what is received may hold up the rest in one turn of the loop.
   public struct Shares: Sendable {
-    public var trusted = TimeAmount.microseconds(200)
+    public var trusted = TimeAmount.microseconds(500)
     /// In each `interval`.
     public var distrusted = TimeAmount.microseconds(200)
     public var interval = TimeAmount.milliseconds(1)
