@@ -68,25 +68,28 @@ final class ClientShare: Sendable {
   var byteCounts: (names: Int, messages: Int) { state.withLock { ($0.names.byteCount, $0.messages.byteCount) } }
 
   /// A stream subscribes to these names from now on. False if there is no room for them: then they are not held. O(1).
-  func hold(_ names: NameSet) -> Bool {
-    names.byteCount < Self.negligible
-      || state.withLock { $0.names.hold(ObjectIdentifier(names), names.byteCount, limit: limit) }
-  }
+  func hold(_ names: NameSet) -> Bool { hold(names, names.byteCount, in: \.names) }
 
-  func release(_ names: NameSet) {
-    guard names.byteCount >= Self.negligible else { return }
-    state.withLock { $0.names.release(ObjectIdentifier(names), names.byteCount) }
-  }
+  func release(_ names: NameSet) { release(names, names.byteCount, in: \.names) }
 
   /// A client came with these, and may have them still. False if there is no room for them: then they are not held. O(1).
-  func hold(_ claims: HeldClaims) -> Bool {
-    claims.byteCount < Self.negligible
-      || state.withLock { $0.names.hold(ObjectIdentifier(claims), claims.byteCount, limit: limit) }
+  func hold(_ claims: HeldClaims) -> Bool { hold(claims, claims.byteCount, in: \.names) }
+
+  func release(_ claims: HeldClaims) { release(claims, claims.byteCount, in: \.names) }
+
+  /// A stream is sent this message, and has not answered it. False if there is no room for it: then it is not held. O(1).
+  func hold(_ message: EncodedMessage) -> Bool { hold(message, message.buffer.readableBytes, in: \.messages) }
+
+  func release(_ message: EncodedMessage) { release(message, message.buffer.readableBytes, in: \.messages) }
+
+  private func hold(_ object: AnyObject, _ byteCount: Int, in kind: WritableKeyPath<State, Holdings>) -> Bool {
+    byteCount < Self.negligible
+      || state.withLock { $0[keyPath: kind].hold(ObjectIdentifier(object), byteCount, limit: limit) }
   }
 
-  func release(_ claims: HeldClaims) {
-    guard claims.byteCount >= Self.negligible else { return }
-    state.withLock { $0.names.release(ObjectIdentifier(claims), claims.byteCount) }
+  private func release(_ object: AnyObject, _ byteCount: Int, in kind: WritableKeyPath<State, Holdings>) {
+    guard byteCount >= Self.negligible else { return }
+    state.withLock { $0[keyPath: kind].release(ObjectIdentifier(object), byteCount) }
   }
 
   /// What one stream alone has.
@@ -101,58 +104,23 @@ final class ClientShare: Sendable {
   }
 
   func release(_ byteCount: Int, _ own: Own) { state.withLock { $0[own].byteCount -= byteCount } }
-
-  /// A stream is sent this message, and has not answered it. False if there is no room for it: then it is not held. O(1).
-  func hold(_ message: EncodedMessage) -> Bool {
-    message.isNegligible
-      || state.withLock {
-        $0.messages.hold(ObjectIdentifier(message), message.buffer.readableBytes, limit: limit)
-      }
-  }
-
-  func release(_ message: EncodedMessage) {
-    if message.isNegligible { return }
-    state.withLock { $0.messages.release(ObjectIdentifier(message), message.buffer.readableBytes) }
-  }
 }
 
 /// The shares of all addresses that have streams.
 final class ClientShares: Sendable {
-  private struct Entry {
-    weak var share: ClientShare?
-  }
-
-  private struct State {
-    var entries: [[UInt8]: Entry] = [:]
-    var sweepAt = 256
-  }
-
   private let limit: Int
-  private let state = Mutex(State())
+  private let pool = WeakPool<[UInt8], ClientShare>()
 
   init(limit: Int) { self.limit = limit }
 
   /// The share of an address (`GRPCCall.clientNetwork`). All clients of Unix sockets have one together.
-  func share(of network: [UInt8]?) -> ClientShare {
-    state.withLock { state in
-      let network = network ?? []
-      if let known = state.entries[network]?.share { return known }
-      if state.entries.count >= state.sweepAt {
-        state.entries = state.entries.filter { $0.value.share != nil }
-        state.sweepAt = max(256, state.entries.count * 2)
-      }
-      let share = ClientShare(limit: limit)
-      state.entries[network] = Entry(share: share)
-      return share
-    }
-  }
+  func share(of network: [UInt8]?) -> ClientShare { pool.object(network ?? []) { ClientShare(limit: limit) } }
 
   /// Addresses that are remembered.
-  var count: Int { state.withLock { $0.entries.count } }
+  var count: Int { pool.count }
 
   /// Bytes held by the address that holds most of one kind. O(addresses).
   var largest: Int {
-    let shares = state.withLock { $0.entries.values.compactMap(\.share) }
-    return shares.reduce(0) { max($0, $1.byteCounts.names, $1.byteCounts.messages, $1.streamBytes) }
+    pool.objects.reduce(0) { max($0, $1.byteCounts.names, $1.byteCounts.messages, $1.streamBytes) }
   }
 }

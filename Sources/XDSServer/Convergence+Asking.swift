@@ -166,11 +166,10 @@ final class GenerationGoal: ProxyGoal {
   }
 
   func isMet(by session: ProxySession) -> Bool {
-    guard let goal = goal.withLock({ $0 }) else { return false }
-    return session.isLive(goal)
+    live.map { session.isLive($0) } ?? false
   }
 
-  func isMet(by departed: Departures.Departed) -> Bool { goal.withLock { $0 }.map { departed.isLive($0) } ?? false }
+  func isMet(by departed: Departures.Departed) -> Bool { live.map { departed.isLive($0) } ?? false }
 }
 
 extension LiveGoal {

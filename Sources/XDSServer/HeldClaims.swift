@@ -1,5 +1,4 @@
 internal import GRPCTransport
-internal import Synchronization
 internal import XDSSnapshot
 
 /// How what a client says that it holds differs from a table.
@@ -132,37 +131,8 @@ extension ResourceTable {
   }
 }
 
-/// The one copy of what clients came with, while there are such.
-final class HeldClaimsPool: Sendable {
-  private struct Entry {
-    weak var claims: HeldClaims?
-  }
-
-  private struct State {
-    var entries: [ClaimDifference.Identity: Entry] = [:]
-    var sweepAt = 64
-  }
-
-  private let state = Mutex(State())
-
-  func known(_ identity: ClaimDifference.Identity) -> HeldClaims? { state.withLock { $0.entries[identity]?.claims } }
-
-  /// Keeps it, unless there is one of this identity already. Gives back the one that is kept.
-  func insert(_ claims: HeldClaims, _ identity: ClaimDifference.Identity) -> HeldClaims {
-    state.withLock { state in
-      if let known = state.entries[identity]?.claims { return known }
-      if state.entries.count >= state.sweepAt {
-        state.entries = state.entries.filter { $0.value.claims != nil }
-        state.sweepAt = max(64, state.entries.count * 2)
-      }
-      state.entries[identity] = Entry(claims: claims)
-      return claims
-    }
-  }
-}
-
 extension SharedResponses {
-  /// What a client holds whose claims differ from a table; nil if they do not. O(differences) unless another client has come with
+  /// What a client holds whose claims differ from a table. O(differences) unless another client has come with
   /// the same.
   func held(
     _ identity: ClaimDifference.Identity, _ table: ResourceTable, _ difference: () -> ClaimDifference
@@ -171,6 +141,7 @@ extension SharedResponses {
     let made = HeldClaims(difference(), identity.type, table, memory: memory) {
       sentResource(identity.type, $0, version: $1)
     }
-    return claims.insert(made, identity)
+    // Made before: that is too much work for a pool that all event loops share.
+    return claims.object(identity) { made }
   }
 }

@@ -1,6 +1,5 @@
 internal import GRPCTransport
 internal import HashTreeCollections
-internal import Synchronization
 internal import XDSSnapshot
 
 /// An immutable set of resource names, shared by every stream that subscribes to the same names.
@@ -82,16 +81,7 @@ final class NameSet: Sendable {
 
 /// The one copy of each name set in use. Sets that no stream uses any more are forgotten.
 final class NameSetPool: Sendable {
-  private struct Entry {
-    weak var set: NameSet?
-  }
-
-  private struct State {
-    var entries: [NameSet.Identity: Entry] = [:]
-    var sweepAt = 256
-  }
-
-  private let state = Mutex(State())
+  private let pool = WeakPool<NameSet.Identity, NameSet>()
   private let memory: BufferAccount
 
   /// - Parameter memory: what the sets are charged to, each once.
@@ -113,7 +103,7 @@ final class NameSetPool: Sendable {
     // identity.
     if identity == base.identity { return base }
     if identity == NameSet.empty.identity { return .empty }
-    if let known = state.withLock({ $0.entries[identity]?.set }) { return known }
+    if let known = pool.known(identity) { return known }
 
     var names = base.names
     identity = base.identity
@@ -128,25 +118,16 @@ final class NameSetPool: Sendable {
     }
     if identity == base.identity { return base }
     if names.isEmpty { return .empty }
-    return state.withLock { state in
-      if let known = state.entries[identity]?.set { return known }
-      if state.entries.count >= state.sweepAt {
-        state.entries = state.entries.filter { $0.value.set != nil }
-        state.sweepAt = max(256, state.entries.count * 2)
-      }
-      let set = NameSet(identity: identity, names: names, byteCount: byteCount, memory: memory)
-      state.entries[identity] = Entry(set: set)
-      return set
-    }
+    return pool.object(identity) { NameSet(identity: identity, names: names, byteCount: byteCount, memory: memory) }
   }
 
   /// The set of this identity, if a stream has it.
   func known(_ identity: NameSet.Identity) -> NameSet? {
-    identity == NameSet.empty.identity ? .empty : state.withLock { $0.entries[identity]?.set }
+    identity == NameSet.empty.identity ? .empty : pool.known(identity)
   }
 
   /// How many sets are in use.
-  var count: Int { state.withLock { $0.entries.count { $0.value.set != nil } } }
+  var count: Int { pool.objects.count }
 }
 
 extension TreeSet<String> {

@@ -44,7 +44,8 @@ final class SharedResponses: Sendable {
 
   private let state = Mutex(State())
   let names: NameSetPool
-  let claims = HeldClaimsPool()
+  /// What clients came with that is not what is served, one copy of each.
+  let claims = WeakPool<ClaimDifference.Identity, HeldClaims>(fewest: 64)
   /// What names and messages are charged to.
   let memory: BufferAccount
   private let stub: @Sendable (ResourceType, String) -> Resource
