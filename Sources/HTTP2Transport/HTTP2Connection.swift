@@ -326,11 +326,17 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 }
 
 extension HTTP2Connection: LoopTurns.Work {
-  /// Handles some of what was received. The rest of a DATA frame costs little, so that is not cut.
+  /// Handles some of what was received. The rest of a DATA frame costs little, so that is not cut, and some large ones are taken
+  /// at once: what is a copy in the end costs less while this connection is in the processor's caches.
   public func takeSlice() -> Bool {
     isReading = true
-    let count = min(max(LoopTurns.sliceSize, session.bodyAhead), inbound.readableBytes)
-    if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
+    var body = 0
+    repeat {
+      let ahead = session.bodyAhead
+      let count = min(max(LoopTurns.sliceSize, ahead), inbound.readableBytes)
+      if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
+      body += max(ahead, session.bodyAhead) >= LoopTurns.largeBody ? count : LoopTurns.bodySize
+    } while body < LoopTurns.bodySize && hasMoreToReceive
     return hasMoreToReceive
   }
 

@@ -26,18 +26,35 @@ public final class LargeTurns: Sendable {
     fileprivate let eventLoop: any EventLoop
     fileprivate let start: @Sendable (Piece) -> Void
 
-    /// What a piece of its size takes at most: requests were measured at 40 to 80 ns a byte.
-    fileprivate var estimate: TimeAmount { .nanoseconds(Int64(byteCount) * 80) }
+    /// What it is reckoned to take, as it began.
+    fileprivate var estimate = TimeAmount.zero
     fileprivate var isLong: Bool { estimate > LargeTurns.patience }
   }
 
+  /// What is known of a network that has had some time lately.
+  fileprivate struct Account {
+    var evenAt: NIODeadline
+    /// Nanoseconds that a byte is reckoned to take. Requests that nobody has made before were measured at 40 to 80; proxies that
+    /// come back with what is known here take less than 1, and there may be a thousand of them.
+    var cost = Account.dearest
+    static let dearest: Int64 = 80
+    /// Whoever has sent cheap ones may send a dear one next.
+    private static let cheapest: Int64 = 8
+
+    /// One dear piece counts at once, and half as much with each cheap one after it.
+    mutating func learn(_ took: TimeAmount, of byteCount: Int) {
+      let measured = took.nanoseconds / Int64(max(1, byteCount))
+      cost = min(Self.dearest, max(cost / 2, measured, Self.cheapest))
+    }
+  }
+
   fileprivate struct Line {
-    /// How many may be on their way.
+    /// How many may be on their way, and more as long as all of them are reckoned to take no longer than `patience`.
     let places: Int
     var busy = 0
+    var busyTime = TimeAmount.zero
     var waiting: [Network: CircularBuffer<Piece>] = [:]
-    /// Networks that have had some time lately.
-    var evenAt: [Network: NIODeadline] = [:]
+    var accounts: [Network: Account] = [:]
     /// Networks that have a piece on its way that may take long: no other of theirs begins.
     var engaged: Set<Network> = []
     /// When somebody looks again.
@@ -80,12 +97,14 @@ public final class LargeTurns: Sendable {
     let index = piece.isDistrusted ? 1 : 0
     state.withLock { state in
       state.lines[index].busy -= 1
+      state.lines[index].busyTime = state.lines[index].busyTime - piece.estimate
       if piece.isLong {
         // It was the only one of its network: what it was reckoned to take counts no more.
         state.lines[index].engaged.remove(piece.network)
-        state.lines[index].evenAt[piece.network] = nil
+        state.lines[index].accounts[piece.network]?.evenAt = now
       }
       state.lines[index].use(took, by: piece.network, at: now)
+      state.lines[index].accounts[piece.network]?.learn(took, of: piece.byteCount)
     }
     admit(index, at: now)
   }
@@ -116,12 +135,14 @@ extension LargeTurns.Line {
 
   /// O(networks that wait).
   fileprivate mutating func next(at now: NIODeadline) -> Next {
-    guard busy < places else { return .nothing }
+    guard busy < places || busyTime < LargeTurns.patience else { return .nothing }
     var best: (piece: LargeTurns.Piece, rank: NIODeadline)?
     var soonest: (piece: LargeTurns.Piece, start: NIODeadline)?
     for (network, pieces) in waiting {
-      guard let piece = pieces.first, !engaged.contains(network) else { continue }
-      let start = max(piece.came, evenAt[network] ?? piece.came)
+      guard var piece = pieces.first, !engaged.contains(network) else { continue }
+      let account = accounts[network]
+      piece.estimate = .nanoseconds(Int64(piece.byteCount) * (account?.cost ?? LargeTurns.Account.dearest))
+      let start = max(piece.came, account?.evenAt ?? piece.came)
       let rank = start + .nanoseconds(piece.estimate.nanoseconds * LargeTurns.weight)
       if start - LargeTurns.patience <= now {
         if best.map({ rank < $0.rank }) ?? true { best = (piece, rank) }
@@ -130,9 +151,11 @@ extension LargeTurns.Line {
       }
     }
     guard let piece = best?.piece else { return soonest.map { later($0.start, on: $0.piece.eventLoop) } ?? .nothing }
+    guard busy < places || busyTime + piece.estimate <= LargeTurns.patience else { return .nothing }
     waiting[piece.network]?.removeFirst()
     if waiting[piece.network]?.isEmpty ?? false { waiting[piece.network] = nil }
     busy += 1
+    busyTime = busyTime + piece.estimate
     if piece.isLong { engaged.insert(piece.network) }
     use(piece.estimate, by: piece.network, at: now)
     return .piece(piece)
@@ -146,7 +169,8 @@ extension LargeTurns.Line {
   }
 
   fileprivate mutating func use(_ time: TimeAmount, by network: LargeTurns.Network, at now: NIODeadline) {
-    evenAt[network] = max(evenAt[network] ?? now, now + time)
-    if evenAt.count > 2 * waiting.count + 64 { evenAt = evenAt.filter { $0.value > now } }
+    let evenAt = max(accounts[network]?.evenAt ?? now, now + time)
+    accounts[network, default: LargeTurns.Account(evenAt: evenAt)].evenAt = evenAt
+    if accounts.count > 2 * waiting.count + 64 { accounts = accounts.filter { $0.value.evenAt > now } }
   }
 }

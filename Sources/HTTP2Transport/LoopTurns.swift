@@ -37,6 +37,9 @@ public final class LoopTurns {
   /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls whose fields
   /// are references to long ones) is a fraction of the share.
   static let sliceSize = 512
+  /// Bytes of large DATA frames that are one slice: some microseconds.
+  static let bodySize = 64 << 10
+  static let largeBody = 4 << 10
   /// Bytes that may wait for their turn before their connection is read from no more.
   static let waitingSize = 2048
 
