@@ -37,7 +37,8 @@ struct ConnectionSetup: Sendable {
         channel.eventLoop.makeCompletedFuture {
           switch admission {
           case .admitted(let trust):
-            try core.initialize(channel, peer: peer, isDistrusted: trust == .distrusted, prepare: prepare)
+            try core.initialize(
+              channel, peer: peer, isDistrusted: trust == .distrusted, socket: descriptor, prepare: prepare)
           case .refused(let refusal): try core.refuse(channel, refusal)
           }
         }

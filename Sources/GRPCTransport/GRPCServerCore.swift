@@ -78,9 +78,10 @@ final class GRPCServerCore: Sendable {
   ///
   /// - Parameters:
   ///   - sharesTurns: the connection shares its loop's time with others. Not for channels in memory, whose clock stands still.
+  ///   - socket: of the channel, if it is one.
   ///   - prepare: adds handlers before HTTP/2, such as TLS.
   func initialize(
-    _ channel: any Channel, peer: SocketAddress?, isDistrusted: Bool, sharesTurns: Bool = true,
+    _ channel: any Channel, peer: SocketAddress?, isDistrusted: Bool, sharesTurns: Bool = true, socket: CInt? = nil,
     prepare: ((any Channel) throws -> Void)? = nil
   ) throws {
     do {
@@ -91,7 +92,8 @@ final class GRPCServerCore: Sendable {
         .recvAllocator, value: ReceiveSizing(minimum: 512, maximum: 32 << 10, waiting: waiting))
       let user = GRPCServerConnection(server: self, channel: channel, peer: peer, turns: turns)
       let connection = try HTTP2Connection(
-        role: .server, configuration: configuration.connection, delegate: user, turns: turns)
+        role: .server, configuration: configuration.connection, delegate: user, turns: turns,
+        socket: prepare == nil ? socket : nil)
       if isDistrusted { connection.distrust() }
       try channel.pipeline.syncOperations.addHandler(connection)
       if !connection.isClosed { user.calls.conduct.connection = connection }

@@ -17,11 +17,11 @@ extension HTTP2Session {
   /// - Returns: the number of bytes written; 0 when nothing is ready.
   @discardableResult
   public func takeOutput(limit: Int, _ write: (ByteBuffer) -> Void) throws(HTTP2SessionError) -> Int {
-    outputBytes = 0
+    outputSize = 0
     outputLimit = limit
     scratch.begin()
     var failure: Int?
-    while outputBytes < limit {
+    while outputSize < limit {
       var pointer: UnsafePointer<UInt8>?
       let count = nghttp2_session_mem_send(session, &pointer)
       guard count > 0, let pointer else {
@@ -32,13 +32,13 @@ extension HTTP2Session {
     }
     flushSegments(write)
     if let failure { throw sessionError(Int32(truncatingIfNeeded: failure)) }
-    return outputBytes
+    return outputSize
   }
 
   private func appendControl(_ bytes: UnsafeRawBufferPointer) {
     scratch.buffer.writeBytes(bytes)
     segmentScratchBytes += bytes.count
-    outputBytes += bytes.count
+    outputSize += bytes.count
   }
 
   private func appendBody(_ slice: ByteBuffer) {
@@ -51,7 +51,7 @@ extension HTTP2Session {
       segmentScratchBytes = 0
     }
     segments.append(.body(slice))
-    outputBytes += slice.readableBytes
+    outputSize += slice.readableBytes
   }
 
   private func flushSegments(_ write: (ByteBuffer) -> Void) {
@@ -117,7 +117,7 @@ extension HTTP2Session {
       stream.isWritable = true
       emit(.writable(stream.id))
     }
-    return outputBytes >= outputLimit ? NGHTTP2_ERR_PAUSE.rawValue : 0
+    return outputSize >= outputLimit ? NGHTTP2_ERR_PAUSE.rawValue : 0
   }
 
   func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {

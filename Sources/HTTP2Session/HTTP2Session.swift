@@ -47,7 +47,8 @@ public final class HTTP2Session {
   let scratch: OutputScratch
   var segments: [OutputSegment] = []
   var segmentScratchBytes = 0
-  var outputBytes = 0
+  /// Bytes of the output that is being taken, or was taken last.
+  public internal(set) var outputSize = 0
   var outputLimit = 0
 
   var streams = StreamTable<Int32, StreamState>()

@@ -32,7 +32,7 @@ public enum HTTP2StreamLimit: Sendable, Hashable {
 /// A channel handler that joins a byte channel (TCP, Unix socket, or TLS handlers before it) to an HTTP/2 session.
 ///
 ///     channelRead ──▶ session ──▶ events ──▶ streams
-///     streams ──▶ session ──(once a tick, while the channel is writable)──▶ write… flush
+///     streams ──▶ session ──(once a tick, while the channel is writable)──▶ write… flush, or the socket
 ///
 /// Output is taken from the session only while the channel is writable, so at most one batch waits in the channel and
 /// the rest stays in the streams' queues, where their users see it. Everything written in one tick, or while one read
@@ -61,13 +61,20 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var isReadWithheld = false
   /// `turns` will ask for the next slice.
   private var isWaitingForTurn = false
-  private var isReading = false
-  private var isFlushing = false
-  private var isFlushScheduled = false
-  /// As the channel has said last: to ask it at each turn would be several looks into cold memory.
-  private var isChannelWritable = true
+  private(set) var isReading = false
   private(set) var isStarted = false
-  private var isClosing = false
+  private(set) var isClosing = false
+
+  // Output (HTTP2Connection+Output.swift).
+  var isFlushing = false
+  var isFlushScheduled = false
+  /// As the channel has said last: to ask it at each turn would be several looks into cold memory.
+  var isChannelWritable = true
+  /// The channel's socket, if what is written may go there past the channel. The channel owns it, so it is void when the channel
+  /// is closed or about to be.
+  var socket: CInt?
+  /// Writes that the channel has not done yet: nothing may pass them.
+  var backlog = 0
   public private(set) var isClosed = false
   public internal(set) var isDraining = false
   /// The peer has broken rules, or is suspected of it: what it sends waits behind what others send (``LoopTurns``), for half
@@ -101,13 +108,15 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   var heardSinceProbe = false
   var hasPeerSettings = false
 
+  /// - Parameter socket: of the channel, if its bytes are the connection's, without TLS between: small output goes there at once.
   /// - Throws: ``HTTP2SessionError`` when libnghttp2 cannot allocate.
   public init(
     role: HTTP2Role, configuration: HTTP2ConnectionConfiguration, delegate: any HTTP2ConnectionDelegate,
-    turns: LoopTurns? = nil
+    turns: LoopTurns? = nil, socket: CInt? = nil
   ) throws {
     self.role = role
     self.turns = turns
+    self.socket = socket
     self.configuration = configuration
     self.session = try HTTP2Session(
       role: role, configuration: configuration.session, scratch: turns?.scratch ?? OutputScratch())
@@ -214,50 +223,6 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     flush()
   }
 
-  // MARK: Output
-
-  /// Lets what the session has to say leave now, unless the end of the current read does that.
-  func flushNow() {
-    if !isReading { flush() }
-  }
-
-  /// Sees to it that what the session has to say leaves: at the end of the current read, or else of the current tick.
-  func scheduleFlush() {
-    guard !isReading, !isFlushing, !isFlushScheduled, isStarted, !isClosed, let context else { return }
-    isFlushScheduled = true
-    context.eventLoop.assumeIsolatedUnsafeUnchecked().execute { [self] in
-      isFlushScheduled = false
-      flush()
-    }
-  }
-
-  func flush() {
-    guard !isFlushing, isStarted, !isClosed, let context else { return }
-    isFlushing = true
-    do {
-      while !isClosed, isChannelWritable {
-        var count = 0
-        if session.wantsWrite {
-          count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
-            context.write(wrapOutboundOut(buffer), promise: nil)
-          }
-        }
-        if count > 0 { context.flush() }
-        // Told events can cause more output, also when this round had none. Without any, less than a batch was all.
-        let toldAny = drainEvents()
-        guard count >= configuration.writeBatch || toldAny else { break }
-      }
-    } catch {
-      isFlushing = false
-      closeNow(HTTP2ConnectionError(.sessionFailed, "\(error)", cause: error))
-      return
-    }
-    isFlushing = false
-    if !isClosed, !isClosing, !session.isAlive {
-      closeWhenWritten(HTTP2ConnectionError(.closedLocally, "the connection was drained"))
-    }
-  }
-
   // MARK: Closing
 
   /// Ends the connection for a reason of this end: GOAWAY with `code` if there is one, then close.
@@ -275,9 +240,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   }
 
   /// Closes once the channel has written what it holds, or after the linger time.
-  private func closeWhenWritten(_ error: HTTP2ConnectionError) {
+  func closeWhenWritten(_ error: HTTP2ConnectionError) {
     guard !isClosing, !isClosed, let context else { return }
     isClosing = true
+    socket = nil
     closeError = closeError ?? error
     startLingerTimer()
     let written = context.eventLoop.makePromise(of: Void.self)
@@ -288,6 +254,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   func closeNow(_ error: HTTP2ConnectionError) {
     guard !isClosed, let context else { return }
     isClosing = true
+    socket = nil
     closeError = closeError ?? error
     context.close(promise: nil)
   }
@@ -296,6 +263,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     guard !isClosed else { return }
     isClosed = true
     isClosing = true
+    socket = nil
     cancelTimers()
     inbound = ByteBuffer()
     noteWaiting()

@@ -49,8 +49,10 @@ public final class LargeTurns: Sendable {
   }
 
   fileprivate struct Line {
-    /// How many may be on their way, and more as long as all of them are reckoned to take no longer than `patience`.
+    /// How many may be on their way.
     let places: Int
+    /// And more, as long as all of them are reckoned to take no longer.
+    let time: TimeAmount
     var busy = 0
     var busyTime = TimeAmount.zero
     var waiting: [Network: CircularBuffer<Piece>] = [:]
@@ -63,7 +65,7 @@ public final class LargeTurns: Sendable {
 
   private struct State {
     /// The second is for those that are not trusted: they hold up each other only.
-    var lines = [Line(places: 2), Line(places: 1)]
+    var lines = [Line(places: 2, time: patience), Line(places: 1, time: .zero)]
   }
 
   /// So many times of what a piece may take it counts as if it had come later.
@@ -135,7 +137,7 @@ extension LargeTurns.Line {
 
   /// O(networks that wait).
   fileprivate mutating func next(at now: NIODeadline) -> Next {
-    guard busy < places || busyTime < LargeTurns.patience else { return .nothing }
+    guard busy < places || busyTime < time else { return .nothing }
     var best: (piece: LargeTurns.Piece, rank: NIODeadline)?
     var soonest: (piece: LargeTurns.Piece, start: NIODeadline)?
     for (network, pieces) in waiting {
@@ -151,7 +153,7 @@ extension LargeTurns.Line {
       }
     }
     guard let piece = best?.piece else { return soonest.map { later($0.start, on: $0.piece.eventLoop) } ?? .nothing }
-    guard busy < places || busyTime + piece.estimate <= LargeTurns.patience else { return .nothing }
+    guard busy < places || busyTime + piece.estimate <= time else { return .nothing }
     waiting[piece.network]?.removeFirst()
     if waiting[piece.network]?.isEmpty ?? false { waiting[piece.network] = nil }
     busy += 1
