@@ -7,10 +7,7 @@ extension Pipeline {
   /// Follows proxies from now on. O(all endpoints) if any is new. To be called when the sources have been read: whoever is nowhere
   /// then, and was somewhere, is gone.
   func follow(_ known: [(proxy: KnownProxy, slices: [String])]) {
-    let slices = gate.admittedObjects.lazy.compactMap { admitted -> EndpointSlice? in
-      if case .endpointSlice(let slice) = admitted.object { slice } else { nil }
-    }
-    tell(places.follow(known, in: slices))
+    tell(places.follow(known, in: gate.admittedSlices))
   }
 
   func unfollow(_ keys: [KnownProxy.Key]) { places.forget(keys) }

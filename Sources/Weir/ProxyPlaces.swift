@@ -22,6 +22,13 @@ struct ProxyPlaces {
   private enum Place: Hashable {
     case pod(NamespacedName)
     case address(String)
+
+    var name: String {
+      switch self {
+      case .pod(let pod): pod.name
+      case .address(let address): address
+      }
+    }
   }
 
   private struct Proxy {
@@ -35,7 +42,8 @@ struct ProxyPlaces {
   /// The proxies in each slice that has any.
   private var members: [NamespacedName: Set<KnownProxy.Key>] = [:]
 
-  /// Follows more proxies. O(all endpoints), if there are any that were not followed, or are elsewhere.
+  /// Follows more proxies. O(all endpoints), if there are any that were not followed, or are elsewhere; some nanoseconds for
+  /// each that is nobody's.
   ///
   /// - Parameters:
   ///   - known: with the slices that each was in, where a process before this one has kept that.
@@ -58,10 +66,13 @@ struct ProxyPlaces {
       fresh[proxy.key] = Set(slices.compactMap(NamespacedName.init(written:)))
     }
     guard !fresh.isEmpty else { return news }
+    let wasSomewhere = fresh.values.contains { !$0.isEmpty }
+    var sieve = Sieve()
+    for key in fresh.keys { proxies[key]?.places.forEach { sieve.add($0.name) } }
     var present: Set<NamespacedName> = []
     for slice in slices {
-      if !fresh.values.allSatisfy(\.isEmpty) { present.insert(slice.id) }
-      for key in found(in: slice) where fresh[key] != nil {
+      if wasSomewhere { present.insert(slice.id) }
+      for key in found(in: slice, sieve) where fresh[key] != nil {
         proxies[key]?.slices.insert(slice.id)
         members[slice.id, default: []].insert(key)
       }
@@ -139,13 +150,43 @@ struct ProxyPlaces {
   }
 
   /// The proxies that are endpoints of a slice.
-  private func found(in slice: EndpointSlice) -> Set<KnownProxy.Key> {
+  ///
+  /// - Parameter sieve: what is not in it need not be found.
+  private func found(in slice: EndpointSlice, _ sieve: Sieve? = nil) -> Set<KnownProxy.Key> {
     var found: Set<KnownProxy.Key> = []
+    func look(_ name: String, at place: @autoclosure () -> Place) {
+      guard sieve?.mayHold(name) ?? true, let keys = byPlace[place()] else { return }
+      found.formUnion(keys)
+    }
     for endpoint in slice.endpoints {
-      if let pod = endpoint.pod, let keys = byPlace[.pod(pod)] { found.formUnion(keys) }
-      for address in endpoint.addresses { if let keys = byPlace[.address(address)] { found.formUnion(keys) } }
+      if let pod = endpoint.pod { look(pod.name, at: .pod(pod)) }
+      for address in endpoint.addresses { look(address, at: .address(address)) }
     }
     return found
+  }
+
+  /// A set of names that may say yes to one that it does not hold: it looks at the length and the last characters. Most endpoints
+  /// are no proxy that has just come, and to hash both names of each costs ten times as much.
+  private struct Sieve {
+    private var bits: [UInt64] = Array(repeating: 0, count: 1024)
+
+    mutating func add(_ name: String) {
+      let place = Self.place(name)
+      bits[place >> 6] |= 1 << UInt64(place & 63)
+    }
+
+    func mayHold(_ name: String) -> Bool {
+      let place = Self.place(name)
+      return bits[place >> 6] & (1 << UInt64(place & 63)) != 0
+    }
+
+    private static func place(_ name: String) -> Int {
+      let end = name.utf8.suffix(4).reduce(UInt32(truncatingIfNeeded: name.utf8.count)) {
+        $0 << 7 ^ UInt32($1) ^ $0 >> 9
+      }
+      // Spread by a multiplication, of which the upper bits depend on all.
+      return Int((end &* 0x9E37_79B1) >> 16)
+    }
   }
 
   private static func places(of proxy: KnownProxy) -> [Place] {

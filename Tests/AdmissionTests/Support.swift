@@ -1,4 +1,5 @@
 import Admission
+import Testing
 import TrafficModel
 
 /// Short ways to say what files hold.
@@ -86,7 +87,11 @@ extension AdmissionGate {
     apply(objects.map { Make.gone("\($0.key)") }).edits.map(\.summary)
   }
 
-  var set: Set<TrafficObject> { Set(admittedObjects.map(\.object)) }
+  var set: Set<TrafficObject> {
+    let set = Set(admittedObjects.map(\.object))
+    #expect(Set(admittedSlices.map(TrafficObject.endpointSlice)) == set.filter { $0.key.kind == .endpointSlice })
+    return set
+  }
   var problemTexts: [String] { problems.map(\.description) }
 }
 
