@@ -19,9 +19,6 @@ struct Departures: Sendable {
   /// Pod → how many endpoints of each of these services name it.
   private var uses: [ObjectKey: [NamespacedName: Int]] = [:]
 
-  /// Of every admitted slice.
-  var sliceKeys: some Sequence<ObjectKey> { slices.values.lazy.flatMap(\.keys) }
-
   func holds(_ slice: EndpointSlice) -> Bool { services.contains(slice.serviceName) }
   /// The services for which a pod has to stay.
   func services(ofPod key: ObjectKey) -> some Collection<NamespacedName> { (uses[key] ?? [:]).keys }

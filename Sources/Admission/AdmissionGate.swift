@@ -96,13 +96,6 @@ public struct AdmissionGate: Sendable {
   /// Every admitted object, in no particular order.
   public var admittedObjects: some Collection<AdmittedObject> { admitted.values }
 
-  /// Every admitted EndpointSlice, in no particular order. Costs their number, not that of all objects.
-  public var admittedSlices: some Sequence<EndpointSlice> {
-    departures.sliceKeys.lazy.compactMap { key -> EndpointSlice? in
-      if case .endpointSlice(let slice) = admitted[key]?.object { slice } else { nil }
-    }
-  }
-
   public func admitted(_ key: ObjectKey) -> AdmittedObject? { admitted[key] }
 
   /// The objects whose newest version, or whose removal, waits for another object. Costs their number.

@@ -1,5 +1,4 @@
 import Admission
-import Testing
 import TrafficModel
 
 /// Short ways to say what files hold.
@@ -87,11 +86,7 @@ extension AdmissionGate {
     apply(objects.map { Make.gone("\($0.key)") }).edits.map(\.summary)
   }
 
-  var set: Set<TrafficObject> {
-    let set = Set(admittedObjects.map(\.object))
-    #expect(Set(admittedSlices.map(TrafficObject.endpointSlice)) == set.filter { $0.key.kind == .endpointSlice })
-    return set
-  }
+  var set: Set<TrafficObject> { Set(admittedObjects.map(\.object)) }
   var problemTexts: [String] { problems.map(\.description) }
 }
 

@@ -5,6 +5,15 @@ import XDSSnapshot
 
 @testable import Weir
 
+extension ProxyPlaces {
+  /// With these slices, of which each was taken or is taken now.
+  fileprivate mutating func follow(_ known: [(proxy: KnownProxy, slices: [String])], in slices: [EndpointSlice]) -> News
+  {
+    _ = take(slices.map { .upsert(.endpointSlice($0)) })
+    return follow(known) { id in slices.first { $0.id == id } }
+  }
+}
+
 /// Which proxies are endpoints, and which of them Kubernetes has taken away.
 @Suite struct ProxyPlacesTests {
   private func proxy(_ node: String, at address: String = "10.9.9.9:5", namespace: String = "shop") -> KnownProxy {
