@@ -37,21 +37,26 @@ public enum ManifestDecoder {
     }
     var content = DecodedChunk(line: 1, position: 0)
     var chunks: [String: DecodedChunk] = [:]
-    for chunk in DocumentSplitter.split(bytes) {
+    let found = DocumentSplitter.split(bytes)
+    for chunk in found {
       var part = DecodedChunk(line: chunk.firstLine, position: content.position + content.count)
       if let text = part.text(of: chunk, file: file) {
-        if let same = known[text] {
-          part = same.moved(to: part)
-        } else {
+        if found.count == 1 {
           part.read(text, file: file)
+        } else {
+          if let same = known[text] {
+            part = same.moved(to: part)
+          } else {
+            part.read(text, file: file)
+          }
+          chunks[text] = part
         }
-        chunks[text] = part
       }
       content.append(part)
     }
     let result = SourceUpdate.Content.documents(
       content.documents, isComplete: content.isComplete, problems: content.problems)
-    return (result, chunks.count > 1 ? chunks : [:])
+    return (result, chunks)
   }
 
   /// Decodes one document that was admitted and kept, with the text that `SourceDocument` carried.

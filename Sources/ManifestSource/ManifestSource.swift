@@ -104,7 +104,8 @@ public final class ManifestSource: Sendable {
       }
       let events = inotify.wait(milliseconds: wait)
       time = now()
-      reader.tree.handle(events, at: time)
+      let isDue = reader.tree.nextDeadline.map { $0 <= time } ?? false
+      guard reader.tree.handle(events, at: time) || isDue else { continue }
       let updates = reader.collect(at: time)
       if !updates.isEmpty {
         logger.debug("manifests changed", metadata: ["files": "\(updates.count)"])

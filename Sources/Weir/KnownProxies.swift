@@ -111,7 +111,7 @@ final class KnownProxies: Sendable {
       let clock = ContinuousClock()
       let start = clock.now
       if !batch.arrived.isEmpty || !batch.forgotten.isEmpty { await tell(batch.arrived, batch.forgotten) }
-      // Whoever is told may look at all endpoints: that takes a small part of the time.
+      // Whoever is told looks for their endpoints: that takes a small part of the time.
       guard (try? await sleep(max(Self.interval, (clock.now - start) * 20))) != nil else { return }
     }
   }

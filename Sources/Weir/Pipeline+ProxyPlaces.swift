@@ -4,13 +4,13 @@ internal import XDSServer
 
 // Proxies that are endpoints: those whose pods Kubernetes has taken away are not waited for.
 extension Pipeline {
-  /// Follows proxies from now on. O(all endpoints) if any is new. To be called when the sources have been read: whoever is nowhere
-  /// then, and was somewhere, is gone.
+  /// Follows proxies from now on. To be called when the sources have been read: whoever is nowhere then, and was somewhere, is
+  /// gone.
   func follow(_ known: [(proxy: KnownProxy, slices: [String])]) {
-    let slices = gate.admittedObjects.lazy.compactMap { admitted -> EndpointSlice? in
-      if case .endpointSlice(let slice) = admitted.object { slice } else { nil }
+    let news = places.follow(known) { id in
+      if case .endpointSlice(let slice) = gate.admitted(ObjectKey(.endpointSlice, id))?.object { slice } else { nil }
     }
-    tell(places.follow(known, in: slices))
+    tell(news)
   }
 
   func unfollow(_ keys: [KnownProxy.Key]) { places.forget(keys) }

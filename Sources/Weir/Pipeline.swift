@@ -96,7 +96,10 @@ actor Pipeline {
       // What the process before this one served: proxies come back with its versions, and what has gone since must outlive
       // their routes to it.
       for proxyClass in expected { compiler.addClass(proxyClass) }
-      compiler.apply(stored.objects.map { .upsert($0.object) })
+      let edits = stored.objects.map { Edit.upsert($0.object) }
+      compiler.apply(edits)
+      // Nobody is followed yet.
+      _ = places.take(edits)
     }
     released.set(releases, in: compiler).forEach(onReleaseNotice)
     if !stored.objects.isEmpty { server.remember(compiler.generation) }

@@ -19,58 +19,55 @@ struct ProxyPlaces {
     var slices: [KnownProxy.Key: [String]] = [:]
   }
 
-  private enum Place: Hashable {
-    case pod(NamespacedName)
-    case address(String)
-  }
-
   private struct Proxy {
     var places: [Place]
     var slices: Set<NamespacedName> = []
     var isGone = false
   }
 
+  private var index = PlaceIndex()
   private var proxies: [KnownProxy.Key: Proxy] = [:]
   private var byPlace: [Place: Set<KnownProxy.Key>] = [:]
   /// The proxies in each slice that has any.
   private var members: [NamespacedName: Set<KnownProxy.Key>] = [:]
 
-  /// Follows more proxies. O(all endpoints), if there are any that were not followed, or are elsewhere.
+  /// Follows more proxies. O(the endpoints of the slices that they are in).
   ///
   /// - Parameters:
   ///   - known: with the slices that each was in, where a process before this one has kept that.
-  ///   - slices: all that there are.
+  ///   - slice: what of the slices that were taken has this id; nil if none.
   mutating func follow(
-    _ known: [(proxy: KnownProxy, slices: [String])], in slices: some Sequence<EndpointSlice>
+    _ known: [(proxy: KnownProxy, slices: [String])], slice: (NamespacedName) -> EndpointSlice?
   ) -> News {
     var news = News()
     var fresh: [KnownProxy.Key: Set<NamespacedName>] = [:]
+    var places: Set<Place> = []
     for (proxy, slices) in known {
-      let places = Self.places(of: proxy)
+      let now = Self.places(of: proxy)
       if let former = proxies[proxy.key] {
-        if former.places == places { continue }
+        if former.places == now { continue }
         // It is elsewhere now.
         forget([proxy.key])
         if former.isGone { news.back.insert(proxy.key) }
       }
-      proxies[proxy.key] = Proxy(places: places)
-      for place in places { byPlace[place, default: []].insert(proxy.key) }
+      proxies[proxy.key] = Proxy(places: now)
+      for place in now { byPlace[place, default: []].insert(proxy.key) }
+      places.formUnion(now)
       fresh[proxy.key] = Set(slices.compactMap(NamespacedName.init(written:)))
     }
-    guard !fresh.isEmpty else { return news }
-    var present: Set<NamespacedName> = []
-    for slice in slices {
-      if !fresh.values.allSatisfy(\.isEmpty) { present.insert(slice.id) }
+    // Each once, however many come to it.
+    for id in Set(places.flatMap(index.slices)) {
+      guard let slice = slice(id) else { continue }
       for key in found(in: slice) where fresh[key] != nil {
-        proxies[key]?.slices.insert(slice.id)
-        members[slice.id, default: []].insert(key)
+        proxies[key]?.slices.insert(id)
+        members[id, default: []].insert(key)
       }
     }
     for (key, before) in fresh {
       let now = proxies[key]?.slices ?? []
       if now != before { news.slices[key] = now.map(\.description).sorted() }
       // While nobody looked it was taken out of a slice that is still there.
-      if now.isEmpty, !before.isDisjoint(with: present) { leave(key, &news) }
+      if now.isEmpty, before.contains(where: { slice($0) != nil }) { leave(key, &news) }
     }
     return news
   }
@@ -86,9 +83,16 @@ struct ProxyPlaces {
     }
   }
 
-  /// Slices have changed. O(their endpoints), if anybody is followed.
+  /// Slices have changed. O(their endpoints).
   mutating func take(_ edits: [Edit]) -> News {
     var news = News()
+    for edit in edits {
+      switch edit {
+      case .upsert(.endpointSlice(let slice)): index.replace(slice)
+      case .delete(let key) where key.kind == .endpointSlice: index.remove(key.id)
+      default: break
+      }
+    }
     guard !proxies.isEmpty else { return news }
     // What one slice loses another may get in the same change: only the end counts.
     var left: Set<KnownProxy.Key> = []
@@ -141,10 +145,7 @@ struct ProxyPlaces {
   /// The proxies that are endpoints of a slice.
   private func found(in slice: EndpointSlice) -> Set<KnownProxy.Key> {
     var found: Set<KnownProxy.Key> = []
-    for endpoint in slice.endpoints {
-      if let pod = endpoint.pod, let keys = byPlace[.pod(pod)] { found.formUnion(keys) }
-      for address in endpoint.addresses { if let keys = byPlace[.address(address)] { found.formUnion(keys) } }
-    }
+    for place in slice.places { if let keys = byPlace[place] { found.formUnion(keys) } }
     return found
   }
 

@@ -5,6 +5,15 @@ import XDSSnapshot
 
 @testable import Weir
 
+extension ProxyPlaces {
+  /// With these slices, of which each was taken or is taken now.
+  fileprivate mutating func follow(_ known: [(proxy: KnownProxy, slices: [String])], in slices: [EndpointSlice]) -> News
+  {
+    _ = take(slices.map { .upsert(.endpointSlice($0)) })
+    return follow(known) { id in slices.first { $0.id == id } }
+  }
+}
+
 /// Which proxies are endpoints, and which of them Kubernetes has taken away.
 @Suite struct ProxyPlacesTests {
   private func proxy(_ node: String, at address: String = "10.9.9.9:5", namespace: String = "shop") -> KnownProxy {
@@ -48,6 +57,24 @@ import XDSSnapshot
     let now = [slice("s-1", [("127.0.0.1", "a-0"), ("10.0.0.2", "b-0")])]
     #expect(places.follow([(proxy: gateway, slices: []), (proxy: local, slices: [])], in: now) == .init())
     #expect(places.take([edit(slice("s-1", []))]) == .init())
+  }
+
+  /// Among many endpoints with names alike, each proxy is found when it comes after the slices as when it comes before.
+  @Test func whoComesLaterIsFoundAsWhoWasThere() {
+    let pods = (0..<600).map { number in
+      (address: "10.0.\(number / 250).\(number % 250)", pod: "web-\(number / 7)-\(number % 7)")
+    }
+    let slices = (0..<60).map { number in slice("s-\(number)", Array(pods[(number * 10)..<(number * 10 + 10)])) }
+    // Every third by its name, every fifth by its address, and some that are nowhere.
+    var proxies = stride(from: 0, to: 600, by: 3).map { proxy(pods[$0].pod) }
+    proxies += stride(from: 0, to: 600, by: 5).map { proxy("node-\($0)", at: "\(pods[$0].address):4711") }
+    proxies += (0..<50).map { proxy("web-\($0)-8", at: "10.1.0.\($0):1") }
+    let known = proxies.map { (proxy: $0, slices: [String]()) }
+    var (later, before) = (ProxyPlaces(), ProxyPlaces())
+    let found = later.follow(known, in: slices).slices
+    _ = before.follow(known, in: [])
+    #expect(found == before.take(slices.map(edit)).slices)
+    #expect(found.count == 320)
   }
 
   @Test func onlyTheLastSliceCounts() {

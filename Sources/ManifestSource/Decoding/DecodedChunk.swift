@@ -103,8 +103,11 @@ struct DecodedChunk: Sendable {
       isComplete = false
       problems += found.problems
     case .object(let header):
-      let body: Set<String> = header.key.kind == .endpointSlice ? ["addressType", "endpoints", "ports"] : ["spec"]
-      root.expectMapping(reads: body.union(["apiVersion", "kind", "metadata"]), ignores: ["status"])
+      root.expectMapping(
+        reads: header.key.kind == .endpointSlice
+          ? ["apiVersion", "kind", "metadata", "addressType", "endpoints", "ports"]
+          : ["apiVersion", "kind", "metadata", "spec"],
+        ignores: ["status"])
       let object = header.decode(root)
       if object == nil, !found.hasErrors {
         // Understood, and not for sidecars: it is as if the document were not there, and the warning says so.

@@ -115,7 +115,7 @@ struct Field {
 
   /// Requires a mapping, and warns of every key that is neither read here nor known to be without effect on traffic.
   @discardableResult
-  func expectMapping(reads known: Set<String>, ignores harmless: Set<String> = []) -> Bool {
+  func expectMapping(reads known: [String], ignores harmless: [String] = []) -> Bool {
     guard let node else { return false }
     guard case .map(let entries) = node.value else {
       mismatch("a mapping")
@@ -234,10 +234,10 @@ struct Field {
   }
 
   /// One of some words.
-  func word<Value>(_ choices: [String: Value]) -> Value? {
+  func word<Value>(_ choices: KeyValuePairs<String, Value>) -> Value? {
     guard let text = string() else { return nil }
-    if let value = choices[text] { return value }
-    error("must be one of \(choices.keys.sorted().joined(separator: ", ")), not \"\(text)\"")
+    if let choice = choices.first(where: { $0.key == text }) { return choice.value }
+    error("must be one of \(choices.map(\.key).sorted().joined(separator: ", ")), not \"\(text)\"")
     return nil
   }
 }

@@ -56,6 +56,12 @@ extension ManifestNode {
   /// - Parameter firstLine: the line of the file on which the text begins.
   /// - Throws: `DocumentError`.
   static func parse(_ text: String, firstLine: Int) throws(DocumentError) -> ManifestNode? {
+    if let node = PlainYAML.read(text, firstLine: firstLine) { return node }
+    return try parseAny(text, firstLine: firstLine)
+  }
+
+  /// The same for all of YAML, by libyaml.
+  static func parseAny(_ text: String, firstLine: Int) throws(DocumentError) -> ManifestNode? {
     let root: Node?
     do {
       // The basic resolver types nothing: the default one runs seven regular expressions over every key.
@@ -127,7 +133,12 @@ extension ManifestNode {
     switch first {
     case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."):
       return number(text) ?? .string(text)
-    default: break
+    case UInt8(ascii: "~"), UInt8(ascii: "n"), UInt8(ascii: "N"), UInt8(ascii: "t"), UInt8(ascii: "T"),
+      UInt8(ascii: "f"), UInt8(ascii: "F"), UInt8(ascii: "y"), UInt8(ascii: "Y"), UInt8(ascii: "o"),
+      UInt8(ascii: "O"):
+      // No longer word means anything.
+      guard text.utf8.count <= 5 else { return .string(text) }
+    default: return .string(text)
     }
     switch text {
     case "~", "null", "Null", "NULL": return .null
@@ -138,10 +149,13 @@ extension ManifestNode {
   }
 
   private static func number(_ text: String) -> Value? {
+    // What most are.
+    if text.utf8.first != UInt8(ascii: "0"), let value = Int64(text) { return .integer(value) }
     var digits = text[...].utf8
     if digits.first == UInt8(ascii: "-") || digits.first == UInt8(ascii: "+") { digits = digits.dropFirst() }
     let sign = text.hasPrefix("-") ? "-" : ""
-    let body = String(Substring(digits)).filter { $0 != "_" }
+    var body = String(Substring(digits))
+    if body.utf8.contains(UInt8(ascii: "_")) { body.removeAll { $0 == "_" } }
     if body.hasPrefix("0"), body.count > 1 {
       let second = body.dropFirst().first!
       let radix = second == "x" ? 16 : second == "b" ? 2 : 8

@@ -24,7 +24,7 @@ struct ObjectHeader {
     }
     let api = root["apiVersion"].requiredString()
     guard let kind = root["kind"].requiredString(), let api else { return .unreadable }
-    let slash = api.lastIndex(of: "/")
+    let slash = api.utf8.lastIndex(of: UInt8(ascii: "/"))
     let group = slash.map { String(api[..<$0]) } ?? ""
     let version = String(slash.map { api[api.index(after: $0)...] } ?? api[...])
     if kind.hasSuffix("List"), case .list = root["items"].node?.value { return .list }

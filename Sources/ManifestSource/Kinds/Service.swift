@@ -2,7 +2,7 @@ internal import TrafficModel
 
 extension ObjectHeader {
   /// Fields of a service that do not change what a sidecar inside the cluster does.
-  private static let harmless: Set<String> = [
+  private static let harmless: [String] = [
     "clusterIPs", "ipFamilies", "ipFamilyPolicy", "ipFamily", "externalIPs", "loadBalancerIP", "loadBalancerClass",
     "loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "externalTrafficPolicy", "healthCheckNodePort",
   ]

@@ -8,24 +8,28 @@
 enum Names {
   /// RFC 1123 label: at most 63 of `a-z 0-9 -`, beginning and ending with a letter or digit.
   static func isLabel(_ text: some StringProtocol, allowsUppercase: Bool = false) -> Bool {
-    let bytes = text.utf8
-    guard (1...63).contains(bytes.count), !text.hasPrefix("-"), !text.hasSuffix("-") else {
-      return false
-    }
-    return bytes.allSatisfy {
-      switch $0 {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
-      case UInt8(ascii: "A")...UInt8(ascii: "Z"): allowsUppercase
-      default: false
+    isLabel(text.utf8, allowsUppercase)
+  }
+
+  private static func isLabel(_ bytes: some Collection<UInt8>, _ allowsUppercase: Bool) -> Bool {
+    guard (1...63).contains(bytes.count), bytes.first != UInt8(ascii: "-") else { return false }
+    var last: UInt8 = 0
+    for byte in bytes {
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): break
+      case UInt8(ascii: "A")...UInt8(ascii: "Z") where allowsUppercase: break
+      default: return false
       }
+      last = byte
     }
+    return last != UInt8(ascii: "-")
   }
 
   /// RFC 1123 subdomain: labels joined by dots, at most 253 characters.
   static func isSubdomain(_ text: some StringProtocol, allowsUppercase: Bool = false) -> Bool {
     (1...253).contains(text.utf8.count)
-      && text.split(separator: ".", omittingEmptySubsequences: false)
-        .allSatisfy { isLabel($0, allowsUppercase: allowsUppercase) }
+      && text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        .allSatisfy { isLabel($0, allowsUppercase) }
   }
 
   /// RFC 9110 section 5.1: a header's name is a token.

@@ -329,10 +329,16 @@ struct DirectoryTree {
 
   // MARK: Events
 
-  mutating func handle(_ events: [Inotify.Event], at now: Instant) {
+  /// Returns whether there may be something to do for them: of a hidden file, which a program writes before it moves it
+  /// into place, there is not.
+  @discardableResult
+  mutating func handle(_ events: [Inotify.Event], at now: Instant) -> Bool {
+    var matters = false
     // The swap of a ConfigMap is many events; its directory is looked at once.
     var toScan: Set<String> = []
     for event in events {
+      if isOfHiddenFile(event) { continue }
+      matters = true
       if event.changes.contains(.overflowed) {
         scanAll(at: now)
       } else if let paths = pathsOfTargets[event.watch] {
@@ -342,6 +348,19 @@ struct DirectoryTree {
       }
     }
     for path in toScan.sorted() where directories[path] != nil { scan(path, at: now) }
+    return matters
+  }
+
+  /// `..data`, through which a ConfigMap's files are links, is hidden and no file.
+  private func isOfHiddenFile(_ event: Inotify.Event) -> Bool {
+    guard event.name.hasPrefix("."), pathsOfTargets[event.watch] == nil, let path = pathsOfWatches[event.watch],
+      event.changes.isDisjoint(with: [.ignored, .unmounted, .deletedItself, .movedItself])
+    else { return false }
+    guard !event.changes.isDisjoint(with: [.movedTo, .created]) else { return true }
+    guard case .success(let status) = FileSystem.status(join(path, event.name), followingLinks: false) else {
+      return true
+    }
+    return status.kind != .link
   }
 
   private mutating func targetChanged(_ event: Inotify.Event, _ paths: Set<String>, at now: Instant) {
@@ -373,12 +392,7 @@ struct DirectoryTree {
     }
     let child = join(path, event.name)
     if event.name.hasPrefix(".") {
-      // `..data`, through which a ConfigMap's files are links.
-      if !changes.isDisjoint(with: [.movedTo, .created]),
-        case .success(let status) = FileSystem.status(child, followingLinks: false), status.kind == .link
-      {
-        toScan.insert(path)
-      }
+      toScan.insert(path)
       return
     }
     if !changes.isDisjoint(with: [.deleted, .movedFrom]) { return vanish(child, at: now) }

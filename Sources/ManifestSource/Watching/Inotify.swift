@@ -104,6 +104,9 @@ final class Inotify: @unchecked Sendable {
     _ = write(wakeWrite, &byte, 1)
   }
 
+  /// With a name of 255 characters.
+  private static let largestEvent = 16 + 256
+
   private func takeEvents() -> [Event] {
     var events: [Event] = []
     // Whatever more comes meanwhile is for the next time.
@@ -122,6 +125,8 @@ final class Inotify: @unchecked Sendable {
           Event(watch: watch, changes: Changes(rawValue: mask), name: String(decoding: name, as: UTF8.self)))
         offset += 16 + length
       }
+      // There was room for one more, so there is none.
+      if buffer.count - count > Self.largestEvent { break }
     }
     return events
   }
