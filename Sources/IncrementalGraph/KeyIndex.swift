@@ -1,13 +1,5 @@
 internal import CPrefetch
 
-#if canImport(Glibc)
-  public import Glibc
-#elseif canImport(Musl)
-  public import Musl
-#else
-  public import Darwin
-#endif
-
 /// Something kept by slot: cells, units, counts.
 protocol SlotColumn: AnyObject {
   /// Whether the slot holds nothing here.
@@ -91,7 +83,10 @@ protocol SlotColumn: AnyObject {
   }
 
   /// The key's slot; a new one if it has none.
-  @inlinable func intern(_ key: Key) -> Int32 {
+  @inlinable func intern(_ key: Key) -> Int32 { intern(key, hash: hash(key)) }
+
+  /// - Parameter hash: the key's.
+  @inlinable func intern(_ key: Key, hash: @autoclosure () -> UInt32) -> Int32 {
     if latest >= 0 {
       if keys[latest] == key { return latest }
       let next = latest &+ 1
@@ -100,12 +95,9 @@ protocol SlotColumn: AnyObject {
         return next
       }
     }
-    latest = find(key)
+    latest = find(key, hash())
     return latest
   }
-
-  /// Asks for the memory in which the key will be looked for, so that it comes while other work is done.
-  @inlinable func prefetch(_ key: Key) { table.prefetch(hash(key)) }
 
   /// Makes room for so many keys more.
   @inlinable func reserve(adding count: Int) {
@@ -116,8 +108,7 @@ protocol SlotColumn: AnyObject {
     isTaken.reserveCapacity(expected)
   }
 
-  @inlinable func find(_ key: Key) -> Int32 {
-    let hash = hash(key)
+  @inlinable func find(_ key: Key, _ hash: UInt32) -> Int32 {
     let present = table.find(hash) { keys[$0] == key }
     if present != -1 { return present }
     let slot = slots.take()
@@ -128,7 +119,7 @@ protocol SlotColumn: AnyObject {
     return slot
   }
 
-  @inlinable func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.slotHash(seed: seed)) }
+  @inlinable func hash(_ key: Key) -> UInt32 { KeyHasher(seed: seed)(key).bits }
 
   private func forget(_ slot: Int32) {
     guard has(slot) else { return }
@@ -161,27 +152,15 @@ protocol SlotColumn: AnyObject {
     entries = Self.empty(16)
   }
 
-  @inlinable deinit { free(entries) }
-
-  private static func empty(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
-    let entries = memory(capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: Entry.self)
-    entries.initialize(repeating: Entry(hash: 0, slot: -1), count: capacity)
-    return entries
+  @inlinable deinit {
+    LargeMemory.deallocate(entries, byteCount: (Int(mask) + 1) * MemoryLayout<Entry>.stride)
   }
 
-  /// Large tables are looked into anywhere, and with small pages each look would have to find its page first.
-  private static func memory(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    let pageByteCount = 2 << 20
-    var memory: UnsafeMutableRawPointer?
-    let isLarge = byteCount >= pageByteCount
-    guard posix_memalign(&memory, isLarge ? pageByteCount : 64, byteCount) == 0, let memory else {
-      fatalError("out of memory")
-    }
-    #if os(Linux)
-      // A wish; without it all is as before.
-      if isLarge { _ = madvise(memory, byteCount, MADV_HUGEPAGE) }
-    #endif
-    return memory
+  private static func empty(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
+    let entries = LargeMemory.allocate(byteCount: capacity * MemoryLayout<Entry>.stride)
+      .assumingMemoryBound(to: Entry.self)
+    entries.initialize(repeating: Entry(hash: 0, slot: -1), count: capacity)
+    return entries
   }
 
   /// The slot with this hash whose key is the one looked for; -1 if there is none.
@@ -225,7 +204,7 @@ protocol SlotColumn: AnyObject {
     mask = UInt32(wanted - 1)
     entries = Self.empty(wanted)
     for index in 0..<capacity where former[index].slot != -1 { place(former[index]) }
-    free(former)
+    LargeMemory.deallocate(former, byteCount: capacity * MemoryLayout<Entry>.stride)
   }
 
   /// - Parameter slot: one that is there, with this hash.

@@ -11,8 +11,7 @@ extension TrafficCompiler {
   /// Tells the graph of clusters and endpoints.
   func applyToClusters(_ edit: Edit, _ prepared: PreparedEdit) {
     switch (edit, prepared) {
-    case (.upsert(.pod(let object)), .labels(let labels)):
-      graph.pods.set(PodFacts(labels: labels, nodeName: object.nodeName), for: object.id)
+    case (_, .pod(let id, let facts)): graph.pods.set(facts, for: id)
     case (.upsert(.endpointSlice(let object)), .slice(let facts)): graph.slices.set(facts, for: object.id)
     case (_, .service(let service)): graph.services.set(service, for: service.content.id)
     case (_, .rule(let rule)): graph.destinationRules.set(rule, for: rule.content.id)
