@@ -1,5 +1,13 @@
 internal import CPrefetch
 
+#if canImport(Glibc)
+  public import Glibc
+#elseif canImport(Musl)
+  public import Musl
+#else
+  public import Darwin
+#endif
+
 /// Something kept by slot: cells, units, counts.
 protocol SlotColumn: AnyObject {
   /// Whether the slot holds nothing here.
@@ -152,15 +160,27 @@ protocol SlotColumn: AnyObject {
     entries = Self.empty(16)
   }
 
-  @inlinable deinit {
-    LargeMemory.deallocate(entries, byteCount: (Int(mask) + 1) * MemoryLayout<Entry>.stride)
-  }
+  @inlinable deinit { free(entries) }
 
   private static func empty(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
-    let entries = LargeMemory.allocate(byteCount: capacity * MemoryLayout<Entry>.stride)
-      .assumingMemoryBound(to: Entry.self)
+    let entries = memory(capacity * MemoryLayout<Entry>.stride).assumingMemoryBound(to: Entry.self)
     entries.initialize(repeating: Entry(hash: 0, slot: -1), count: capacity)
     return entries
+  }
+
+  /// Large tables are looked into anywhere, and with small pages each look would have to find its page first.
+  private static func memory(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    let pageByteCount = 2 << 20
+    var memory: UnsafeMutableRawPointer?
+    let isLarge = byteCount >= pageByteCount
+    guard posix_memalign(&memory, isLarge ? pageByteCount : 64, byteCount) == 0, let memory else {
+      fatalError("out of memory")
+    }
+    #if os(Linux)
+      // A wish; without it all is as before.
+      if isLarge { _ = madvise(memory, byteCount, MADV_HUGEPAGE) }
+    #endif
+    return memory
   }
 
   /// The slot with this hash whose key is the one looked for; -1 if there is none.
@@ -204,7 +224,7 @@ protocol SlotColumn: AnyObject {
     mask = UInt32(wanted - 1)
     entries = Self.empty(wanted)
     for index in 0..<capacity where former[index].slot != -1 { place(former[index]) }
-    LargeMemory.deallocate(former, byteCount: capacity * MemoryLayout<Entry>.stride)
+    free(former)
   }
 
   /// - Parameter slot: one that is there, with this hash.

@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  public import Glibc
+#elseif canImport(Musl)
+  public import Musl
+#else
+  public import Darwin
+#endif
+
 /// Elements by slot, in memory of its own: as long as the highest slot in use demands, never shared, never copied.
 ///
 /// An array would do, but each access in a class costs a check that nobody shares it, and reading an element a copy.
@@ -9,20 +17,21 @@
   @inlinable init() {
     capacity = 16
     count = 0
-    base = LargeMemory.allocate(byteCount: 16 * MemoryLayout<Element>.stride).assumingMemoryBound(to: Element.self)
+    base = Self.reallocate(nil, 16)
   }
 
   @inlinable deinit {
     base.deinitialize(count: count)
-    LargeMemory.deallocate(base, byteCount: capacity * MemoryLayout<Element>.stride)
+    free(base)
   }
 
-  /// Elements are values that may be moved as bytes, as all of Swift's own are but weak references.
-  @inlinable @inline(never) mutating func resize(to wanted: Int) {
-    let stride = MemoryLayout<Element>.stride
-    base = LargeMemory.resize(base, from: capacity * stride, to: wanted * stride, keeping: count * stride)
-      .assumingMemoryBound(to: Element.self)
-    capacity = wanted
+  /// By the C library, which moves large blocks by their pages: nothing is copied, and no fresh page is touched. Elements are
+  /// values that may be moved as bytes, as all of Swift's own are but weak references.
+  @inlinable static func reallocate(
+    _ base: UnsafeMutablePointer<Element>?, _ capacity: Int
+  ) -> UnsafeMutablePointer<Element> {
+    guard let memory = realloc(base, capacity * MemoryLayout<Element>.stride) else { fatalError("out of memory") }
+    return memory.assumingMemoryBound(to: Element.self)
   }
 
   /// - Parameter slot: one that is there.
@@ -63,7 +72,9 @@
   @inlinable mutating func removeAll() {
     base.deinitialize(count: count)
     count = 0
-    if capacity > 1024 { resize(to: 16) }
+    guard capacity > 1024 else { return }
+    capacity = 16
+    base = Self.reallocate(base, 16)
   }
 
   /// Makes the slot exist, and all below it.
@@ -75,6 +86,8 @@
 
   /// Makes room for so many elements in all.
   @inlinable mutating func reserveCapacity(_ wanted: Int) {
-    if wanted > capacity { resize(to: wanted) }
+    guard wanted > capacity else { return }
+    capacity = wanted
+    base = Self.reallocate(base, wanted)
   }
 }

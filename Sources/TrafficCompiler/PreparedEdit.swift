@@ -5,7 +5,7 @@ enum PreparedEdit {
   /// There is nothing to make.
   case plain
   case service(Box<KubernetesService>)
-  case slice(Box<SliceFacts>)
+  case slice(NamespacedName, Box<SliceFacts>)
   case pod(NamespacedName, PodFacts)
   case rule(Box<DestinationRule>)
   case routes(Box<VirtualService>)
@@ -14,7 +14,8 @@ enum PreparedEdit {
   init(_ edit: Edit, _ labels: inout LabelLists, former: (NamespacedName) -> Box<SliceFacts>?) {
     switch edit {
     case .upsert(.service(let object)): self = .service(Box(object))
-    case .upsert(.endpointSlice(let object)): self = .slice(Box(SliceFacts(object, former: former(object.id))))
+    case .upsert(.endpointSlice(let object)):
+      self = .slice(object.id, Box(SliceFacts(object, former: former(object.id))))
     case .upsert(.pod(let object)):
       self = .pod(object.id, PodFacts(labels: labels.list(object.labels), nodeName: object.nodeName))
     case .upsert(.destinationRule(let object)): self = .rule(Box(object))
