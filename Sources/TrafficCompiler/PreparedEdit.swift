@@ -1,8 +1,8 @@
 import TrafficModel
 
-/// What an edit becomes before the graphs are told of it: one reference, made of the edit alone.
+/// What an edit becomes before the graphs are told of it, made of the edit alone.
 enum PreparedEdit {
-  /// There is nothing to make.
+  /// There is nothing to make: the edit itself says it all.
   case plain
   case service(Box<KubernetesService>)
   case slice(NamespacedName, Box<SliceFacts>)
