@@ -189,7 +189,16 @@ public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value>
   @inlinable public func set(_ value: consuming Value?, for key: Key) {
     guard onGraph({ $0.isInTransaction && !$0.isRunning }) else { return graph.onViolation(.editWhileComputing) }
     if value == nil, index.slot(of: key) == nil { return }
-    let slot = index.intern(key)
+    set(value, at: index.intern(key))
+  }
+
+  /// As `set`, where the key's hash is known already.
+  @inlinable public func set(_ value: consuming Value, for key: Key, hash: KeyHash) {
+    guard onGraph({ $0.isInTransaction && !$0.isRunning }) else { return graph.onViolation(.editWhileComputing) }
+    set(value, at: index.intern(key, hash: hash.bits))
+  }
+
+  @inlinable func set(_ value: consuming Value?, at slot: Int32) {
     let changed = write(value, at: slot)
     if changed, recordsEvents { record(.edited, slot, changed: true, changesCell: true) }
   }
@@ -206,14 +215,35 @@ public final class Input<Key: SlotKey, Value: Equatable>: Collection<Key, Value>
 }
 
 extension Input {
-  /// Says that the key is about to be set. In a large transaction most of the time of an edit is the wait for its place in a
-  /// table; this lets other edits' work go on meanwhile.
-  @inlinable public func prefetch(_ key: Key) { index.prefetch(key) }
+  /// Makes the hashes by which keys are looked for in this input, on any thread.
+  @inlinable public var hasher: KeyHasher<Key> { KeyHasher(seed: index.seed) }
+
+  /// Says that a key of this hash is about to be set. In a large transaction most of the time of an edit is the wait for its place
+  /// in a table; this lets other edits' work go on meanwhile.
+  @inlinable public func prefetch(_ hash: KeyHash) { index.table.prefetch(hash.bits) }
 
   /// Makes room for so many keys more, before a large transaction.
   @inlinable public func reserve(adding count: Int) {
     index.reserve(adding: count)
     reserve(values: self.count + count, changes: count)
+  }
+}
+
+/// The hash of a key in one input.
+@frozen public struct KeyHash: Sendable {
+  @usableFromInline let bits: UInt32
+
+  @inlinable init(bits: UInt32) { self.bits = bits }
+}
+
+/// Makes the hashes of one input's keys.
+@frozen public struct KeyHasher<Key: SlotKey>: Sendable {
+  @usableFromInline let seed: UInt64
+
+  @inlinable init(seed: UInt64) { self.seed = seed }
+
+  @inlinable public func callAsFunction(_ key: Key) -> KeyHash {
+    KeyHash(bits: UInt32(truncatingIfNeeded: key.slotHash(seed: seed)))
   }
 }
 

@@ -35,6 +35,8 @@ struct EdgePool: ~Copyable {
     return Int32(edges.count - 1)
   }
 
+  mutating func reserve(adding count: Int) { edges.reserveCapacity(edges.count + count) }
+
   mutating func remove(_ edge: Int32) {
     count -= 1
     edges[edge].nextOfCell = firstFree
@@ -47,6 +49,9 @@ extension Graph {
   @inline(__always) private func node(_ id: UInt16, _ body: (Node) -> Void) {
     Unmanaged<Node>.fromOpaque(nodePointers[Int32(id)])._withUnsafeGuaranteedRef(body)
   }
+
+  /// Makes room for so many recorded reads more, before a large transaction.
+  public func reserve(reads count: Int) { edges.reserve(adding: count) }
 
   /// Starts a unit's run; `firstEdge` are its reads of the last run.
   @usableFromInline func beginRun(_ node: Node, slot: Int32, firstEdge: Int32) {

@@ -91,7 +91,10 @@ protocol SlotColumn: AnyObject {
   }
 
   /// The key's slot; a new one if it has none.
-  @inlinable func intern(_ key: Key) -> Int32 {
+  @inlinable func intern(_ key: Key) -> Int32 { intern(key, hash: hash(key)) }
+
+  /// - Parameter hash: the key's.
+  @inlinable func intern(_ key: Key, hash: @autoclosure () -> UInt32) -> Int32 {
     if latest >= 0 {
       if keys[latest] == key { return latest }
       let next = latest &+ 1
@@ -100,12 +103,9 @@ protocol SlotColumn: AnyObject {
         return next
       }
     }
-    latest = find(key)
+    latest = find(key, hash())
     return latest
   }
-
-  /// Asks for the memory in which the key will be looked for, so that it comes while other work is done.
-  @inlinable func prefetch(_ key: Key) { table.prefetch(hash(key)) }
 
   /// Makes room for so many keys more.
   @inlinable func reserve(adding count: Int) {
@@ -116,8 +116,7 @@ protocol SlotColumn: AnyObject {
     isTaken.reserveCapacity(expected)
   }
 
-  @inlinable func find(_ key: Key) -> Int32 {
-    let hash = hash(key)
+  @inlinable func find(_ key: Key, _ hash: UInt32) -> Int32 {
     let present = table.find(hash) { keys[$0] == key }
     if present != -1 { return present }
     let slot = slots.take()
@@ -128,7 +127,7 @@ protocol SlotColumn: AnyObject {
     return slot
   }
 
-  @inlinable func hash(_ key: Key) -> UInt32 { UInt32(truncatingIfNeeded: key.slotHash(seed: seed)) }
+  @inlinable func hash(_ key: Key) -> UInt32 { KeyHasher(seed: seed)(key).bits }
 
   private func forget(_ slot: Int32) {
     guard has(slot) else { return }

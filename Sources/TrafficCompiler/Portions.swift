@@ -27,8 +27,7 @@ struct Portions {
         if end - index <= Self.fewPods { for pod in index..<end { portions[pod] = current } }
       case .upsert(.node), .upsert(.namespace), .delete: break
       case .upsert(let object):
-        let service = object.relatedService(clusterDomain: clusterDomain)
-        current = services.number(service) / Int32(servicesEach) + 1
+        current = services.number(object, clusterDomain: clusterDomain) / Int32(servicesEach) + 1
         portions[index] = current
       }
       index = end
@@ -59,7 +58,10 @@ struct Portions {
 
     var count: Int32 { Int32(numbers.count) }
 
-    mutating func number(_ name: NamespacedName) -> Int32 {
+    /// The number of the service that the object belongs to.
+    mutating func number(_ object: TrafficObject, clusterDomain: String) -> Int32 {
+      if let latest, object.plainlyNames(latest.name) { return latest.number }
+      let name = object.relatedService(clusterDomain: clusterDomain)
       if let latest, latest.name == name { return latest.number }
       let number = numbers[name] ?? count
       numbers[name] = number
@@ -70,6 +72,17 @@ struct Portions {
 }
 
 extension TrafficObject {
+  /// Whether the object names the service by its short name, or is it.
+  fileprivate func plainlyNames(_ service: NamespacedName) -> Bool {
+    switch self {
+    case .service(let object): object.id == service
+    case .endpointSlice(let object): object.service == service.name && object.id.namespace == service.namespace
+    case .destinationRule(let object): object.host == service.name && object.id.namespace == service.namespace
+    case .virtualService(let object): object.hosts.first == service.name && object.id.namespace == service.namespace
+    case .pod, .node, .namespace: false
+    }
+  }
+
   /// The service that reads the object, or the most likely one; its own name where it names none.
   fileprivate func relatedService(clusterDomain: String) -> NamespacedName {
     switch self {

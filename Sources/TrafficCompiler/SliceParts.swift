@@ -49,7 +49,8 @@ extension SliceFacts {
   ) {
     guard !endpoints.isEmpty else { return }
     let slice = PlacedSlice(self, pod: pod, node: node)
-    let selections = subsets.indices.map { slice.selection(subsets[$0].labels) }
+    // With one port they are looked for where they are asked for: no list of lists.
+    let selections = ports.count == 1 ? [] : subsets.indices.map { slice.selection(subsets[$0].labels) }
     for number in ports.indices {
       func emitPart(_ subset: String, _ selection: [Int32]?) {
         let localities =
@@ -64,8 +65,9 @@ extension SliceFacts {
               selection: selection)))
       }
       emitPart("", nil)
-      for index in subsets.indices where !selections[index].isEmpty {
-        emitPart(subsets[index].name, selections[index])
+      for index in subsets.indices {
+        let selection = selections.isEmpty ? slice.selection(subsets[index].labels) : selections[index]
+        if !selection.isEmpty { emitPart(subsets[index].name, selection) }
       }
     }
   }
@@ -107,6 +109,7 @@ private final class PlacedSlice: Sendable {
     var labelLists: [LabelList?] = []
     var endpoints: [Endpoint] = []
     endpoints.reserveCapacity(slice.endpoints.count)
+    places.reserveCapacity(2)
     for origin in slice.endpoints.indices {
       // Field by field, and pods and nodes only lent: a copy of the whole would count all that is in it.
       let pod = slice.endpoints[origin].pod.flatMap(pod)
@@ -132,19 +135,20 @@ private final class PlacedSlice: Sendable {
       places[a].region != places[b].region
         ? places[a].region < places[b].region : places[a].zone < places[b].zone
     }
-    let isOrdered = places.indices.dropFirst().allSatisfy { precedes($0 - 1, $0) }
-    let order = isOrdered ? Array(places.indices) : places.indices.sorted(by: precedes)
+    if !places.indices.dropFirst().allSatisfy({ precedes($0 - 1, $0) }) {
+      let order = places.indices.sorted(by: precedes)
+      var ranks = [Int32](repeating: 0, count: order.count)
+      for (rank, place) in order.enumerated() { ranks[place] = Int32(rank) }
+      for index in endpoints.indices { endpoints[index].place = ranks[Int(endpoints[index].place)] }
+      places = order.map { places[$0] }
+    }
     // Stable: within a place the order by address stays.
     var sorted: [Endpoint] = []
     sorted.reserveCapacity(endpoints.count)
-    for (rank, place) in order.enumerated() {
-      for endpoint in endpoints where endpoint.place == place {
-        sorted.append(endpoint)
-        sorted[sorted.count - 1].place = Int32(rank)
-      }
+    for place in places.indices {
+      for index in endpoints.indices where endpoints[index].place == place { sorted.append(endpoints[index]) }
     }
     endpoints = sorted
-    if !isOrdered { places = order.map { places[$0] } }
   }
 
   private static func place(region: String, zone: String, _ places: inout [Place]) -> Int32 {

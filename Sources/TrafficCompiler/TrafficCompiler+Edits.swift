@@ -8,35 +8,39 @@ extension TrafficCompiler {
     applyToRoutes(edit, prepared)
   }
 
-  /// Tells the graph of clusters and endpoints.
-  func applyToClusters(_ edit: Edit, _ prepared: PreparedEdit) {
-    switch (edit, prepared) {
-    case (.upsert(.pod(let object)), .labels(let labels)):
-      graph.pods.set(PodFacts(labels: labels, nodeName: object.nodeName), for: object.id)
-    case (.upsert(.endpointSlice(let object)), .slice(let facts)): graph.slices.set(facts, for: object.id)
-    case (_, .service(let service)): graph.services.set(service, for: service.content.id)
-    case (_, .rule(let rule)): graph.destinationRules.set(rule, for: rule.content.id)
-    case (.upsert(.node(let object)), _): graph.nodes.set(NodeFacts(object), for: object.name)
-    case (.upsert, _): break  // A VirtualService, or a namespace, which nothing that is served reads yet.
-    case (.delete(let key), _):
-      switch key.kind {
-      case .service: graph.services.set(nil, for: key.id)
-      case .endpointSlice: graph.slices.set(nil, for: key.id)
-      case .pod: graph.pods.set(nil, for: key.id)
-      case .node: graph.nodes.set(nil, for: key.id.name)
-      case .destinationRule: graph.destinationRules.set(nil, for: key.id)
-      case .virtualService, .namespace: break
+  /// Tells the graph of clusters and endpoints. The edit itself is asked for only where nothing was made of it.
+  func applyToClusters(_ edit: @autoclosure () -> Edit, _ prepared: PreparedEdit) {
+    switch prepared {
+    case .pod(let id, let facts): graph.pods.set(facts, for: id)
+    case .slice(let id, let facts): graph.slices.set(facts, for: id)
+    case .service(let service): graph.services.set(service, for: service.content.id)
+    case .rule(let rule): graph.destinationRules.set(rule, for: rule.content.id)
+    case .routes: break
+    case .plain:
+      switch edit() {
+      case .upsert(.node(let object)): graph.nodes.set(NodeFacts(object), for: object.name)
+      case .upsert: break  // A namespace, which nothing that is served reads yet.
+      case .delete(let key):
+        switch key.kind {
+        case .service: graph.services.set(nil, for: key.id)
+        case .endpointSlice: graph.slices.set(nil, for: key.id)
+        case .pod: graph.pods.set(nil, for: key.id)
+        case .node: graph.nodes.set(nil, for: key.id.name)
+        case .destinationRule: graph.destinationRules.set(nil, for: key.id)
+        case .virtualService, .namespace: break
+        }
       }
     }
   }
 
   /// Tells the graph of routes and listeners.
-  func applyToRoutes(_ edit: Edit, _ prepared: PreparedEdit) {
-    switch (edit, prepared) {
-    case (_, .service(let service)): mirror(service, service.content.id)
-    case (_, .routes(let routes)): graph.virtualServices.set(routes, for: routes.content.id)
-    case (.upsert, _): break
-    case (.delete(let key), _):
+  func applyToRoutes(_ edit: @autoclosure () -> Edit, _ prepared: PreparedEdit) {
+    switch prepared {
+    case .service(let service): mirror(service, service.content.id)
+    case .routes(let routes): graph.virtualServices.set(routes, for: routes.content.id)
+    case .pod, .slice, .rule: break
+    case .plain:
+      guard case .delete(let key) = edit() else { return }
       switch key.kind {
       case .service: mirror(nil, key.id)
       case .virtualService: graph.virtualServices.set(nil, for: key.id)

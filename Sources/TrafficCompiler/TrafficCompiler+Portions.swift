@@ -37,7 +37,7 @@ extension TrafficCompiler {
     let recordsEvents = graph.recordsEvents
     let runs = graph.statistics.runs
     graph.recordsEvents = false
-    let prepared = PreparedEdits(edits, portions, from: first)
+    let prepared = PreparedEdits(edits, portions, from: first, podHash: graph.pods.hasher)
     isSideBySide = true
     nonisolated(unsafe) let compiler = self
     DispatchQueue.concurrentPerform(iterations: 2) { half in
@@ -60,15 +60,19 @@ extension TrafficCompiler {
   }
 
   private func applyToClusters(_ edits: [Edit], _ prepared: PreparedEdits, _ portions: Portions, from first: Int) {
-    for portion in first..<portions.ends.count {
-      prepared.make(portion)
-      let places = portions.places(portion)
+    for number in first..<portions.ends.count {
+      let portion = prepared.portion(number)
+      let start = portions.places(number).lowerBound
       graph.clusterGraph.transaction {
-        for place in places {
-          if place + Self.lookahead < places.upperBound {
-            prefetch(edits[Int(portions.order[place + Self.lookahead])])
+        for place in 0..<portion.count {
+          if let hash = portion.podHash(place + Self.lookahead) { graph.pods.prefetch(hash) }
+          let edit = portion.take(place)
+          // Most are pods, and of those nothing needs to be looked at again.
+          if case .pod(let id, let facts) = edit, let hash = portion.podHash(place) {
+            graph.pods.set(facts, for: id, hash: hash)
+          } else {
+            applyToClusters(edits[Int(portions.order[start + place])], edit)
           }
-          applyToClusters(edits[Int(portions.order[place])], prepared.take(place))
         }
       }
       clusterTables.endPortion()
@@ -76,16 +80,12 @@ extension TrafficCompiler {
   }
 
   private func applyToRoutes(_ edits: [Edit], _ prepared: PreparedEdits, _ portions: Portions, from first: Int) {
-    for portion in first..<portions.ends.count {
-      prepared.make(portion)
+    for number in first..<portions.ends.count {
+      let portion = prepared.portion(number)
+      let start = portions.places(number).lowerBound
       graph.routeGraph.transaction {
-        for place in portions.places(portion) {
-          // Of all else the other thread takes what there is.
-          switch edits[Int(portions.order[place])] {
-          case .upsert(.service), .upsert(.virtualService), .delete:
-            applyToRoutes(edits[Int(portions.order[place])], prepared[place])
-          case .upsert: break
-          }
+        for place in portion.routed {
+          applyToRoutes(edits[Int(portions.order[start + Int(place)])], portion[Int(place)])
         }
       }
       tables.endPortion()
@@ -96,11 +96,6 @@ extension TrafficCompiler {
 
   /// How many edits ahead the memory of one is asked for.
   private static var lookahead: Int { 8 }
-
-  /// The other kinds are few beside pods.
-  private func prefetch(_ edit: Edit) {
-    if case .upsert(.pod(let object)) = edit { graph.pods.prefetch(object.id) }
-  }
 
   /// Returns how many objects there will be, if none comes twice and none goes.
   private func reserve(for edits: [Edit]) -> Int {
@@ -123,6 +118,9 @@ extension TrafficCompiler {
     graph.nodes.reserve(adding: nodes)
     graph.destinationRules.reserve(adding: rules)
     graph.virtualServices.reserve(adding: virtualServices)
+    // Each pod is read by a slice's unit, and so is its node; of the rest each unit of a service reads a few.
+    graph.clusterGraph.reserve(reads: 2 * pods + 16 * services)
+    graph.routeGraph.reserve(reads: 10 * services)
     return services + slices + pods + nodes + rules + virtualServices
   }
 }

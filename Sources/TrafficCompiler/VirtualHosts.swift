@@ -33,6 +33,7 @@ extension Fragment {
   /// A virtual host, keyed by its name.
   init(_ host: VirtualHost) {
     var clusters: [String] = []
+    clusters.reserveCapacity(2)
     for route in host.routes {
       guard case .forward(let forward) = route.action else { continue }
       for destination in forward.destinations { clusters.append(destination.cluster) }
@@ -71,6 +72,7 @@ struct RouteWriter {
       }
       func domains(_ forms: [String]) -> [String] {
         var domains: [String] = []
+        domains.reserveCapacity(2 * forms.count)
         for form in forms {
           domains.append(String(joining: form, ":", number))
           if port.port == defaultPort { domains.append(form) }
@@ -171,6 +173,7 @@ struct RouteWriter {
     _ rule: HTTPRoute, of owner: NamespacedName?, namespace: String, requestPort: UInt16
   ) -> [Variant] {
     var resolved: [ResolvedDestination] = []
+    resolved.reserveCapacity(rule.destinations.count)
     for destination in rule.destinations {
       // A share of nothing is not named, so nobody waits for its cluster; a lone destination takes all.
       if destination.weight == 0, rule.destinations.count > 1 { continue }
@@ -196,6 +199,7 @@ struct RouteWriter {
 
   private func action(_ rule: HTTPRoute, _ resolved: [ResolvedDestination]) -> RouteAction {
     var destinations: [WeightedCluster] = []
+    destinations.reserveCapacity(resolved.count)
     var hashPolicies: [(cluster: String, policy: HashPolicy)] = []
     for destination in resolved {
       if let same = destinations.firstIndex(where: { $0.cluster == destination.cluster }) {
