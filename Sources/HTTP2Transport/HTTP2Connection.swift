@@ -216,6 +216,9 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   // MARK: Output
 
+  /// Bytes handed to the socket at a time on a loop that is to give way to everybody: nothing interrupts a system call.
+  private static let batchServedLast = 64 << 10
+
   /// Lets what the session has to say leave now, unless the end of the current read does that.
   func flushNow() {
     if !isReading { flush() }
@@ -234,18 +237,19 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   func flush() {
     guard !isFlushing, isStarted, !isClosed, let context else { return }
     isFlushing = true
+    let batch = turns?.isServedLast == true ? Self.batchServedLast : configuration.writeBatch
     do {
       while !isClosed, isChannelWritable {
         var count = 0
         if session.wantsWrite {
-          count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
+          count = try session.takeOutput(limit: batch) { buffer in
             context.write(wrapOutboundOut(buffer), promise: nil)
           }
         }
         if count > 0 { context.flush() }
         // Told events can cause more output, also when this round had none. Without any, less than a batch was all.
         let toldAny = drainEvents()
-        guard count >= configuration.writeBatch || toldAny else { break }
+        guard count >= batch || toldAny else { break }
       }
     } catch {
       isFlushing = false
