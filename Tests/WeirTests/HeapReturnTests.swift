@@ -35,4 +35,22 @@ import Testing
     let told = closed.map { heap.hasDropped(to: HeapReturn.Reading(connections: 10), closed: $0) }
     #expect(told == [false, false, false, true, false, false, false, false, true])
   }
+
+  /// What was kept for those who have gone goes later than they.
+  @Test func onceMoreWhenNothingElseHasGoneForAWhile() {
+    var heap = HeapReturn()
+    let few = HeapReturn.Reading(connections: 1, classes: 3)
+    let many = HeapReturn.Reading(connections: 1, classes: 200)
+    let readings = [few, many, few, few, few, few, few]
+    let told = readings.map { heap.hasDropped(to: $0, closed: 0) }
+    #expect(told == [false, false, true, false, true, false, false])
+  }
+
+  @Test func whatStillGoesPutsThatOff() {
+    var heap = HeapReturn()
+    let few = HeapReturn.Reading(connections: 1, classes: 3)
+    let closed = [0, 200, 200, 220, 221, 260, 261, 262, 263]
+    let told = closed.map { heap.hasDropped(to: few, closed: $0) }
+    #expect(told == [false, false, true, false, false, false, false, true, false])
+  }
 }
