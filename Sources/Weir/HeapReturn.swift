@@ -10,7 +10,7 @@ internal import Logging
 /// So the threshold is fixed, which keeps large blocks out of the arenas, and after a drop the arenas are trimmed.
 ///
 /// Trimming holds an arena's lock, and whoever allocates there waits, so it is done seldom: when most of what came has gone. And once
-/// more when nothing else has gone for some seconds: what was kept for those who have gone is let go of later than they, by
+/// more when nothing else has gone since: what was kept for those who have gone is let go of later than they, by
 /// several threads.
 struct HeapReturn {
   /// What there is that takes memory, and goes.
@@ -29,15 +29,13 @@ struct HeapReturn {
   private var peak = Reading()
   private var closed = (last: 0, atTrim: 0)
   private var last = Reading()
-  /// Readings in a row in which nothing more has gone, after a drop; nil when memory has been given back for good.
-  private var calmReadings: Int?
-  /// Caches are looked at twice before they forget (`forgetUnused`).
-  private static let settlingReadings = 2
+  /// After a drop, until memory has been given back once more.
+  private var isSettling = false
 
   /// Called every now and then with what there is.
   /// - Parameter closed: connections that have closed since the process began.
   /// - Returns: whether so much has gone since the last time that memory should be given back: most of what there was at
-  ///   once, or, where connections came and went, when that is over; and once more when it has been over for a while.
+  ///   once, or, where connections came and went, when that is over; and once more at the first reading since which nothing else has gone.
   mutating func hasDropped(to reading: Reading, closed now: Int) -> Bool {
     let isCalm = now == closed.last
     let isAlmostCalm = now - closed.last < Reading.few.connections / 10
@@ -50,18 +48,16 @@ struct HeapReturn {
     }
     let goesOn = reading.classes < last.classes || last.bytes - reading.bytes > Reading.few.bytes
     last = reading
-    guard isDrop else { return hasSettled(isAlmostCalm && !goesOn) }
+    guard isDrop else {
+      // Caches have been looked at twice since something went: they have forgotten it (`forgetUnused`).
+      let hasSettled = isSettling && isAlmostCalm && !goesOn
+      if hasSettled { isSettling = false }
+      return hasSettled
+    }
     peak = reading
     if isCalm { closed.atTrim = now }
-    calmReadings = 0
+    isSettling = true
     return true
-  }
-
-  private mutating func hasSettled(_ isCalm: Bool) -> Bool {
-    guard let calm = calmReadings else { return false }
-    let count = isCalm ? calm + 1 : 0
-    calmReadings = count < Self.settlingReadings ? count : nil
-    return calmReadings == nil
   }
 
   #if canImport(Glibc)
