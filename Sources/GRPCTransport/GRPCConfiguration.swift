@@ -22,8 +22,8 @@ public struct GRPCServerConfiguration: Sendable {
   /// Silence after which a connection is probed, and how long the probe may stay unanswered. Nil: never probed.
   public var keepaliveInterval: TimeAmount? = .seconds(30)
   public var keepaliveTimeout: TimeAmount = .seconds(20)
-  /// How long a new connection may take to say that it speaks HTTP/2, from when it is accepted: a TLS handshake counts. As long
-  /// again it may take to open its first call.
+  /// How long a new connection may take to say that it speaks HTTP/2, from when it is accepted: a TLS handshake counts. It may
+  /// take as long to open its first call, from when a TLS handshake is over. Nil: for ever.
   public var prefaceTimeout: TimeAmount? = .seconds(10)
   /// How long a connection may exist without a call. Nil: for ever.
   public var idleTimeout: TimeAmount? = .minutes(5)

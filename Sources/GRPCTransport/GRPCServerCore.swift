@@ -100,6 +100,7 @@ final class GRPCServerCore: Sendable {
       // From here on the connection's end is told, so what is counted in here is counted out.
       opened(connection, channel, user.calls)
       if isDistrusted { returnToTrust(connection, channel, user.calls, peer) }
+      turns?.giveWay()
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
       connectionHolders.withdraw(peer?.clientNetwork)

@@ -11,6 +11,9 @@ internal import NIOCore
 // goes to the socket at once, where this end knows the socket. All else, and what the socket does not take, goes through the channel,
 // and until that is written nothing passes it.
 extension HTTP2Connection {
+  /// Bytes handed to the socket at a time on a loop that is to give way to everybody: nothing interrupts a system call.
+  private static let batchServedLast = 64 << 10
+
   /// Lets what the session has to say leave now, unless the end of the current read does that.
   func flushNow() {
     if !isReading { flush() }
@@ -29,15 +32,16 @@ extension HTTP2Connection {
   func flush() {
     guard !isFlushing, isStarted, !isClosed, let context else { return }
     isFlushing = true
+    let batch = turns?.isServedLast == true ? Self.batchServedLast : configuration.writeBatch
     do {
       while !isClosed, isChannelWritable {
         var count = 0
         if session.wantsWrite {
-          count = try takeOutput(context)
+          count = try takeOutput(batch, context)
         }
         // Told events can cause more output, also when this round had none. Without any, less than a batch was all.
         let toldAny = drainEvents()
-        guard count >= configuration.writeBatch || toldAny else { break }
+        guard count >= batch || toldAny else { break }
       }
     } catch {
       isFlushing = false
@@ -51,9 +55,9 @@ extension HTTP2Connection {
   }
 
   /// Takes what is ready from the session, about a batch, and writes it. Returns how many bytes that were.
-  private func takeOutput(_ context: ChannelHandlerContext) throws -> Int {
+  private func takeOutput(_ batch: Int, _ context: ChannelHandlerContext) throws -> Int {
     var isLeftToChannel = false
-    let count = try session.takeOutput(limit: configuration.writeBatch) { buffer in
+    let count = try session.takeOutput(limit: batch) { buffer in
       var buffer = buffer
       if let socket, backlog == 0, !isLeftToChannel, buffer.readableBytes == session.outputSize {
         buffer.moveReaderIndex(forwardBy: Self.send(buffer, to: socket))

@@ -52,7 +52,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   var streams = StreamTable<HTTP2StreamID, HTTP2Stream>()
 
   /// Shares the loop's time with its other connections; nil handles what is received at once.
-  private let turns: LoopTurns?
+  let turns: LoopTurns?
   /// What was received and is not handled yet.
   private var inbound = ByteBuffer()
   /// Bytes of it that `turns` knows of.

@@ -1,6 +1,12 @@
 internal import HTTP2Session
 public import NIOCore
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
 /// Shares the time of one event loop between what its connections receive and everything else that it does.
 ///
 /// A selector hands a loop all sockets that have something to read, and only then is it the turn of tasks: of a publication,
@@ -42,6 +48,8 @@ public final class LoopTurns {
   static let largeBody = 4 << 10
   /// Bytes that may wait for their turn before their connection is read from no more.
   static let waitingSize = 2048
+  /// How long the loop's thread keeps its processor from others that wait for it.
+  static let hold = TimeAmount.microseconds(100)
 
   /// How long what is received may hold up the rest in one turn of the loop.
   public struct Shares: Sendable {
@@ -57,8 +65,11 @@ public final class LoopTurns {
   private let eventLoop: any EventLoop
   private let shares: Shares
   /// The loop gets what time others leave over: nobody is to wait for it.
-  private let isServedLast: Bool
+  let isServedLast: Bool
   private let now: () -> NIODeadline
+  private let yieldProcessor: () -> Void
+  /// When the loop's thread last came to its processor, as far as is known here.
+  private var heldSince = NIODeadline.uptimeNanoseconds(0)
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
@@ -94,7 +105,7 @@ public final class LoopTurns {
   ///   - onWaiting: told how many more connections have received bytes that wait in line, or fewer, and how many bytes.
   public init(
     eventLoop: any EventLoop, shares: Shares = Shares(), large: LargeTurns = LargeTurns(), isServedLast: Bool = false,
-    now: @escaping () -> NIODeadline = { .now() },
+    now: @escaping () -> NIODeadline = { .now() }, yieldProcessor: (() -> Void)? = nil,
     onWaiting: @escaping (_ connections: Int, _ bytes: Int) -> Void = { _, _ in }
   ) {
     self.onWaiting = onWaiting
@@ -103,6 +114,7 @@ public final class LoopTurns {
     self.large = large
     self.isServedLast = isServedLast
     self.now = now
+    self.yieldProcessor = yieldProcessor ?? { _ = sched_yield() }
     slowLine = Line(pause: shares.interval)
   }
 
@@ -233,15 +245,32 @@ public final class LoopTurns {
     of work: any Work, spending spent: inout TimeAmount, while goesOn: (TimeAmount) -> Bool
   ) -> Bool {
     let before = spent
-    let start = now()
+    var start = now()
     var hasMore: Bool
     repeat {
       hasMore = work.takeSlice()
-      spent = before + (now() - start)
+      let time = now()
+      spent = before + (time - start)
+      start = start + giveWay(at: time)
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
     spent = before + (now() - start)
     return hasMore
+  }
+
+  /// Lets other threads have the processor for a moment, if they wait for it and the loop has kept it from them for long.
+  ///
+  /// Linux asks whether a thread's slice is over when another wakes up there, and then at the next tick only, which is up to 4 ms
+  /// later: without this, an update waits that long for the thread that is to read it, behind a loop that has much to do. O(1): a
+  /// system call, each tenth of a millisecond.
+  public func giveWay() { _ = giveWay(at: now()) }
+
+  /// Returns how long others had it.
+  private func giveWay(at time: NIODeadline) -> TimeAmount {
+    guard !isServedLast, time - heldSince >= Self.hold else { return .zero }
+    yieldProcessor()
+    heldSince = now()
+    return heldSince - time
   }
 
   /// The turn ends when the loop comes to its tasks.
@@ -249,6 +278,7 @@ public final class LoopTurns {
     guard !isTurnOpen else { return }
     isTurnOpen = true
     used = .zero
+    heldSince = now()
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
@@ -265,6 +295,7 @@ public final class LoopTurns {
   /// A slice for each that waits, in turn, until the share is used up.
   private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
     self[keyPath: path].restsUntil = nil
+    if !isTurnOpen { heldSince = now() }
     let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
     while spent < share, let work = self[keyPath: path].waiting.popFirst() {

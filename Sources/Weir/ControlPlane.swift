@@ -212,7 +212,9 @@ public final class ControlPlane: Sendable {
         let closed = grpc.acceptedConnectionCount - open
         let reading = HeapReturn.Reading(
           connections: open, bytes: transport.memory.bytes, classes: xds.generation?.classes.count ?? 0)
-        if heap.hasDropped(to: reading, closed: closed) { HeapReturn.trim() }
+        guard heap.hasDropped(to: reading, closed: closed) else { continue }
+        await xds.letGo()
+        HeapReturn.trim()
       }
     }
     let watching = listeners.certificates.map { certificates in

@@ -9,7 +9,9 @@ internal import Logging
 /// grows with every large block that is freed, up to 32 MB. After 2,000 hostile connections 470 MB stayed of 40 needed.
 /// So the threshold is fixed, which keeps large blocks out of the arenas, and after a drop the arenas are trimmed.
 ///
-/// Trimming holds an arena's lock, and whoever allocates there waits, so it is done seldom: when most of what came has gone.
+/// Trimming holds an arena's lock, and whoever allocates there waits, so it is done seldom: when most of what came has gone. And once
+/// more when nothing else has gone since: what was kept for those who have gone is let go of later than they, by
+/// several threads.
 struct HeapReturn {
   /// What there is that takes memory, and goes.
   struct Reading {
@@ -26,13 +28,17 @@ struct HeapReturn {
 
   private var peak = Reading()
   private var closed = (last: 0, atTrim: 0)
+  private var last = Reading()
+  /// After a drop, until memory has been given back once more.
+  private var isSettling = false
 
   /// Called every now and then with what there is.
   /// - Parameter closed: connections that have closed since the process began.
   /// - Returns: whether so much has gone since the last time that memory should be given back: most of what there was at
-  ///   once, or, where connections came and went, when that is over.
+  ///   once, or, where connections came and went, when that is over; and once more at the first reading since which nothing else has gone.
   mutating func hasDropped(to reading: Reading, closed now: Int) -> Bool {
     let isCalm = now == closed.last
+    let isAlmostCalm = now - closed.last < Reading.few.connections / 10
     closed.last = now
     var isDrop = isCalm && now - closed.atTrim > Reading.few.connections
     for quantity in [\Reading.connections, \Reading.bytes, \Reading.classes] {
@@ -40,9 +46,17 @@ struct HeapReturn {
       peak[keyPath: quantity] = max(peak[keyPath: quantity], current)
       isDrop = isDrop || peak[keyPath: quantity] - current > max(Reading.few[keyPath: quantity], current)
     }
-    guard isDrop else { return false }
+    let goesOn = reading.classes < last.classes || last.bytes - reading.bytes > Reading.few.bytes
+    last = reading
+    guard isDrop else {
+      // Caches have been looked at twice since something went: they have forgotten it (`forgetUnused`).
+      let hasSettled = isSettling && isAlmostCalm && !goesOn
+      if hasSettled { isSettling = false }
+      return hasSettled
+    }
     peak = reading
     if isCalm { closed.atTrim = now }
+    isSettling = true
     return true
   }
 

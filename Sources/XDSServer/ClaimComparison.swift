@@ -7,7 +7,7 @@ struct ClaimComparison: Sendable {
   /// What the client holds; nil for the table.
   let claims: HeldClaims?
   /// Asked for again since: to be answered, whatever was claimed.
-  private(set) var askedAnew: [String] = []
+  private(set) var askedAnew: Set<String> = []
 
   /// More differences than this, which nobody has come with before, are left to the slow way, which is made for them: each takes
   /// about a microsecond.
@@ -47,7 +47,7 @@ struct ClaimComparison: Sendable {
   }
 
   /// The client subscribes to a name again: it is to be answered, whatever it has claimed.
-  mutating func forget(_ name: String) { askedAnew.append(name) }
+  mutating func forget(_ name: String) { askedAnew.insert(name) }
 
   /// The claims of a message, where they lie.
   private struct Claims {

@@ -247,7 +247,7 @@ extension ProxySession {
     for type in ResourceType.allCases where self[type].inFlight != nil { answered[type].inFlight = nil }
     parting.confirmed = flights.reduce(answered.proven) { min($0, max($1, 1) - 1) }
     if flights.isEmpty && parting.confirmed == generation.number && !types.contains(where: { $0.quarantine != nil }) {
-      parting.held = generation
+      parting.held = generation.alone(for: proxyClass)
     }
     return parting
   }

@@ -92,6 +92,18 @@ final class LoopStreams {
     }
   }
 
+  /// Lets go of what only those need who have gone. A generation holds the tables of all classes that there were, and a stream the
+  /// last one that was news to it. O(streams), each some 100 ns, so for when much has gone.
+  func letGo() {
+    if streams.capacity > 4 * streams.count + 64 { streams = Dictionary(uniqueKeysWithValues: streams.map { $0 }) }
+    guard let generation else { return }
+    for stream in streams.values { stream.catchUp() }
+    for (proxyClass, members) in classes {
+      let isNews = members.generation.map { !generation.changedTypes(since: $0, for: proxyClass).isEmpty }
+      if isNews == false { classes[proxyClass]?.generation = generation }
+    }
+  }
+
   /// Everything counted so far.
   var allMetrics: XDSMetrics {
     var metrics = metrics

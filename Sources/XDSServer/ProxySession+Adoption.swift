@@ -17,7 +17,7 @@ extension ProxySession {
     case .delta:
       if let comparison = claims.comparison {
         hold(comparison.claims, comparison.table, without: comparison.askedAnew, type)
-        self[type].owed = comparison.askedAnew.isEmpty ? .nothing : .names(Set(comparison.askedAnew))
+        self[type].owed = comparison.askedAnew.isEmpty ? .nothing : .names(comparison.askedAnew)
       } else {
         adopt(claims.versions, type, table)
       }
@@ -90,7 +90,7 @@ extension ProxySession {
 
   /// Takes a table, or what the client came with instead, for what the client holds.
   private mutating func hold(
-    _ claims: HeldClaims?, _ table: ResourceTable, without forgotten: [String], _ type: ResourceType
+    _ claims: HeldClaims?, _ table: ResourceTable, without forgotten: Set<String>, _ type: ResourceType
   ) {
     var held = claims?.table ?? table
     for name in forgotten { held.remove(name) }

@@ -262,6 +262,7 @@ struct ProxySession: Sendable {
     // Asked for anew before there was anything to compare the client's claims with.
     if self[type].claims != nil {
       for name in request.resourceNamesSubscribe { self[type].claims?.forget(name) }
+      if self[type].claims?.comparison?.askedAnew.isEmpty == false { claimants.insert(type) }
     }
     if request.resourceNamesSubscribe.contains("*") { self[type].claims?.isAskedAnew = true }
     return settle(request.responseNonce, request.errorDetail, for: type)

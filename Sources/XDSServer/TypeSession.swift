@@ -38,7 +38,7 @@ struct TypeSession: Sendable {
 
     var isEmpty: Bool { versions.isEmpty && versionInfo.isEmpty && comparison == nil }
 
-    /// About what one takes that has not been compared.
+    /// About what one takes that has not been compared, and a name that is asked for anew.
     static let bytesPerVersion = 192
 
     mutating func forget(_ name: String) {
@@ -96,7 +96,7 @@ struct TypeSession: Sendable {
 
   /// Bytes that are kept for this stream alone of what its client came with. O(1).
   var claimBytes: Int {
-    (claims?.versions.count ?? 0) * Claims.bytesPerVersion
+    (claims.map { $0.versions.count + ($0.comparison?.askedAnew.count ?? 0) } ?? 0) * Claims.bytesPerVersion
       + (keptClaims?.unknownCount ?? 0) * HeldClaims.bytesPerUnknownOfStream
   }
 

@@ -161,6 +161,16 @@ public final class XDSServer: Sendable {
     departures.forget(at: .now())
   }
 
+  /// Lets go of what is kept for kinds of proxies that have gone, so that memory can be given back. O(streams) spread over their
+  /// loops: to be called when many have gone, and some seconds later.
+  public func letGo() async {
+    // Nobody waits for these, one of which may get no time for long.
+    for loop in allLoops where !loop.presence.hasProxies {
+      loop.eventLoop.execute { [streams = loop.streams] in streams.value.letGo() }
+    }
+    _ = await gather { $0.letGo() }
+  }
+
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
     let latest = state.withLock { state in
       state.hopping.remove(ObjectIdentifier(streams.eventLoop))

@@ -244,7 +244,7 @@ final class XDSStream: GRPCCallHandler {
   }
 
   /// Takes note of a newer generation that says the same to this proxy, of which it was not told therefore.
-  private func catchUp() {
+  func catchUp() {
     guard let newest = loop.generation, session?.generation?.number != newest.number else { return }
     session?.published(newest)
   }

@@ -100,6 +100,16 @@ public final class Generation: Sendable {
     self.classes = classes
   }
 
+  /// The same for a class alone, for whoever keeps it for long: what depends on other classes may be much, and goes. O(1).
+  public func alone(for proxyClass: ProxyClass) -> Generation {
+    // One that many keep is better than one for each, as long as it is small.
+    if classes.count <= Self.fewClasses { return self }
+    return Generation(
+      number: number, clusters: clusters, endpoints: endpoints, loneEndpoints: loneEndpoints,
+      classes: classes[proxyClass].map { [proxyClass: $0] } ?? [:])
+  }
+  private static let fewClasses = 16
+
   /// The table of a type for a class; nil while the class has not been compiled, and of virtual hosts if it does not take
   /// them one by one.
   public func table(_ type: ResourceType, for proxyClass: ProxyClass) -> ResourceTable? {

@@ -46,14 +46,15 @@ import Testing
 
   /// The loop's clock moves it on, and the work does.
   private func turns(
-    _ large: LargeTurns = LargeTurns(), on loop: EmbeddedEventLoop? = nil, isServedLast: Bool = false
+    _ large: LargeTurns = LargeTurns(), on loop: EmbeddedEventLoop? = nil, isServedLast: Bool = false,
+    yieldProcessor: @escaping () -> Void = {}
   ) -> LoopTurns {
     let loop = loop ?? self.loop
     var shares = LoopTurns.Shares()
     shares.trusted = .microseconds(500)
     return LoopTurns(
       eventLoop: loop, shares: shares, large: large, isServedLast: isServedLast,
-      now: { [record] in record.time + (loop.now - .uptimeNanoseconds(0)) })
+      now: { [record] in record.time + (loop.now - .uptimeNanoseconds(0)) }, yieldProcessor: yieldProcessor)
   }
 
   @Test func whatFitsIntoTheShareIsDoneAtOnce() {
@@ -81,6 +82,31 @@ import Testing
     loop.advanceTime(by: .microseconds(20))
     #expect(record.slices == ["a", "a", "a", "a", "b", "a", "b"])
     #expect(turns.waitingCount == (trusted: 0, distrusted: 0))
+  }
+
+  /// What others have of it meanwhile is not of the loop's share.
+  @Test func theProcessorIsGivenUpWhenItWasHeldForLong() {
+    var slices: [Int] = []
+    let turns = turns(yieldProcessor: { [record] in
+      slices.append(record.slices.count)
+      record.time = record.time + .milliseconds(2)
+    })
+    turns.begin(Slices("a", 8, of: .microseconds(60), in: record))
+    #expect(slices == [2, 4, 6, 8], "each tenth of a millisecond")
+    #expect(record.slices.count == 8 && turns.waitingCount == (trusted: 0, distrusted: 0))
+    loop.run()
+    record.time = record.time + .milliseconds(5)
+    turns.begin(Slices("b", 1, of: .microseconds(60), in: record))
+    #expect(slices.count == 4, "it has just come to its processor")
+    turns.giveWay()
+    #expect(slices.count == 4)
+  }
+
+  @Test func aLoopThatIsServedLastNeedNotGiveUpItsProcessor() {
+    var count = 0
+    let turns = turns(isServedLast: true, yieldProcessor: { count += 1 })
+    turns.begin(Slices("a", 4, of: .microseconds(120), in: record))
+    #expect(record.slices.count == 4 && count == 0)
   }
 
   @Test func aNewTurnHasItsWholeShare() {

@@ -106,6 +106,31 @@ import XDSSnapshot
     }
   }
 
+  /// Until the claims are adopted, which may take a while: a client that goes on asking is charged for what it makes the server keep.
+  @Test func whatIsAskedForAnewIsKeptOnceAndCharged() throws {
+    var world = Self.world()
+    let generation = world.generation()
+    let shared = SharedResponses.forTests()
+    var session = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+    session.published(generation)
+    var first = DeltaDiscoveryRequest()
+    generation.clusters.tree.forEach { first.initialResourceVersions[$0.name] = $0.version }
+    try first.encoded().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      let comparison = try #require(
+        ClaimComparison(scan, .cluster, with: shared.index(of: generation.clusters), names: nil, shared))
+      #expect(session.receivedFirst(shared.names.set(of: ["*"]), comparison, for: .cluster) == .subscription)
+    }
+    #expect(session[.cluster].claimBytes == 0 && session.claimants.isEmpty)
+    var again = DeltaDiscoveryRequest()
+    again.resourceNamesSubscribe = ["cluster-1", "cluster-2"]
+    for _ in 0..<3 { _ = session.received(again, for: .cluster) }
+    #expect(session[.cluster].claimBytes == 2 * TypeSession.Claims.bytesPerVersion)
+    #expect(session.claimants.contains(.cluster))
+    #expect(session.pump().map { $0.plan.resources.map(\.name).sorted() } == [again.resourceNamesSubscribe])
+    #expect(session[.cluster].claimBytes == 0 && session.claimants.isEmpty)
+  }
+
   @Test func claimsThatDoNotCoverTheSubscriptionAreLeftToTheDecoder() throws {
     var world = Self.world()
     let table = try #require(world.generation().table(.endpoint, for: World.proxyClass))

@@ -174,6 +174,42 @@ import XDSSnapshot
     #expect(isNews)
   }
 
+  /// A stream is not told when classes come and go, and would keep the tables of all that there were.
+  @Test(arguments: XDSProtocol.allCases)
+  func whatClassesNeededThatHaveGoneIsLetGoOf(_ variant: XDSProtocol) async throws {
+    try await withServer { server in
+      var world = SocketTests.world()
+      let few = world.generation()
+      weak var many: Generation?
+      do {
+        var classes = few.classes
+        for index in 0..<40 {
+          classes[ProxyClass(namespace: "other-\(index)", listenHost: "127.0.0.1", listenPort: 1)] = .init()
+        }
+        let generation = Generation(
+          number: few.number, clusters: few.clusters, endpoints: few.endpoints, classes: classes)
+        #expect(generation.alone(for: World.proxyClass).classes.count == 1)
+        #expect(few.alone(for: World.proxyClass) === few, "all keep the same as long as it is small")
+        server.xds.publish(generation)
+        many = generation
+      }
+      let stream = try await server.open(variant)
+      try await stream.sync()
+      server.xds.publish(
+        Generation(
+          number: few.number + 1, clusters: few.clusters, endpoints: few.endpoints, classes: few.classes))
+      // The loop has taken note of it.
+      _ = await server.xds.metrics()
+      #expect(many != nil)
+      await server.xds.letGo()
+      #expect(many == nil)
+      world.endpoint("a", version: 2)
+      _ = world.generation()
+      server.xds.publish(world.generation())
+      #expect(try await stream.next().text.contains("E a 2"))
+    }
+  }
+
   /// What has changed may be known already, since when does matter: who is behind compares for itself.
   @Test(arguments: XDSProtocol.allCases)
   func onlyTypesThatHaveChangedAreLookedAt(_ variant: XDSProtocol) {
