@@ -56,6 +56,16 @@ struct EventLoops: Sendable {
     return { $0 === distrusted ? nil : $1 ? distrusted : large }
   }
 
+  /// Gives what the threads keep for themselves back to the heap, before that is trimmed. Nobody waits for those that may have much
+  /// to do, or get no time.
+  func emptyThreadCaches() async {
+    for group in [distrusted, large] {
+      for loop in group.makeIterator() { loop.execute(ThreadCache.empty) }
+    }
+    for loop in proxies.makeIterator() { try? await loop.submit(ThreadCache.empty).get() }
+    ThreadCache.empty()
+  }
+
   func shutDown() async {
     // What these do comes back to the proxies' loops.
     try? await large.shutdownGracefully()

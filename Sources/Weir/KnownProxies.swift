@@ -108,11 +108,8 @@ final class KnownProxies: Sendable {
       while !(await keep(batch)) {
         guard (try? await sleep(Self.retryDelay)) != nil else { return }
       }
-      let clock = ContinuousClock()
-      let start = clock.now
       if !batch.arrived.isEmpty || !batch.forgotten.isEmpty { await tell(batch.arrived, batch.forgotten) }
-      // Whoever is told looks for their endpoints: that takes a small part of the time.
-      guard (try? await sleep(max(Self.interval, (clock.now - start) * 20))) != nil else { return }
+      guard (try? await sleep(Self.interval)) != nil else { return }
     }
   }
 
