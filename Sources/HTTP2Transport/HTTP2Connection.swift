@@ -298,13 +298,15 @@ extension HTTP2Connection: LoopTurns.Work {
   /// at once: what is a copy in the end costs less while this connection is in the processor's caches.
   public func takeSlice() -> Bool {
     isReading = true
-    var body = 0
+    var size = 0
+    var isLargeBody: Bool
     repeat {
       let ahead = session.bodyAhead
       let count = min(max(LoopTurns.sliceSize, ahead), inbound.readableBytes)
       if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
-      body += max(ahead, session.bodyAhead) >= LoopTurns.largeBody ? count : LoopTurns.bodySize
-    } while body < LoopTurns.bodySize && hasMoreToReceive
+      size += count
+      isLargeBody = max(ahead, session.bodyAhead) >= LoopTurns.largeBody
+    } while isLargeBody && size < LoopTurns.bodySize && hasMoreToReceive
     return hasMoreToReceive
   }
 
