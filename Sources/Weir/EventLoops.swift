@@ -56,6 +56,19 @@ struct EventLoops: Sendable {
     return { $0 === distrusted ? nil : $1 ? distrusted : large }
   }
 
+  /// Gives what the threads keep for themselves back to the heap, before that is trimmed. Returns when all have done so, and some of
+  /// them may have much to do, or get no time, for long.
+  func emptyThreadCaches() async {
+    for group in [proxies, large, distrusted] {
+      // A loop that has shut down has no thread.
+      for loop in group.makeIterator() { try? await loop.submit(ThreadCache.empty).get() }
+    }
+    // There is no telling which of Swift's threads take these; each is held for a moment, so mostly all do.
+    await withTaskGroup { tasks in
+      for _ in 0..<2 * System.coreCount { tasks.addTask { ThreadCache.empty() } }
+    }
+  }
+
   func shutDown() async {
     // What these do comes back to the proxies' loops.
     try? await large.shutdownGracefully()

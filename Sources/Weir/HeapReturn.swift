@@ -74,9 +74,26 @@ struct HeapReturn {
       _ = symbol("mallopt", as: Option.self)?(-3, 1 << 20)
     }
 
+    /// What glibc keeps when nobody tells it otherwise.
+    static let usuallyKeptAtEnds: CInt = 128 << 10
+
+    /// How many bytes that are free at its end an arena keeps. `malloc_trim` leaves them there in all arenas but the main one.
+    static func keepAtEnds(_ size: CInt) {
+      // M_TRIM_THRESHOLD and M_TOP_PAD.
+      for option: CInt in [-1, -2] { _ = symbol("mallopt", as: Option.self)?(option, size) }
+    }
+
+    /// While `action` runs, arenas keep nothing at their ends.
+    static func withEndsGivenBack(_ action: () async -> Void) async {
+      keepAtEnds(0)
+      await action()
+      keepAtEnds(usuallyKeptAtEnds)
+    }
+
     static func trim() { _ = symbol("malloc_trim", as: Trim.self)?(0) }
   #else
     static func keepLargeBlocksApart() {}
+    static func withEndsGivenBack(_ action: () async -> Void) async { await action() }
     static func trim() {}
   #endif
 }
