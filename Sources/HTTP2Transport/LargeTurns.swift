@@ -42,9 +42,9 @@ public final class LargeTurns: Sendable {
     private static let cheapest: Int64 = 8
 
     /// One dear piece counts at once, and half as much with each cheap one after it.
-    mutating func learn(_ took: TimeAmount, of byteCount: Int) {
+    mutating func learn(_ took: TimeAmount, of byteCount: Int, isHandled: Bool) {
       let measured = took.nanoseconds / Int64(max(1, byteCount))
-      cost = min(Self.dearest, max(cost / 2, measured, Self.cheapest))
+      cost = min(Self.dearest, max(isHandled ? max(cost / 2, Self.cheapest) : cost, measured))
     }
   }
 
@@ -81,7 +81,7 @@ public final class LargeTurns: Sendable {
 
   /// Puts a piece in line.
   ///
-  /// - Parameter start: begins it, on the event loop; ``ended(_:took:at:)`` follows, in any case.
+  /// - Parameter start: begins it, on the event loop; ``ended(_:took:isHandled:at:)`` follows, in any case.
   func enqueue(
     _ byteCount: Int, from network: Network?, isDistrusted: Bool, on eventLoop: any EventLoop, at now: NIODeadline,
     start: @escaping @Sendable (Piece) -> Void
@@ -94,8 +94,9 @@ public final class LargeTurns: Sendable {
     admit(index, at: now)
   }
 
-  /// A piece has been handled, and that took so long.
-  func ended(_ piece: Piece, took: TimeAmount, at now: NIODeadline) {
+  /// A piece has had its turn, and that took so long.
+  /// - Parameter isHandled: else there may have been nothing left to do, its client having gone: it does not say that others are cheap.
+  func ended(_ piece: Piece, took: TimeAmount, isHandled: Bool, at now: NIODeadline) {
     let index = piece.isDistrusted ? 1 : 0
     state.withLock { state in
       state.lines[index].busy -= 1
@@ -106,7 +107,7 @@ public final class LargeTurns: Sendable {
         state.lines[index].accounts[piece.network]?.evenAt = now
       }
       state.lines[index].use(took, by: piece.network, at: now)
-      state.lines[index].accounts[piece.network]?.learn(took, of: piece.byteCount)
+      state.lines[index].accounts[piece.network]?.learn(took, of: piece.byteCount, isHandled: isHandled)
     }
     admit(index, at: now)
   }

@@ -139,7 +139,9 @@ public final class LoopTurns {
   }
 
   /// It is done, and took so long, without what it waited for threads.
-  public func releaseLarge(_ piece: LargeTurns.Piece, took: TimeAmount) { large.ended(piece, took: took, at: now()) }
+  public func releaseLarge(_ piece: LargeTurns.Piece, took: TimeAmount) {
+    large.ended(piece, took: took, isHandled: true, at: now())
+  }
 
   private func begin(_ work: any Work, as piece: LargeTurns.Piece) {
     guard isInItsLine(work, piece) else { return }
@@ -152,7 +154,7 @@ public final class LoopTurns {
   private func isInItsLine(_ work: any Work, _ piece: LargeTurns.Piece) -> Bool {
     if isLast(work) == piece.isDistrusted { return true }
     largeCount -= 1
-    large.ended(piece, took: .zero, at: now())
+    large.ended(piece, took: .zero, isHandled: false, at: now())
     enqueueLarge(work, of: piece.byteCount, from: piece.network)
     return false
   }
@@ -185,7 +187,7 @@ public final class LoopTurns {
     work.endSlices()
     let took = now() - start
     // Else it goes on elsewhere.
-    if holdLarge() != nil { large.ended(piece, took: took, at: now()) }
+    if holdLarge() != nil { large.ended(piece, took: took, isHandled: false, at: now()) }
     return took
   }
 

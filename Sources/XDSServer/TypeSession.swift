@@ -41,6 +41,9 @@ struct TypeSession: Sendable {
     /// About what one takes that has not been compared, and a name that is asked for anew.
     static let bytesPerVersion = 192
 
+    /// Those that have not been compared, and names that are asked for anew.
+    var count: Int { versions.count + (comparison?.askedAnew.count ?? 0) }
+
     mutating func forget(_ name: String) {
       versions[name] = nil
       comparison?.forget(name)
@@ -96,9 +99,12 @@ struct TypeSession: Sendable {
 
   /// Bytes that are kept for this stream alone of what its client came with. O(1).
   var claimBytes: Int {
-    (claims.map { $0.versions.count + ($0.comparison?.askedAnew.count ?? 0) } ?? 0) * Claims.bytesPerVersion
+    (claims?.count ?? 0) * Claims.bytesPerVersion
       + (keptClaims?.unknownCount ?? 0) * HeldClaims.bytesPerUnknownOfStream
   }
+
+  /// Names of which something is kept for this stream alone, for its client came with them. O(1).
+  var claimedCount: Int { (claims?.count ?? 0) + (keptClaims?.unknownCount ?? 0) }
 
   /// Applies what a request changed in the subscription to what the client holds, or will hold.
   mutating func apply(_ change: Subscription.Change) {

@@ -166,8 +166,7 @@ extension ProxySession {
   /// There may be much in it that no other stream has: it takes milliseconds to let go of it. O(types).
   var isLarge: Bool {
     let count = types.reduce(0) {
-      $0 + $1.subscription.names.identity.count + $1.held.count + ($1.claims?.versions.count ?? 0)
-        + ($1.heldClaims?.unknownCount ?? 0) + ($1.inFlight?.plan.names.count ?? 0)
+      $0 + $1.subscription.names.identity.count + $1.held.count + $1.claimedCount + ($1.inFlight?.plan.names.count ?? 0)
     }
     return count > Self.manyNames
   }
@@ -175,7 +174,7 @@ extension ProxySession {
   /// The client has come with much that is not known here: whatever happens on the stream may take long. O(claimants).
   var hasManyClaims: Bool {
     !claimants.isEmpty
-      && types.contains { $0.claims?.versions.count ?? $0.heldClaims?.unknownCount ?? 0 > Self.manyNames }
+      && types.contains { $0.claimedCount > Self.manyNames }
   }
 
   static let manyNames = 2048

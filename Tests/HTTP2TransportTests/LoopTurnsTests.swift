@@ -239,6 +239,19 @@ import Testing
     #expect(away.pieces.count == 1)
   }
 
+  /// Their clients have reset the streams meanwhile.
+  @Test func piecesOfWhichNothingIsLeftTeachNothing() {
+    let (turns, away) = (turns(), Away())
+    for index in 0..<10 {
+      turns.enqueueLarge(Slices("gone \(index)", 1, of: .zero, in: record), of: 300_000, from: [1])
+    }
+    loop.advanceTime(by: .seconds(1))
+    #expect(record.slices.count == 10)
+    for index in 0..<10 { enqueue("\(index)", of: 300_000, from: 1, turns, away) }
+    loop.advanceTime(by: .microseconds(20))
+    #expect(away.pieces.count == 1, "it may take 24 ms")
+  }
+
   /// Nobody else's large requests wait for a loop that gets what time others leave over.
   @Test func whatIsLargeOnALoopThatIsServedLastWaitsInTheSlowLine() {
     let (large, away) = (LargeTurns(), Away())
