@@ -81,7 +81,7 @@ let package = Package(
     library("TrafficModel"),
     library("IncrementalGraph", ["CPrefetch", hashTrees]),
     library("XDSSnapshot", ["CXXHash", hashTrees]),
-    library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
+    library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot", "CPrefetch"]),
 
     // Releases: the state machine, what it makes of routes, the forms in which it is sent and stored.
     library("ReleaseControl", ["TrafficModel"]),

@@ -35,6 +35,8 @@ struct EdgePool: ~Copyable {
     return Int32(edges.count - 1)
   }
 
+  func expect(_ edge: Int32) { edges.expect(edge) }
+
   mutating func reserve(adding count: Int) { edges.reserveCapacity(edges.count + count) }
 
   mutating func remove(_ edge: Int32) {
@@ -46,7 +48,7 @@ struct EdgePool: ~Copyable {
 
 extension Graph {
   /// Lends a node without counting a reference to it: the graph owns its nodes.
-  @inline(__always) private func node(_ id: UInt16, _ body: (Node) -> Void) {
+  @inline(__always) func node(_ id: UInt16, _ body: (Node) -> Void) {
     Unmanaged<Node>.fromOpaque(nodePointers[Int32(id)])._withUnsafeGuaranteedRef(body)
   }
 
@@ -69,6 +71,18 @@ extension Graph {
     let next = run.next
     guard next != -1, edges[next].sourceNode == UInt16(node.id) else { return -1 }
     return edges[next].sourceSlot
+  }
+
+  /// Asks for what a unit has read in its last run, and is likely to read again.
+  @usableFromInline func expectReads(from first: Int32) {
+    var current = first
+    var count = 0
+    while current != -1, count < 64 {
+      let edge = edges[current]
+      node(edge.sourceNode) { $0.expectValue(edge.sourceSlot) }
+      current = edge.nextOfUnit
+      count += 1
+    }
   }
 
   /// Notes that the running unit read a cell.
