@@ -5,9 +5,9 @@ public protocol TreeElement: Sendable {
   /// The encoded size of the element in bytes.
   var byteCount: Int { get }
   /// The element as one reference, which is what a tree keeps of it. By default a box is made for it.
-  var treeObject: any AnyObject & Sendable { get }
+  var treeObject: AnyObject { get }
   /// - Parameter treeObject: what `treeObject` of an element of this type has given.
-  init(treeObject: any AnyObject & Sendable)
+  init(treeObject: AnyObject)
 }
 
 /// An immutable map that shares structure with the map it was made from.
@@ -151,7 +151,8 @@ extension PersistentTree.Subtree {
       guard KeyBits.areEqual(present.key, element.key) else { return nil }
       old = present
       return .leaf(element)
-    case .branch(let branch): return branch.replacing(with: element, position, &old).map { .branch($0) }
+    case .branch(let branch):
+      return branch.replacing(with: element, position, &old).map { .branch($0.takeRetainedValue()) }
     }
   }
 
