@@ -33,6 +33,7 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
     return index.slot(of: key).flatMap { value(at: $0) }
   }
 
+  /// What `expectValue` does, to be specialised.
   @inlinable final func expectInMemory(_ slot: Int32) {
     index.keys.expect(slot)
     values.expect(slot)

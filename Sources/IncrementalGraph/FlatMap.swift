@@ -35,6 +35,7 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
     announceChanges()
   }
 
+  /// Asks for what is one step further than what each unit's mark has asked for.
   @inlinable func expectRuns(_ units: UnitTable) {
     for unit in units.marked {
       forEachOutput(of: unit, units) { expectInMemory($0) }
@@ -49,6 +50,7 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
     }
   }
 
+  /// Of the last run; no more than the first 32.
   @inlinable @inline(__always) func forEachOutput(of unit: Int32, _ units: UnitTable, _ body: (Int32) -> Void) {
     var place = units.firstOutput(unit)
     var count = 0

@@ -26,6 +26,7 @@ public final class Map<Key: SlotKey, SourceValue: Equatable, Value: Equatable>: 
     announceChanges()
   }
 
+  /// Asks for what is one step further than what each unit's mark has asked for.
   @inlinable func expectRuns(_ units: UnitTable) {
     for slot in units.marked {
       source.values.expectObject(at: slot)

@@ -11,7 +11,7 @@ public class Node {
   @usableFromInline var settle: () -> Void = {}
   /// Says that the unit of a slot is about to run. In a large graph most of an edit is the wait for memory, one place after the
   /// other, for each names the next. What is known to be needed soon is asked for here, and arrives while other work goes on.
-  /// Nothing but time depends on it. A closure for the same reason.
+  /// Nothing but time depends on it. Made where the collection is declared, for the same reason.
   @usableFromInline var expectUnit: (Int32) -> Void = { _ in }
   /// The same of a key's value, and what is known of it.
   @usableFromInline var expectValue: (Int32) -> Void = { _ in }
@@ -130,6 +130,7 @@ public class Node {
     let change = cells[slot].change
     if change == -1 {
       cells[slot].change = Int32(next)
+      // Who reads it is likely to run next.
       let reader = cells[slot].firstReader
       if reader != -1, next < UnitTable.smallTransaction {
         onGraph { graph in

@@ -24,6 +24,7 @@
 
   /// With more units to run than this there is no point in asking for what each needs: the first would be gone again.
   static let smallTransaction = 32
+  /// Whether few units must run so far.
   @usableFromInline var isSmallTransaction: Bool { marked.count <= Self.smallTransaction }
 
   func expect(_ slot: Int32) { units.expect(slot) }

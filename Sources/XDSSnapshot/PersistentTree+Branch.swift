@@ -164,7 +164,7 @@ extension PersistentTree.Subtree {
 }
 
 extension TreeElement {
-  @inlinable public var treeObject: AnyObject { ElementBox(self) }
+  @inlinable public var treeObject: any AnyObject & Sendable { ElementBox(self) }
 
   @inlinable public init(treeObject: AnyObject) {
     self = unsafeDowncast(treeObject, to: ElementBox<Self>.self).element

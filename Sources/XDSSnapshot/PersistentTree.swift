@@ -5,7 +5,7 @@ public protocol TreeElement: Sendable {
   /// The encoded size of the element in bytes.
   var byteCount: Int { get }
   /// The element as one reference, which is what a tree keeps of it. By default a box is made for it.
-  var treeObject: AnyObject { get }
+  var treeObject: any AnyObject & Sendable { get }
   /// - Parameter treeObject: what `treeObject` of an element of this type has given.
   init(treeObject: AnyObject)
 }

@@ -24,7 +24,7 @@ public struct Fragment: ReferencingElement {
     storage = Storage(key: key, bytes: bytes, references: references)
   }
 
-  @inlinable public var treeObject: AnyObject { storage }
+  @inlinable public var treeObject: any AnyObject & Sendable { storage }
   @inlinable public init(treeObject: AnyObject) { storage = unsafeDowncast(treeObject, to: Storage.self) }
 
   @inlinable public var key: String { storage.key }
@@ -76,7 +76,7 @@ public struct Resource: ReferencingElement {
   /// endpoints are resources of their own: the collections of an assignment, and the collection of an endpoint.
   @inlinable public var references: [String] { storage.references }
 
-  @inlinable public var treeObject: AnyObject { storage }
+  @inlinable public var treeObject: any AnyObject & Sendable { storage }
   @inlinable public init(treeObject: AnyObject) { storage = unsafeDowncast(treeObject, to: Storage.self) }
 
   @inlinable public var key: String { storage.name }
