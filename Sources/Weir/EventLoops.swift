@@ -56,6 +56,28 @@ struct EventLoops: Sendable {
     return { $0 === distrusted ? nil : $1 ? distrusted : large }
   }
 
+  /// Gives what is free back to the system, with what the threads keep for themselves. Returns when that is done, which may wait for a large
+  /// request.
+  func giveMemoryBack() async {
+    // Nobody waits for this one, which may get no time for long. As a rule it is there first; else it is for the next time.
+    for loop in distrusted.makeIterator() { loop.submit(ThreadCache.take).whenSuccess { ThreadCache.giveBack([$0]) } }
+    let asked = [proxies, large].flatMap { $0.makeIterator().map { $0.submit(ThreadCache.take) } }
+    var blocks: [ThreadCache.Blocks] = []
+    // A loop that has shut down has no thread.
+    for answer in asked { if let taken = try? await answer.get() { blocks.append(taken) } }
+    // There is no telling which of Swift's threads take these, but mostly all do.
+    await withTaskGroup { tasks in
+      for _ in 0..<2 * System.coreCount { tasks.addTask { ThreadCache.take() } }
+      for await taken in tasks { blocks.append(taken) }
+    }
+    await withCheckedContinuation { [blocks] done in
+      ThreadCache.giveBack(blocks) {
+        HeapReturn.trim()
+        done.resume()
+      }
+    }
+  }
+
   func shutDown() async {
     // What these do comes back to the proxies' loops.
     try? await large.shutdownGracefully()

@@ -1,4 +1,6 @@
+internal import Foundation
 internal import Logging
+
 #if canImport(Glibc)
   internal import Glibc
 #endif
@@ -72,6 +74,26 @@ struct HeapReturn {
     static func keepLargeBlocksApart() {
       // M_MMAP_THRESHOLD is -3; to set it ends its growing.
       _ = symbol("mallopt", as: Option.self)?(-3, 1 << 20)
+    }
+
+    /// Whether the arenas' ends are as glibc has them by itself, and not as somebody has told it.
+    private static let areEndsUsual: Bool = {
+      let variables = ProcessInfo.processInfo.environment
+      let tunables = variables["GLIBC_TUNABLES"] ?? ""
+      return variables["MALLOC_TOP_PAD_"] == nil && variables["MALLOC_TRIM_THRESHOLD_"] == nil
+        && !tunables.contains("malloc.top_pad") && !tunables.contains("malloc.trim_threshold")
+    }()
+
+    /// While `action` runs, arenas keep nothing that is free at their ends. Else they keep 128 KiB, and `malloc_trim` leaves that
+    /// there in all of them but the main one. Not to be called side by side with itself.
+    static func withEndsGivenBack(_ action: () -> Void) {
+      func keep(_ size: CInt) {
+        // M_TRIM_THRESHOLD and M_TOP_PAD.
+        for option: CInt in [-1, -2] { _ = symbol("mallopt", as: Option.self)?(option, size) }
+      }
+      if areEndsUsual { keep(0) }
+      action()
+      if areEndsUsual { keep(128 << 10) }
     }
 
     static func trim() { _ = symbol("malloc_trim", as: Trim.self)?(0) }

@@ -28,6 +28,8 @@ final class KnownProxies: Sendable {
   static let block: UInt64 = 1000
   /// The shortest time between two batches.
   private static let interval = Duration.milliseconds(100)
+  /// Whoever is told looks for endpoints at what clients name, and edits wait meanwhile: so often as long nobody is told.
+  private static let rest = 5
   private static let retryDelay = Duration.seconds(1)
 
   private let store: ContinuityStore?
@@ -108,8 +110,9 @@ final class KnownProxies: Sendable {
       while !(await keep(batch)) {
         guard (try? await sleep(Self.retryDelay)) != nil else { return }
       }
+      let start = ContinuousClock.now
       if !batch.arrived.isEmpty || !batch.forgotten.isEmpty { await tell(batch.arrived, batch.forgotten) }
-      guard (try? await sleep(Self.interval)) != nil else { return }
+      guard (try? await sleep(max(Self.interval, start.duration(to: .now) * Self.rest))) != nil else { return }
     }
   }
 

@@ -164,11 +164,12 @@ public final class XDSServer: Sendable {
   /// Lets go of what is kept for kinds of proxies that have gone, so that memory can be given back. O(streams) spread over their
   /// loops: to be called when many have gone, and some seconds later.
   public func letGo() async {
-    // Nobody waits for these, one of which may get no time for long.
-    for loop in allLoops where !loop.presence.hasProxies {
-      loop.eventLoop.execute { [streams = loop.streams] in streams.value.letGo() }
+    let answers = allLoops.map { loop in
+      let answer = loop.eventLoop.submit { [streams = loop.streams] in streams.value.letGo() }
+      // Nobody waits for a loop that may get no time for long.
+      return loop.presence.isServedLast || !loop.presence.hasProxies ? nil : answer
     }
-    _ = await gather { $0.letGo() }
+    for answer in answers { try? await answer?.get() }
   }
 
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {

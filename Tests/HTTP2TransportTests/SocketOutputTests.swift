@@ -11,11 +11,12 @@ import Testing
   /// Keeps what the channel is to write.
   private final class Holder: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
-    private var held: [(size: Int, promise: EventLoopPromise<Void>?)] = []
-    var size: Int { held.reduce(0) { $0 + $1.size } }
+    private var held: [(bytes: [UInt8], promise: EventLoopPromise<Void>?)] = []
+    var size: Int { held.reduce(0) { $0 + $1.bytes.count } }
+    var bytes: [UInt8] { held.flatMap(\.bytes) }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-      held.append((unwrapOutboundIn(data).readableBytes, promise))
+      held.append((Array(unwrapOutboundIn(data).readableBytesView), promise))
     }
     func flush(context: ChannelHandlerContext) {}
 
@@ -37,17 +38,50 @@ import Testing
       (near, far) = (ends[0], ends[1])
     }
 
+    /// Two of TCP, whose near end has room for little and takes parts of what it is given.
+    init(room: CInt) throws {
+      let listener = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+      defer { Glibc.close(listener) }
+      var address = sockaddr_in()
+      address.sin_family = sa_family_t(AF_INET)
+      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+      var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+      near = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+      var room = room
+      setsockopt(near, SOL_SOCKET, SO_SNDBUF, &room, socklen_t(MemoryLayout<CInt>.size))
+      setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout<CInt>.size))
+      // It takes whole segments.
+      var segment: CInt = 200
+      setsockopt(near, CInt(IPPROTO_TCP), TCP_MAXSEG, &segment, socklen_t(MemoryLayout<CInt>.size))
+      let near = near
+      let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+          bind(listener, address, size) == 0 && listen(listener, 1) == 0 && getsockname(listener, address, &size) == 0
+            && connect(near, address, size) == 0
+        }
+      }
+      far = accept(listener, nil, nil)
+      try #require(isConnected && far >= 0)
+      // As NIO has them.
+      try #require(fcntl(near, F_SETFL, O_NONBLOCK) == 0)
+    }
+
     deinit {
       close(near)
       close(far)
     }
 
     /// How many bytes have come since the last call.
-    func receivedCount() -> Int {
-      var bytes = [UInt8](repeating: 0, count: 1 << 20)
-      var count = 0
-      while case let more = recv(far, &bytes, bytes.count, CInt(MSG_DONTWAIT)), more > 0 { count += more }
-      return count
+    func receivedCount() -> Int { received().count }
+
+    /// What has come since the last call, of at most so many bytes.
+    func received(_ limit: Int = .max) -> [UInt8] {
+      var part = [UInt8](repeating: 0, count: 1 << 20)
+      var all: [UInt8] = []
+      while case let more = recv(far, &part, min(part.count, limit - all.count), CInt(MSG_DONTWAIT)), more > 0 {
+        all += part.prefix(more)
+      }
+      return all
     }
   }
 
@@ -113,6 +147,46 @@ import Testing
     holder.release()
     #expect(pair.receivedCount() > 0)
     try channel.close().wait()
+  }
+
+  /// What it takes of a piece is not written again, and nothing is lost.
+  @Test func theRestOfAPieceOfWhichTheSocketTakesAPartGoesThroughTheChannel() throws {
+    let pair = try Pair(room: 4096)
+    let (channel, _, stream) = try open(pair)
+    var sent: [UInt8] = []
+    _ = pair.received()
+    var partial = 0
+    var bytes: [UInt8] = []
+    for round in 0..<2000 where partial < 3 {
+      let body = (0..<1000).map { UInt8(truncatingIfNeeded: $0 / 3 + round) }
+      sent += [0, 3, 0xE8, 0, 0, 0, 0, 0, 1] + body
+      stream.send(body: ByteBuffer(bytes: body))
+      channel.embeddedEventLoop.run()
+      if holder.size > 0 {
+        if holder.size % 1009 != 0 { partial += 1 }
+        // First what is in the socket, then what the channel has.
+        bytes += try everything(pair, sent.count - bytes.count - holder.size)
+        bytes += holder.bytes
+        holder.release()
+      }
+      if round % 30 == 29 { channel.pipeline.fireChannelRead(windowUpdates(30_000)) }
+      channel.pipeline.fireChannelReadComplete()
+    }
+    bytes += try everything(pair, sent.count - bytes.count)
+    #expect(partial == 3, "the socket took a part of a piece")
+    #expect(bytes == sent)
+    try channel.close().wait()
+  }
+
+  /// So many bytes that are on their way.
+  private func everything(_ pair: Pair, _ count: Int) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    for _ in 0..<10_000 where bytes.count < count {
+      var event = pollfd(fd: pair.far, events: Int16(POLLIN), revents: 0)
+      try #require(poll(&event, 1, 10_000) == 1, "\(bytes.count) of \(count) bytes came")
+      bytes += pair.received(count - bytes.count)
+    }
+    return bytes
   }
 
   /// Its number may be another connection's by then.

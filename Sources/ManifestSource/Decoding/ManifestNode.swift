@@ -149,10 +149,10 @@ extension ManifestNode {
   }
 
   private static func number(_ text: String) -> Value? {
-    // What most are.
-    if text.utf8.first != UInt8(ascii: "0"), let value = Int64(text) { return .integer(value) }
     var digits = text[...].utf8
     if digits.first == UInt8(ascii: "-") || digits.first == UInt8(ascii: "+") { digits = digits.dropFirst() }
+    // What most are.
+    if digits.first != UInt8(ascii: "0"), let value = Int64(text) { return .integer(value) }
     let sign = text.hasPrefix("-") ? "-" : ""
     var body = String(Substring(digits))
     if body.utf8.contains(UInt8(ascii: "_")) { body.removeAll { $0 == "_" } }
@@ -172,7 +172,7 @@ extension ManifestNode {
       ($0 >= 48 && $0 <= 57) || $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") || $0 == UInt8(ascii: "-")
         || $0 == UInt8(ascii: "+")
     }
-    return isFloat && Double(String(Substring(digits))) != nil ? .number(text) : nil
+    return isFloat && Double(text) != nil ? .number(text) : nil
   }
 }
 
