@@ -80,8 +80,8 @@ let package = Package(
     // The core: values, the graph that derives from them, what is served.
     library("TrafficModel"),
     library("IncrementalGraph", ["CPrefetch", hashTrees]),
-    library("XDSSnapshot", ["CXXHash", hashTrees]),
-    library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
+    library("XDSSnapshot", ["CXXHash", "CPrefetch", hashTrees]),
+    library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot", "CPrefetch"]),
 
     // Releases: the state machine, what it makes of routes, the forms in which it is sent and stored.
     library("ReleaseControl", ["TrafficModel"]),

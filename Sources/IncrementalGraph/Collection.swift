@@ -33,6 +33,26 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
     return index.slot(of: key).flatMap { value(at: $0) }
   }
 
+  /// What `expectValue` does, to be specialised.
+  @inlinable final func expectInMemory(_ slot: Int32) {
+    index.keys.expect(slot)
+    values.expect(slot)
+    expectCell(slot)
+  }
+
+  /// As the subscript, where the value is about to be set: what else that takes is asked for meanwhile.
+  @inlinable public final func value(toBeChanged key: Key) -> Value? {
+    checkOutsideRead()
+    let slot = index.table.find(index.hash(key)) { slot in
+      expectInMemory(slot)
+      expectChange(slot)
+      return index.keys[slot] == key
+    }
+    guard slot != -1 else { return nil }
+    index.latest = slot
+    return value(at: slot)
+  }
+
   /// The position in the graph's log of the event that gave a key its value in the running transaction, for an observer.
   public final func event(thatChanged key: Key) -> Int? {
     index.slot(of: key).flatMap { graph.events.event(thatChanged: cellID($0)) }
@@ -254,6 +274,7 @@ extension Graph {
   ) -> Input<Key, Value> {
     let input = Input<Key, Value>(name: name, graph: self)
     input.settle = { [unowned(unsafe) input] in input.announceChanges() }
+    input.expectValue = { [unowned(unsafe) input] in input.expectInMemory($0) }
     return input
   }
 }

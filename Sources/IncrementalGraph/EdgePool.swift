@@ -35,6 +35,8 @@ struct EdgePool: ~Copyable {
     return Int32(edges.count - 1)
   }
 
+  func expect(_ edge: Int32) { edges.expect(edge) }
+
   mutating func reserve(adding count: Int) { edges.reserveCapacity(edges.count + count) }
 
   mutating func remove(_ edge: Int32) {
@@ -46,7 +48,7 @@ struct EdgePool: ~Copyable {
 
 extension Graph {
   /// Lends a node without counting a reference to it: the graph owns its nodes.
-  @inline(__always) private func node(_ id: UInt16, _ body: (Node) -> Void) {
+  @inline(__always) func node(_ id: UInt16, _ body: (Node) -> Void) {
     Unmanaged<Node>.fromOpaque(nodePointers[Int32(id)])._withUnsafeGuaranteedRef(body)
   }
 
@@ -71,6 +73,18 @@ extension Graph {
     return edges[next].sourceSlot
   }
 
+  /// Asks for what a unit has read in its last run, and is likely to read again.
+  @usableFromInline func expectReads(from first: Int32) {
+    var current = first
+    var count = 0
+    while current != -1, count < 64 {
+      let edge = edges[current]
+      node(edge.sourceNode) { $0.expectValue(edge.sourceSlot) }
+      current = edge.nextOfUnit
+      count += 1
+    }
+  }
+
   /// Notes that the running unit read a cell.
   @usableFromInline func noteRead(_ node: Node, slot: Int32) {
     if checksReads, !run.isActive || !nodes[run.node].mayRead(node.id) {
@@ -80,10 +94,22 @@ extension Graph {
     guard node.cells[slot].lastRead != run.id else { return }
     node.cells[slot].lastRead = run.id
     let next = run.next
-    if next != -1, edges[next].sourceSlot == slot, edges[next].sourceNode == UInt16(node.id) {
-      run.last = next
-      run.next = edges[next].nextOfUnit
-      return
+    // Mostly what was read at this point of the last run. What was read a little later was preceded by reads that this run has
+    // left out, or put off: a member has gone, or has another place.
+    var ahead = next
+    var distance = 0
+    while ahead != -1, distance <= 4 {
+      if edges[ahead].sourceSlot == slot, edges[ahead].sourceNode == UInt16(node.id) {
+        if distance > 0 {
+          if run.last == -1 { run.first = ahead } else { edges[run.last].nextOfUnit = ahead }
+          forgetReads(from: next, upTo: ahead)
+        }
+        run.last = ahead
+        run.next = edges[ahead].nextOfUnit
+        return
+      }
+      ahead = edges[ahead].nextOfUnit
+      distance += 1
     }
     let firstReader = node.cells[slot].firstReader
     let edge = edges.add(
@@ -107,9 +133,10 @@ extension Graph {
     return run.first
   }
 
-  @usableFromInline func forgetReads(from first: Int32) {
+  /// - Parameter end: the edge after the last one to be forgotten; -1 for all.
+  @usableFromInline func forgetReads(from first: Int32, upTo end: Int32 = -1) {
     var current = first
-    while current != -1 {
+    while current != end {
       let edge = edges[current]
       if edge.nextOfCell != -1 { edges[edge.nextOfCell].previousOfCell = edge.previousOfCell }
       if edge.previousOfCell != -1 {

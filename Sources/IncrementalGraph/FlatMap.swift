@@ -26,12 +26,39 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
     // Each is likely to put out one value at least.
     index.reserve(adding: units.markedCount)
     reserve(values: count + units.markedCount, changes: units.markedCount)
+    if units.isSmallTransaction { expectRuns(units) }
     for unit in units.marked {
       units.unmark(unit)
       run(unit, units)
     }
     units.unmarkedAll()
     announceChanges()
+  }
+
+  /// Asks for what is one step further than what each unit's mark has asked for.
+  @inlinable func expectRuns(_ units: UnitTable) {
+    for unit in units.marked {
+      forEachOutput(of: unit, units) { expectInMemory($0) }
+      source.values.expectObject(at: unit)
+      onGraph { $0.expectReads(from: units.firstEdge(unit)) }
+    }
+    for unit in units.marked {
+      forEachOutput(of: unit, units) {
+        values.expectObject(at: $0)
+        expectReaders($0)
+      }
+    }
+  }
+
+  /// Of the last run; no more than the first 32.
+  @inlinable @inline(__always) func forEachOutput(of unit: Int32, _ units: UnitTable, _ body: (Int32) -> Void) {
+    var place = units.firstOutput(unit)
+    var count = 0
+    while place != -1, count < 32 {
+      body(units.output(at: place))
+      place = units.output(after: place)
+      count += 1
+    }
   }
 
   @inlinable func run(_ unit: Int32, _ units: UnitTable) {
@@ -120,6 +147,11 @@ extension Graph {
     let map = FlatMap<SourceKey, SourceValue, Key, Value>(
       name: name, graph: self, source: source, reading: reading, compute: compute)
     map.settle = { [unowned(unsafe) map] in map.settleUnits() }
+    map.expectUnit = { [unowned(unsafe) map] slot in
+      map.onGraph { map.units?.expectRecords(slot, in: $0) }
+      map.source.values.expect(slot)
+    }
+    map.expectValue = { [unowned(unsafe) map] in map.expectInMemory($0) }
     map.emitter = { [unowned(unsafe) map] key, value in map.emit(key, value) }
     return map
   }

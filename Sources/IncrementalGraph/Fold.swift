@@ -70,6 +70,7 @@ extension Graph {
     let fold = Fold<Key, Value, Group, Aggregate>(
       name: name, graph: self, groups: groups, initial: initial, update: update)
     fold.settle = { [unowned(unsafe) fold] in fold.announceChanges() }
+    fold.expectValue = { [unowned(unsafe) fold] in fold.expectInMemory($0) }
     source.onChange { [unowned(unsafe) fold] in fold.memberChanged($0) }
     return fold
   }

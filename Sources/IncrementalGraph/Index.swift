@@ -29,6 +29,7 @@ extension Graph {
   ) -> Index<Key, Value, Group> {
     let index = Index<Key, Value, Group>(name: name, graph: self, group: group)
     index.settle = { [unowned(unsafe) index] in index.announceChanges() }
+    index.expectValue = { [unowned(unsafe) index] in index.expectInMemory($0) }
     source.onChange { [unowned(unsafe) index] in index.memberChanged($0) }
     return index
   }

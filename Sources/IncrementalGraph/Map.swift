@@ -17,12 +17,22 @@ public final class Map<Key: SlotKey, SourceValue: Equatable, Value: Equatable>: 
   @inlinable func settleUnits() {
     guard let units else { return }
     reserve(values: index.keys.count, changes: units.markedCount)
+    if units.isSmallTransaction { expectRuns(units) }
     for slot in units.marked {
       units.unmark(slot)
       run(slot, units)
     }
     units.unmarkedAll()
     announceChanges()
+  }
+
+  /// Asks for what is one step further than what each unit's mark has asked for.
+  @inlinable func expectRuns(_ units: UnitTable) {
+    for slot in units.marked {
+      source.values.expectObject(at: slot)
+      values.expectObject(at: slot)
+      onGraph { $0.expectReads(from: units.firstEdge(slot)) }
+    }
   }
 
   @inlinable func run(_ slot: Int32, _ units: UnitTable) {
@@ -55,6 +65,12 @@ extension Graph {
     let map = Map<Key, SourceValue, Value>(
       name: name, graph: self, source: source, reading: reading, compute: compute)
     map.settle = { [unowned(unsafe) map] in map.settleUnits() }
+    map.expectUnit = { [unowned(unsafe) map] slot in
+      map.onGraph { map.units?.expectRecords(slot, in: $0) }
+      map.source.values.expect(slot)
+      map.expectInMemory(slot)
+    }
+    map.expectValue = { [unowned(unsafe) map] in map.expectInMemory($0) }
     return map
   }
 }

@@ -9,6 +9,12 @@ public class Node {
 
   /// Runs the units that must run, then tells of what changed. Made where the collection is declared: see `Graph`.
   @usableFromInline var settle: () -> Void = {}
+  /// Says that the unit of a slot is about to run. In a large graph most of an edit is the wait for memory, one place after the
+  /// other, for each names the next. What is known to be needed soon is asked for here, and arrives while other work goes on.
+  /// Nothing but time depends on it. Made where the collection is declared, for the same reason.
+  @usableFromInline var expectUnit: (Int32) -> Void = { _ in }
+  /// The same of a key's value, and what is known of it.
+  @usableFromInline var expectValue: (Int32) -> Void = { _ in }
   /// Whether a unit is marked or a value changed in this transaction.
   @usableFromInline @exclusivity(unchecked) var hasWork = false
 
@@ -75,6 +81,7 @@ public class Node {
   func mark(_ slot: Int32) {
     guard let lentUnits, lentUnits._withUnsafeGuaranteedRef({ $0.mark(slot) }) else { return }
     hasWork = true
+    if lentUnits._withUnsafeGuaranteedRef({ $0.isSmallTransaction }) { expectUnit(slot) }
     if recordsEvents { graph.events.noteCause(of: cellID(slot)) }
   }
 
@@ -93,6 +100,22 @@ public class Node {
 
   // MARK: Cells
 
+  @usableFromInline func expectCell(_ slot: Int32) { cells.expect(slot) }
+
+  /// Says that a key is about to change, perhaps, and with it the units that depend on it.
+  @usableFromInline func expectChange(_ slot: Int32) {
+    for index in 0..<Int32(derived.count) { derived[index]._withUnsafeGuaranteedRef { $0.expectUnitRecord(slot) } }
+  }
+
+  private func expectUnitRecord(_ slot: Int32) { lentUnits?._withUnsafeGuaranteedRef { $0.expect(slot) } }
+
+  /// The readers of a cell that is near.
+  @usableFromInline func expectReaders(_ slot: Int32) {
+    guard cells.has(slot) else { return }
+    let reader = cells[slot].firstReader
+    if reader != -1 { onGraph { $0.edges.expect(reader) } }
+  }
+
   @usableFromInline func reserveCells(_ count: Int) { cells.reserveCapacity(count) }
 
   @usableFromInline func reserveCell(_ slot: Int32) {
@@ -105,7 +128,17 @@ public class Node {
     reserveCell(slot)
     hasWork = true
     let change = cells[slot].change
-    if change == -1 { cells[slot].change = Int32(next) }
+    if change == -1 {
+      cells[slot].change = Int32(next)
+      // Who reads it is likely to run next.
+      let reader = cells[slot].firstReader
+      if reader != -1, next < UnitTable.smallTransaction {
+        onGraph { graph in
+          let edge = graph.edges[reader]
+          graph.node(edge.readerNode) { $0.expectUnitRecord(edge.readerSlot) }
+        }
+      }
+    }
     return change
   }
 

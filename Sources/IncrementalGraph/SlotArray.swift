@@ -1,3 +1,5 @@
+public import CPrefetch
+
 #if canImport(Glibc)
   public import Glibc
 #elseif canImport(Musl)
@@ -60,6 +62,17 @@
     if count == capacity { grow() }
     (base + count).initialize(to: element)
     count += 1
+  }
+
+  /// Says that an element is about to be read and written; see `Node.expectUnit`.
+  @inlinable @inline(__always) func expect(_ slot: Int32) { weir_prefetch(base + Int(slot)) }
+
+  /// The same for what an element refers to, where it is one reference. The element itself should be near.
+  @inlinable @inline(__always) func expectObject(at slot: Int32) {
+    guard MemoryLayout<Element>.size == MemoryLayout<UInt>.size, has(slot) else { return }
+    let object = UnsafeRawPointer(base + Int(slot)).load(as: UInt.self)
+    weir_prefetch(UnsafeRawPointer(bitPattern: object))
+    weir_prefetch(UnsafeRawPointer(bitPattern: object &+ 64))
   }
 
   /// Lends the place of an element, until the next one is added.

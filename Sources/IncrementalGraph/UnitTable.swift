@@ -22,6 +22,20 @@
     var next: Int32
   }
 
+  /// With more units to run than this there is no point in asking for what each needs: the first would be gone again.
+  static let smallTransaction = 32
+  /// Whether few units must run so far.
+  @usableFromInline var isSmallTransaction: Bool { marked.count <= Self.smallTransaction }
+
+  func expect(_ slot: Int32) { units.expect(slot) }
+
+  /// Where the unit keeps what it read and put out. The unit itself should be near.
+  @usableFromInline func expectRecords(_ slot: Int32, in graph: Graph) {
+    let unit = units[slot]
+    if unit.firstEdge != -1 { graph.edges.expect(unit.firstEdge) }
+    if unit.firstOutput != -1 { outputs.expect(unit.firstOutput) }
+  }
+
   /// Returns whether the unit was not marked before.
   func mark(_ slot: Int32) -> Bool {
     units.reserve(slot, Unit())

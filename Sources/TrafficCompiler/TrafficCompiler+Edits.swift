@@ -3,7 +3,7 @@ import TrafficModel
 /// What an edit tells each of the two graphs.
 extension TrafficCompiler {
   func apply(_ edit: Edit) {
-    let prepared = PreparedEdit(edit, &labels) { graph.slices[$0] }
+    let prepared = PreparedEdit(edit, &labels) { graph.slices.value(toBeChanged: $0) }
     applyToClusters(edit, prepared)
     applyToRoutes(edit, prepared)
   }

@@ -66,7 +66,7 @@ extension ContentHash {
   @inlinable static var bitCount: Int32 { 128 }
 
   @inlinable subscript(bit: Int32) -> Bool {
-    (bit < 64 ? high >> UInt64(63 - bit) : low >> UInt64(127 - bit)) & 1 == 1
+    @inline(__always) get { (bit < 64 ? high >> UInt64(63 - bit) : low >> UInt64(127 - bit)) & 1 == 1 }
   }
 
   /// The same for a key's position: past the bits of its hash come its own.

@@ -1,37 +1,43 @@
+public import CPrefetch
+
 extension PersistentTree {
   /// Walks to the places of some elements, side by side, and leaves the tree as it is.
   ///
   /// In a large tree an edit waits for memory at every step, for the next step is known only then. Of several edits one would wait
   /// after the other; here they wait together, and then find what they need in the processor's cache.
   @inlinable func fetchPaths(to elements: [Element]) {
-    guard let root else { return }
+    guard case .branch(let root) = root else { return }
+    let start = Unmanaged.passUnretained(root)
     withUnsafeTemporaryAllocation(of: Step.self, capacity: elements.count) { steps in
       for index in elements.indices {
         (steps.baseAddress! + index).initialize(
-          to: Step(position: ContentHash(text: elements[index].key), branch: root.lentBranch))
+          to: Step(position: ContentHash(text: elements[index].key), branch: start))
       }
-      // Sizes of the neighbours and of what is at the ends: an edit asks what they say of themselves, and to have read it is to
-      // have it near.
-      var seen = 0
       var isUnderWay = true
       while isUnderWay {
         isUnderWay = false
         for index in steps.indices {
           guard let branch = steps[index].branch else { continue }
           isUnderWay = true
-          steps[index].branch = branch._withUnsafeGuaranteedRef { branch in
+          let position = steps[index].position
+          steps[index].branch = branch._withUnsafeGuaranteedRef { (branch: Branch) -> Unmanaged<Branch>? in
             guard branch.bit < ContentHash.bitCount else { return nil }
-            if steps[index].position[branch.bit] {
-              seen |= branch.left.byteCount
-              return branch.right.step(&seen)
-            }
-            seen |= branch.right.byteCount
-            return branch.left.step(&seen)
+            let isRight = position[branch.bit]
+            let next = branch.object(onTheRight: isRight)
+            Self.expect(next)
+            // A copy of the branch asks what its other side says of itself, and counts one reference more to it.
+            Self.expect(branch.object(onTheRight: !isRight))
+            return branch.isLeaf(onTheRight: isRight) ? nil : .fromOpaque(next.toOpaque())
           }
         }
       }
-      precondition(seen >= 0, "an element is smaller than nothing")
     }
+  }
+
+  /// All of a branch but its position, or the beginning of a leaf: these are in two lines of the cache, or in one.
+  @inlinable @inline(__always) static func expect(_ object: Unmanaged<AnyObject>) {
+    weir_prefetch(object.toOpaque())
+    weir_prefetch(object.toOpaque() + 63)
   }
 
   @frozen @usableFromInline struct Step {
@@ -41,26 +47,6 @@ extension PersistentTree {
     @inlinable init(position: ContentHash, branch: Unmanaged<Branch>?) {
       self.position = position
       self.branch = branch
-    }
-  }
-}
-
-extension PersistentTree.Subtree {
-  /// The branch, not counted; nil for a leaf.
-  @inlinable @inline(__always) var lentBranch: Unmanaged<PersistentTree.Branch>? {
-    switch self {
-    case .leaf: nil
-    case .branch(let branch): .passUnretained(branch)
-    }
-  }
-
-  /// The same, and a leaf is looked at.
-  @inlinable @inline(__always) func step(_ seen: inout Int) -> Unmanaged<PersistentTree.Branch>? {
-    switch self {
-    case .leaf(let element):
-      seen |= element.byteCount
-      return nil
-    case .branch(let branch): return .passUnretained(branch)
     }
   }
 }

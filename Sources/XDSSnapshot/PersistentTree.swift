@@ -4,6 +4,10 @@ public protocol TreeElement: Sendable {
   var contentHash: ContentHash { get }
   /// The encoded size of the element in bytes.
   var byteCount: Int { get }
+  /// The element as one reference, which is what a tree keeps of it. By default a box is made for it.
+  var treeObject: any AnyObject & Sendable { get }
+  /// - Parameter treeObject: what `treeObject` of an element of this type has given.
+  init(treeObject: AnyObject)
 }
 
 /// An immutable map that shares structure with the map it was made from.
@@ -31,61 +35,6 @@ public struct PersistentTree<Element: TreeElement>: Sendable {
   @usableFromInline enum Subtree: Sendable {
     case leaf(Element)
     case branch(Branch)
-  }
-
-  /// What a branch needs to know of a subtree.
-  @frozen @usableFromInline struct Summary {
-    @usableFromInline let contentHash: ContentHash
-    @usableFromInline let byteCount: Int
-    @usableFromInline let count: Int32
-
-    @inlinable init(_ subtree: Subtree) {
-      contentHash = subtree.contentHash
-      byteCount = subtree.byteCount
-      count = subtree.count
-    }
-  }
-
-  @usableFromInline final class Branch: Sendable {
-    // First what a walk and an edit of the other side read.
-    @usableFromInline let contentHash: ContentHash
-    @usableFromInline let byteCount: Int
-    @usableFromInline let count: Int32
-    /// The first bit in which positions below differ; 0 is the highest.
-    @usableFromInline let bit: Int32
-    @usableFromInline let left: Subtree
-    @usableFromInline let right: Subtree
-    /// Of some element below; all share its bits before `bit`.
-    @usableFromInline let position: ContentHash
-
-    /// A copy of a branch with another subtree on one side.
-    ///
-    /// - Parameter other: what the subtree on the other side says of itself.
-    @inlinable init(copying branch: Branch, _ subtree: Subtree, onTheRight isRight: Bool, beside other: Summary) {
-      bit = branch.bit
-      position = branch.position
-      byteCount = subtree.byteCount + other.byteCount
-      count = subtree.count + other.count
-      if isRight {
-        contentHash = ContentHash(other.contentHash, subtree.contentHash)
-        left = branch.left
-        right = subtree
-      } else {
-        contentHash = ContentHash(subtree.contentHash, other.contentHash)
-        left = subtree
-        right = branch.right
-      }
-    }
-
-    @inlinable init(bit: Int32, position: ContentHash, left: Subtree, right: Subtree) {
-      contentHash = ContentHash(left.contentHash, right.contentHash)
-      byteCount = left.byteCount + right.byteCount
-      count = left.count + right.count
-      self.bit = bit
-      self.left = left
-      self.right = right
-      self.position = position
-    }
   }
 
   @inlinable public init() {}
@@ -203,15 +152,7 @@ extension PersistentTree.Subtree {
       old = present
       return .leaf(element)
     case .branch(let branch):
-      // What the other side says is asked for on the way down: where it is in memory nothing waits for it until the way up.
-      if position.isSet(branch.bit, element.key) {
-        let other = PersistentTree.Summary(branch.left)
-        guard let subtree = branch.right.replacing(with: element, position, &old) else { return nil }
-        return .branch(.init(copying: branch, subtree, onTheRight: true, beside: other))
-      }
-      let other = PersistentTree.Summary(branch.right)
-      guard let subtree = branch.left.replacing(with: element, position, &old) else { return nil }
-      return .branch(.init(copying: branch, subtree, onTheRight: false, beside: other))
+      return branch.replacing(with: element, position, &old).map { .branch($0.takeRetainedValue()) }
     }
   }
 

@@ -24,6 +24,9 @@ public struct Fragment: ReferencingElement {
     storage = Storage(key: key, bytes: bytes, references: references)
   }
 
+  @inlinable public var treeObject: any AnyObject & Sendable { storage }
+  @inlinable public init(treeObject: AnyObject) { storage = unsafeDowncast(treeObject, to: Storage.self) }
+
   @inlinable public var key: String { storage.key }
   @inlinable public var bytes: [UInt8] { storage.bytes }
   @inlinable public var contentHash: ContentHash { storage.contentHash }
@@ -72,6 +75,9 @@ public struct Resource: ReferencingElement {
   /// Clusters that the resource names as a whole (a TCP listener's). For a body of fragments, ask `references(_:)`. Where
   /// endpoints are resources of their own: the collections of an assignment, and the collection of an endpoint.
   @inlinable public var references: [String] { storage.references }
+
+  @inlinable public var treeObject: any AnyObject & Sendable { storage }
+  @inlinable public init(treeObject: AnyObject) { storage = unsafeDowncast(treeObject, to: Storage.self) }
 
   @inlinable public var key: String { storage.name }
   /// The version on the wire.
