@@ -8,7 +8,7 @@ final class TableIndex: Sendable {
   let resources: [Resource]
   /// By ordinal.
   private let entries: [Entry]
-  /// Ordinals, open addressing; -1 is free. At most half full.
+  /// Ordinals, open addressing; -1 is free. At most a quarter full: mostly the first slot is the one.
   private let slots: [Int32]
 
   /// The 32 digits of a version.
@@ -35,7 +35,7 @@ final class TableIndex: Sendable {
       entries.append(Entry(hash: hash, version: text ?? (0, 0, 0, 0)))
     }
     var capacity = 16
-    while capacity < resources.count * 2 { capacity *= 2 }
+    while capacity < resources.count * 4 { capacity *= 2 }
     var slots = [Int32](repeating: -1, count: capacity)
     for (ordinal, entry) in entries.enumerated() {
       var slot = Int(truncatingIfNeeded: entry.hash.low) & (capacity - 1)
