@@ -312,7 +312,10 @@ extension HTTP2Connection: LoopTurns.Work {
     var size = 0
     repeat {
       if inbound.readableBytes == 0 { readOn(upTo: LoopTurns.bodySize - size) }
-      let ahead = session.bodyAhead(in: inbound, least: LoopTurns.largeBody)
+      // Most is an acknowledgement.
+      let ahead =
+        inbound.readableBytes > LoopTurns.sliceSize
+        ? session.bodyAhead(in: inbound, least: LoopTurns.largeBody) : session.bodyAhead
       let count = min(max(LoopTurns.sliceSize, ahead), inbound.readableBytes)
       if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
       size += count
