@@ -19,6 +19,27 @@ public struct RequestScan {
     var type: UInt64
   }
 
+  /// Where fields of one number lie.
+  private struct Span {
+    /// From the first to the last of them.
+    var range = 0..<0
+    /// There is nothing else between them.
+    var isWhole = true
+
+    mutating func add(_ part: Range<Int>) {
+      if part.isEmpty { return }
+      if range.isEmpty {
+        range = part
+      } else {
+        if part.lowerBound != range.upperBound { isWhole = false }
+        range = range.lowerBound..<part.upperBound
+      }
+    }
+  }
+
+  private var names = Span()
+  private var versions = Span()
+
   /// `resource_names`, or `resource_names_subscribe`.
   public private(set) var nameCount = 0
   /// `initial_resource_versions` (delta).
@@ -54,12 +75,16 @@ public struct RequestScan {
     self.message = message
     self.fields = fields
     var reader = WireFields(message)
-    while let field = reader.next() {
+    while true {
+      passLists(&reader)
+      let start = reader.position
+      guard let field = reader.next() else { break }
       guard let payload = field.payload else { return nil }
       switch field.number {
       case fields.names:
         nameCount += 1
         longestName = max(longestName, payload.count)
+        names.add(start..<reader.position)
       case fields.unsubscriptions:
         unsubscriptionCount += 1
         longestName = max(longestName, payload.count)
@@ -71,6 +96,7 @@ public struct RequestScan {
       case fields.versions:
         versionCount += 1
         longestVersion = max(longestVersion, payload.count)
+        versions.add(start..<reader.position)
       case fields.nonce: nonce = payload
       case fields.type: typeURL = payload
       default: hasMore = true
@@ -79,28 +105,87 @@ public struct RequestScan {
     if reader.isMalformed { return nil }
   }
 
+  /// Counts what is in the long lists, and nothing else, as fast as it goes.
+  private mutating func passLists(_ reader: inout WireFields) {
+    var start = reader.position
+    var (count, longest) = (0, longestName)
+    _ = reader.passRun(of: fields.names) {
+      count += 1
+      longest = max(longest, $0.count)
+      return true
+    }
+    if count > 0 {
+      nameCount += count
+      longestName = longest
+      names.add(start..<reader.position)
+    }
+    start = reader.position
+    (count, longest) = (0, longestVersion)
+    _ = reader.passRun(of: fields.versions) {
+      count += 1
+      longest = max(longest, $0.count)
+      return true
+    }
+    if count > 0 {
+      versionCount += count
+      longestVersion = longest
+      versions.add(start..<reader.position)
+    }
+  }
+
+  /// The names as they are written, one after another; nil if there is something else between them, or no name.
+  public var nameList: UnsafeRawBufferPointer? {
+    guard nameCount > 0, names.isWhole else { return nil }
+    return UnsafeRawBufferPointer(rebasing: message[names.range])
+  }
+
   /// Visits the names, in the message's order, until `visit` says no. Whether all were visited.
   public func forEachName(_ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
-    var reader = WireFields(message)
-    while let field = reader.next() {
-      guard field.number == fields.names, let name = field.payload else { continue }
-      guard visit(name) else { return false }
-    }
-    return true
+    forEach(fields.names, in: names, visit)
   }
 
   /// Visits the initial versions until `visit` says no, or one is malformed. Whether all were visited.
   public func forEachVersion(
     _ visit: (_ name: UnsafeRawBufferPointer, _ version: UnsafeRawBufferPointer) -> Bool
   ) -> Bool {
-    var reader = WireFields(message)
-    while let field = reader.next() {
-      guard field.number == fields.versions, let entry = field.payload else { continue }
-      var parts = WireFields(entry)
-      guard let key = parts.next(), key.number == 1, let name = key.payload,
-        let value = parts.next(), value.number == 2, let version = value.payload, parts.position == entry.count
-      else { return false }
-      guard visit(name, version) else { return false }
+    forEach(fields.versions, in: versions) { entry in
+      guard let (name, version) = Self.short(entry) ?? Self.parts(entry) else { return false }
+      return visit(name, version)
+    }
+  }
+
+  private typealias Entry = (name: UnsafeRawBufferPointer, version: UnsafeRawBufferPointer)
+
+  /// Of an entry whose parts are shorter than 128 bytes each; nil for any other.
+  @inline(__always)
+  private static func short(_ entry: UnsafeRawBufferPointer) -> Entry? {
+    guard entry.count >= 4, let base = entry.baseAddress, entry[0] == 0x0A, entry[1] < 0x80 else { return nil }
+    let end = 2 + Int(entry[1])
+    guard entry.count >= end + 2, entry[end] == 0x12, entry[end + 1] < 0x80,
+      entry.count == end + 2 + Int(entry[end + 1])
+    else { return nil }
+    return (
+      UnsafeRawBufferPointer(start: base + 2, count: end - 2),
+      UnsafeRawBufferPointer(start: base + end + 2, count: entry.count - end - 2)
+    )
+  }
+
+  private static func parts(_ entry: UnsafeRawBufferPointer) -> Entry? {
+    var parts = WireFields(entry)
+    guard let key = parts.next(), key.number == 1, let name = key.payload,
+      let value = parts.next(), value.number == 2, let version = value.payload, parts.position == entry.count
+    else { return nil }
+    return (name, version)
+  }
+
+  @inline(__always)
+  private func forEach(_ number: UInt64, in span: Span, _ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+    var reader = WireFields(message, at: span.range.lowerBound)
+    while reader.position < span.range.upperBound {
+      guard reader.passRun(of: number, visit) else { return false }
+      guard reader.position < span.range.upperBound, let field = reader.next() else { break }
+      guard field.number == number, let payload = field.payload else { continue }
+      guard visit(payload) else { return false }
     }
     return true
   }
@@ -132,8 +217,16 @@ public struct RequestScan {
   /// The message without its lists of names and versions.
   public var rest: [UInt8] {
     var bytes: [UInt8] = []
-    var reader = WireFields(message)
     var start = 0
+    if names.isWhole && versions.isWhole {
+      for range in [names.range, versions.range].sorted(by: { $0.lowerBound < $1.lowerBound }) where !range.isEmpty {
+        append(start..<range.lowerBound, to: &bytes)
+        start = range.upperBound
+      }
+      append(start..<message.count, to: &bytes)
+      return bytes
+    }
+    var reader = WireFields(message)
     while let field = reader.next() {
       if field.number != fields.names && field.number != fields.versions {
         append(start..<reader.position, to: &bytes)

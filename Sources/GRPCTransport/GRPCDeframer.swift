@@ -17,6 +17,9 @@ package struct GRPCDeframer {
   /// Bytes that are not yet part of a returned message.
   package var bufferedBytes: Int { pending.readableBytes }
 
+  /// Bytes of the storage that they lie in.
+  var capacity: Int { pending.storageCapacity }
+
   /// The length of the message that ``next()`` will return, if it is there whole.
   var wholeMessageLength: Int? {
     guard let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self),
@@ -29,16 +32,33 @@ package struct GRPCDeframer {
     if pending.readableBytes == 0 {
       pending = bytes
       ownsPending = false
-    } else if ownsPending {
-      pending.writeImmutableBuffer(bytes)
     } else {
-      var joined = ByteBufferAllocator().buffer(capacity: pending.readableBytes + bytes.readableBytes)
-      joined.writeImmutableBuffer(pending)
-      joined.writeImmutableBuffer(bytes)
-      pending = joined
-      ownsPending = true
+      if !ownsPending { own(roomFor: bytes.readableBytes) }
+      if pending.writableBytes < bytes.readableBytes {
+        pending.reserveCapacity(minimumWritableBytes: room(for: bytes.readableBytes))
+      }
+      pending.writeImmutableBuffer(bytes)
     }
   }
+
+  /// Copies what is pending to a storage of its own.
+  private mutating func own(roomFor count: Int) {
+    var copy = ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count))
+    copy.writeImmutableBuffer(pending)
+    pending = copy
+    ownsPending = true
+  }
+
+  /// How much to make room for when so much is to be added: a large message comes in dozens of pieces, and is not to be copied
+  /// again for each doubling. But never for much more than has come.
+  private func room(for count: Int) -> Int {
+    guard let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self) else { return count }
+    let missing = GRPCFraming.prefixLength + min(Int(length), maxMessageSize) - pending.readableBytes
+    return max(count, min(missing, (pending.readableBytes + count) * Self.growth))
+  }
+
+  /// Bytes that are made room for, for each that has come. What nothing has been written to takes no memory.
+  private static let growth = 7
 
   /// The next whole message, or nil until more bytes arrive.
   /// - Throws: the status that the call must end with: the message is too large, or compressed.
@@ -65,13 +85,10 @@ package struct GRPCDeframer {
   }
 
   /// Gives up a large received buffer of which only a little is left: a peer must not be able to hold down more memory than it
-  /// sends.
+  /// sends. And one in which a message has begun, which is copied when it goes on anyway, so that the next can be received into it.
   mutating func compact() {
-    guard !ownsPending, pending.readableBytes > 0, pending.readableBytes < pending.storageCapacity / 4 else { return }
-    var copy = ByteBufferAllocator().buffer(capacity: pending.readableBytes)
-    copy.writeImmutableBuffer(pending)
-    pending = copy
-    ownsPending = true
+    guard !ownsPending, pending.readableBytes > 0 else { return }
+    if pending.readableBytes < pending.storageCapacity / 4 || room(for: 0) > 0 { own(roomFor: 0) }
   }
 
   package mutating func removeAll() {

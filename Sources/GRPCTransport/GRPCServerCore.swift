@@ -150,7 +150,8 @@ final class GRPCServerCore: Sendable {
         onWaiting: { connections, bytes in
           waiting.note(connections)
           memory.chargeAnyway(bytes)
-        })
+        },
+        inputShare: { waiting.share })
       let new = (turns: NIOLoopBound(turns, eventLoop: eventLoop), waiting: waiting)
       state.turns[key] = new
       return new

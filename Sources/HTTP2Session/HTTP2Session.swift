@@ -144,6 +144,11 @@ public final class HTTP2Session {
   /// How many of the next bytes to come are a body's (server): they cost no more than to be put where they belong.
   public var bodyAhead: Int { peerStreams.bodyAhead }
 
+  /// How many of these bytes, the next to come, are the rest of a DATA frame, and whole ones behind it with at least so much in them.
+  public func bodyAhead(in bytes: ByteBuffer, least: Int) -> Int {
+    bytes.withUnsafeReadableBytes { peerStreams.bodyAhead(in: $0, least: least) }
+  }
+
   /// The objects that a write to the newest stream goes through, where they lie, and how many bytes of them it needs: a hint, for a
   /// caller that is about to write to many sessions.
   package func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {

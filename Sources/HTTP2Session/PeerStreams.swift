@@ -27,6 +27,19 @@ struct PeerStreams {
   /// How much of a DATA frame is to come that has begun.
   var bodyAhead: Int { isInBody && header.count == 0 ? payloadLeft : 0 }
 
+  /// How many of the bytes that come next are of DATA frames with at least so much in them, one after another, their headers
+  /// included. O(frames).
+  func bodyAhead(in bytes: UnsafeRawBufferPointer, least: Int) -> Int {
+    guard prefaceLeft == 0, header.count == 0, isInBody || payloadLeft == 0 else { return 0 }
+    var position = payloadLeft
+    while bytes.count - position >= 9, bytes[position + 3] == 0 {
+      let length = Int(bytes[position]) << 16 | Int(bytes[position + 1]) << 8 | Int(bytes[position + 2])
+      guard length >= least else { break }
+      position += 9 + length
+    }
+    return min(position, bytes.count)
+  }
+
   /// The first violation in the bytes: where its frame begins in them (0 if before), and the code of the connection error.
   /// That is the end: the connection has to end with it, and bytes after it are not looked at.
   /// - Parameter seen: told of every frame, also of those that libnghttp2 passes over in silence (unknown types, and whatever

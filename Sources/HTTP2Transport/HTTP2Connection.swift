@@ -59,6 +59,12 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var waitingBytes = 0
   /// The channel would like to read, and may when `inbound` is handled.
   private var isReadWithheld = false
+  /// What was handled last was of a large body, and the socket may have more of it, which is read past the channel: through it,
+  /// each piece costs two changes to the selector and a turn of the loop.
+  private var mayReadOn: Bool { isInLargeBody && !isSocketEmpty && socket != nil }
+  private var isInLargeBody = false
+  /// Since the channel has read last.
+  private var isSocketEmpty = false
   /// `turns` will ask for the next slice.
   private var isWaitingForTurn = false
   private(set) var isReading = false
@@ -159,6 +165,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     heardSinceProbe = true
     guard !isClosing else { return }
     let bytes = unwrapInboundIn(data)
+    isSocketEmpty = false
     guard turns != nil else { return receive(bytes) }
     if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeImmutableBuffer(bytes) }
   }
@@ -180,7 +187,11 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   /// Nothing more is read before what was read has been handled, unless that is little: an ACK that waits for its
   /// turn is no reason to take the socket out of the selector and put it back.
   public func read(context: ChannelHandlerContext) {
-    if inbound.readableBytes >= LoopTurns.waitingSize { isReadWithheld = true } else { context.read() }
+    if inbound.readableBytes >= LoopTurns.waitingSize || isWaitingForTurn && mayReadOn {
+      isReadWithheld = true
+    } else {
+      context.read()
+    }
   }
 
   private func receive(_ bytes: ByteBuffer) {
@@ -299,15 +310,28 @@ extension HTTP2Connection: LoopTurns.Work {
   public func takeSlice() -> Bool {
     isReading = true
     var size = 0
-    var isLargeBody: Bool
     repeat {
-      let ahead = session.bodyAhead
+      if inbound.readableBytes == 0 { readOn(upTo: LoopTurns.bodySize - size) }
+      // Most is an acknowledgement.
+      let ahead =
+        inbound.readableBytes > LoopTurns.sliceSize
+        ? session.bodyAhead(in: inbound, least: LoopTurns.largeBody) : session.bodyAhead
       let count = min(max(LoopTurns.sliceSize, ahead), inbound.readableBytes)
       if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
       size += count
-      isLargeBody = max(ahead, session.bodyAhead) >= LoopTurns.largeBody
-    } while isLargeBody && size < LoopTurns.bodySize && hasMoreToReceive
+      isInLargeBody = max(ahead, session.bodyAhead) >= LoopTurns.largeBody
+    } while isInLargeBody && size < LoopTurns.bodySize && hasMoreToReceive
     return hasMoreToReceive
+  }
+
+  /// Reads more of a large body from the socket: no more than the channel might, for it may turn out to be something else, and wait.
+  private func readOn(upTo limit: Int) {
+    guard mayReadOn, !isClosing, let socket, let turns else { return }
+    let limit = min(limit, turns.inputShare(), InputScratch.capacity)
+    inbound = ByteBuffer()
+    inbound = turns.input.read(from: socket, upTo: limit)
+    isSocketEmpty = inbound.readableBytes < limit
+    if inbound.readableBytes > 0 { heardSinceProbe = true }
   }
 
   /// What the slices have caused leaves, and if they were the last, the channel may read again.
@@ -315,9 +339,9 @@ extension HTTP2Connection: LoopTurns.Work {
     isReading = false
     flush()
     isWaitingForTurn = hasMoreToReceive
-    guard !isWaitingForTurn else { return }
-    inbound = ByteBuffer()
+    if inbound.readableBytes == 0 { inbound = ByteBuffer() }
     noteWaiting()
+    guard !isWaitingForTurn else { return }
     if isReadWithheld {
       isReadWithheld = false
       context?.read()
@@ -331,5 +355,5 @@ extension HTTP2Connection: LoopTurns.Work {
     waitingBytes = bytes
   }
 
-  private var hasMoreToReceive: Bool { !isClosing && inbound.readableBytes > 0 }
+  private var hasMoreToReceive: Bool { !isClosing && (inbound.readableBytes > 0 || mayReadOn) }
 }

@@ -43,8 +43,9 @@ public final class LoopTurns {
   /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls whose fields
   /// are references to long ones) is a fraction of the share.
   static let sliceSize = 512
-  /// Bytes of large DATA frames that are one slice: some microseconds.
-  static let bodySize = 64 << 10
+  /// Bytes of large DATA frames that are one slice: some 50 microseconds. The more at a time, the fewer large messages are
+  /// on their way at once, and the less memory they touch.
+  static let bodySize = 256 << 10
   static let largeBody = 4 << 10
   /// Bytes that may wait for their turn before their connection is read from no more.
   static let waitingSize = 2048
@@ -62,6 +63,10 @@ public final class LoopTurns {
 
   /// For the output of the loop's connections.
   let scratch = OutputScratch()
+  /// For what they read past their channels.
+  let input = InputScratch()
+  /// Bytes that a connection may read there at a time.
+  let inputShare: () -> Int
   private let eventLoop: any EventLoop
   private let shares: Shares
   /// The loop gets what time others leave over: nobody is to wait for it.
@@ -103,11 +108,14 @@ public final class LoopTurns {
   ///   - isServedLast: the loop gets what time others leave over, so what is large on it waits among those that are not trusted.
   ///   - now: the clock.
   ///   - onWaiting: told how many more connections have received bytes that wait in line, or fewer, and how many bytes.
+  ///   - inputShare: how many bytes a connection may read at a time, while others wait with what they have read.
   public init(
     eventLoop: any EventLoop, shares: Shares = Shares(), large: LargeTurns = LargeTurns(), isServedLast: Bool = false,
     now: @escaping () -> NIODeadline = { .now() }, yieldProcessor: (() -> Void)? = nil,
-    onWaiting: @escaping (_ connections: Int, _ bytes: Int) -> Void = { _, _ in }
+    onWaiting: @escaping (_ connections: Int, _ bytes: Int) -> Void = { _, _ in },
+    inputShare: @escaping () -> Int = { .max }
   ) {
+    self.inputShare = inputShare
     self.onWaiting = onWaiting
     self.eventLoop = eventLoop
     self.shares = shares

@@ -33,6 +33,46 @@ public struct WireFields {
 
   @inlinable public init(_ message: UnsafeRawBufferPointer) { bytes = message }
 
+  /// - Parameter position: where a field begins, or the end.
+  @inlinable public init(_ message: UnsafeRawBufferPointer, at position: Int) {
+    bytes = message
+    offset = position
+  }
+
+  /// Passes over the fields from here on that have this number and are length-delimited, one after another, as the elements of
+  /// a list are written. What stands behind them, or cannot be read, is left to ``next()``. Some ns each.
+  ///
+  /// - Parameters:
+  ///   - number: below 16; 0 for none.
+  ///   - visit: is given each payload, until it says no.
+  /// - Returns: whether it never said no.
+  @inlinable @inline(__always)
+  public mutating func passRun(of number: UInt64, _ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+    guard number != 0, !hasFailed, let base = bytes.baseAddress else { return true }
+    let tag = UInt8(truncatingIfNeeded: number << 3 | WireFormat.lengthDelimited)
+    let end = bytes.count
+    var at = offset
+    while end - at >= 2, base.load(fromByteOffset: at, as: UInt8.self) == tag {
+      var length = Int(base.load(fromByteOffset: at + 1, as: UInt8.self))
+      var start = at + 2
+      if length >= 0x80 {
+        guard start < end else { break }
+        let more = Int(base.load(fromByteOffset: start, as: UInt8.self))
+        guard more < 0x80 else { break }
+        length = length & 0x7F | more << 7
+        start += 1
+      }
+      guard length <= end - start else { break }
+      at = start + length
+      guard visit(UnsafeRawBufferPointer(start: base + start, count: length)) else {
+        offset = at
+        return false
+      }
+    }
+    offset = at
+    return true
+  }
+
   /// The next field; nil at the end, and from the first on that cannot be read. O(1).
   @inlinable public mutating func next() -> Field? {
     guard offset < bytes.count, !hasFailed else { return nil }

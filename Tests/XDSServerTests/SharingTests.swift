@@ -65,6 +65,21 @@ import XDSSnapshot
     #expect(pool.updated(both, adding: [String](), removing: ["a", "b", "a"]) === NameSet.empty)
   }
 
+  @Test func aListIsKnownForAsLongAsSomebodyHasItsSet() throws {
+    let pool = NameSetPool()
+    let list = ContentHash(text: "list")
+    var set: NameSet? = pool.set(of: ["a", "b"])
+    pool.remember(try #require(set), as: list)
+    #expect(pool.known(list: list) === set)
+    set = nil
+    #expect(pool.known(list: list) == nil)
+    let again = pool.set(of: ["a", "b"])
+    pool.remember(again, as: list)
+    #expect(pool.known(list: list) === again)
+    for index in 0..<1000 { pool.remember(again, as: ContentHash(text: "\(index)")) }
+    #expect((0..<1000).filter { pool.known(list: ContentHash(text: "\($0)")) != nil }.count <= 64)
+  }
+
   @Test func setsThatNobodyUsesAreForgotten() {
     let pool = NameSetPool()
     for index in 0..<1000 { _ = pool.set(of: ["n\(index)"]) }
