@@ -58,7 +58,7 @@ package struct GRPCDeframer {
   }
 
   /// Bytes that are made room for, for each that has come. What nothing has been written to takes no memory.
-  private static let growth = 7
+  private static let growth = 3
 
   /// The next whole message, or nil until more bytes arrive.
   /// - Throws: the status that the call must end with: the message is too large, or compressed.

@@ -28,13 +28,16 @@ struct PeerStreams {
   var bodyAhead: Int { isInBody && header.count == 0 ? payloadLeft : 0 }
 
   /// How many of the bytes that come next are of DATA frames with at least so much in them, one after another, their headers
-  /// included. O(frames).
+  /// included: the rest of one, and those behind it of one stream, for what several have sent may be as many requests. O(frames).
   func bodyAhead(in bytes: UnsafeRawBufferPointer, least: Int) -> Int {
     guard prefaceLeft == 0, header.count == 0, isInBody || payloadLeft == 0 else { return 0 }
     var position = payloadLeft
+    var first: UInt32?
     while bytes.count - position >= 9, bytes[position + 3] == 0 {
       let length = Int(bytes[position]) << 16 | Int(bytes[position + 1]) << 8 | Int(bytes[position + 2])
-      guard length >= least else { break }
+      let stream = bytes.loadUnaligned(fromByteOffset: position + 5, as: UInt32.self)
+      guard length >= least, first ?? stream == stream else { break }
+      first = stream
       position += 9 + length
     }
     return min(position, bytes.count)

@@ -310,6 +310,8 @@ extension HTTP2Connection: LoopTurns.Work {
   public func takeSlice() -> Bool {
     isReading = true
     var size = 0
+    // Nearly always there is one piece, and no need to know the time.
+    var end: NIODeadline?
     repeat {
       if inbound.readableBytes == 0 { readOn(upTo: LoopTurns.bodySize - size) }
       // Most is an acknowledgement.
@@ -320,8 +322,18 @@ extension HTTP2Connection: LoopTurns.Work {
       if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
       size += count
       isInLargeBody = max(ahead, session.bodyAhead) >= LoopTurns.largeBody
-    } while isInLargeBody && size < LoopTurns.bodySize && hasMoreToReceive
+    } while isInLargeBody && size < LoopTurns.bodySize && hasMoreToReceive && isBefore(&end)
     return hasMoreToReceive
+  }
+
+  /// Whether the slice may go on. What looks like the rest of a large body may be many requests.
+  private func isBefore(_ end: inout NIODeadline?) -> Bool {
+    guard let now = turns?.now() else { return false }
+    guard let end else {
+      end = now + LoopTurns.bodyTime
+      return true
+    }
+    return now < end
   }
 
   /// Reads more of a large body from the socket: no more than the channel might, for it may turn out to be something else, and wait.

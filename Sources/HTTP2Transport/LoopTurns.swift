@@ -47,6 +47,8 @@ public final class LoopTurns {
   /// on their way at once, and the less memory they touch.
   static let bodySize = 256 << 10
   static let largeBody = 4 << 10
+  /// After its first piece such a slice takes no longer.
+  static let bodyTime = TimeAmount.microseconds(100)
   /// Bytes that may wait for their turn before their connection is read from no more.
   static let waitingSize = 2048
   /// How long the loop's thread keeps its processor from others that wait for it.
@@ -71,7 +73,7 @@ public final class LoopTurns {
   private let shares: Shares
   /// The loop gets what time others leave over: nobody is to wait for it.
   let isServedLast: Bool
-  private let now: () -> NIODeadline
+  let now: () -> NIODeadline
   private let yieldProcessor: () -> Void
   /// When the loop's thread last came to its processor, as far as is known here.
   private var heldSince = NIODeadline.uptimeNanoseconds(0)

@@ -69,12 +69,12 @@ import Testing
       if rest.readableBytes > 0 {
         #expect(try deframer.next() == nil)
         deframer.compact()
-        #expect(deframer.capacity <= max(16 * deframer.bufferedBytes, 2 << 10))
+        #expect(deframer.capacity <= max(8 * deframer.bufferedBytes, 2 << 10))
       }
       if deframer.capacity != capacity { moves += 1 }
       capacity = deframer.capacity
     }
-    #expect(moves <= 4)
+    #expect(moves <= 6)
     #expect(try deframer.next()?.readableBytes == 1 << 20)
   }
 
