@@ -137,9 +137,10 @@ import Testing
     let bytes = frames(body)
     try server.leave(Array(bytes[20_000...]))
     server.read(Array(bytes[..<20_000]))
-    #expect(server.stream.body.count >= LoopTurns.bodySize - 1000 && server.stream.body.count < body.count)
+    #expect(server.stream.body.count > 40_000, "more than the channel had read")
+    #expect(server.stream.body.count <= LoopTurns.bodySize)
     #expect(server.leftCount > 0 && server.reads.count == 0, "the read is withheld")
-    for _ in 0..<4 { server.channel.embeddedEventLoop.advanceTime(by: .milliseconds(2)) }
+    for _ in 0..<20 { server.channel.embeddedEventLoop.advanceTime(by: .milliseconds(2)) }
     let isWhole = server.stream.body == body
     #expect(isWhole && server.leftCount == 0)
     #expect(server.reads.count == 1, "made up for")
@@ -151,8 +152,9 @@ import Testing
     try server.leave(data(body(6000)).dropFirst(100) + (0..<500).flatMap { _ in data([]) })
     let left = server.leftCount
     server.read(Array(data(body(6000))[..<100]))
-    #expect(server.stream.body.count == 6000)
     #expect(left - server.leftCount <= 2 * 4096)
+    server.channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+    #expect(server.stream.body.count == 6000)
   }
 
   @Test func anEndIsTheChannelsToFind() throws {
