@@ -203,15 +203,14 @@ import Testing
   @Test func theHandshakeTimeIsForAllOfIt() async throws {
     try await withServer(configuration { $0.prefaceTimeout = .milliseconds(200) }) { server in
       let peer = try await RawPeer.connect(to: server)
-      let trickle = peer.channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(20)) { _ in
-        peer.send([RawPeer.magic[0]])
+      // Slower than the time that there is, whatever the machine does.
+      for (index, byte) in RawPeer.magic.enumerated() {
+        peer.channel.eventLoop.scheduleTask(in: .milliseconds(20) * index) { peer.send([byte]) }
       }
-      peer.send(Array(RawPeer.magic.dropLast()))
       _ = try await peer.received()
-      trickle.cancel()
       #expect(await server.eventually { server.server.connectionCount == 0 })
       let counts = server.server.counts.closedConnections
-      #expect(counts[.prefaceTimeout] + counts[.protocolViolation] == 1)
+      #expect(counts[.prefaceTimeout] == 1)
     }
   }
 
