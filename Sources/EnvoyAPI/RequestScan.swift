@@ -19,37 +19,54 @@ public struct RequestScan {
     var type: UInt64
   }
 
-  /// Where fields of one number lie.
-  private struct Span {
+  /// The fields of one number.
+  private struct List {
+    var count = 0
+    /// Bytes of the longest one.
+    var longest = 0
     /// From the first to the last of them.
     var range = 0..<0
     /// There is nothing else between them.
     var isWhole = true
 
-    mutating func add(_ part: Range<Int>) {
-      if part.isEmpty { return }
-      if range.isEmpty {
-        range = part
-      } else {
-        if part.lowerBound != range.upperBound { isWhole = false }
-        range = range.lowerBound..<part.upperBound
+    /// - Parameters:
+    ///   - longest: of these.
+    ///   - part: where they lie, behind all that were added before.
+    mutating func add(_ count: Int, longest: Int, at part: Range<Int>) {
+      if count == 0 { return }
+      if self.count > 0, part.lowerBound != range.upperBound { isWhole = false }
+      range = (self.count > 0 ? range.lowerBound : part.lowerBound)..<part.upperBound
+      self.count += count
+      self.longest = max(self.longest, longest)
+    }
+
+    /// Adds those that follow one another from here on, as fast as it goes.
+    mutating func addRun(of number: UInt64, _ reader: inout WireFields) {
+      let start = reader.position
+      var (count, longest) = (0, 0)
+      _ = reader.passRun(of: number) {
+        count += 1
+        longest = max(longest, $0.count)
+        return true
       }
+      add(count, longest: longest, at: start..<reader.position)
     }
   }
 
-  private var names = Span()
-  private var versions = Span()
+  private var names = List()
+  private var versions = List()
+  private var longestUnsubscription = 0
 
   /// `resource_names`, or `resource_names_subscribe`.
-  public private(set) var nameCount = 0
+  public var nameCount: Int { names.count }
   /// `initial_resource_versions` (delta).
-  public private(set) var versionCount = 0
+  public var versionCount: Int { versions.count }
   /// `resource_names_unsubscribe` (delta).
   public private(set) var unsubscriptionCount = 0
   /// Bytes of the longest name that is subscribed to or unsubscribed from.
-  public private(set) var longestName = 0
+  public var longestName: Int { max(names.longest, longestUnsubscription) }
   /// Bytes of the longest entry of `initial_resource_versions`: name, version, and what keeps them apart.
-  public private(set) var longestVersion = 0
+  public var longestVersion: Int { versions.longest }
   /// `type_url` and `response_nonce`; the last one counts.
   public private(set) var typeURL: UnsafeRawBufferPointer?
   public private(set) var nonce: UnsafeRawBufferPointer?
@@ -76,61 +93,30 @@ public struct RequestScan {
     self.fields = fields
     var reader = WireFields(message)
     while true {
-      passLists(&reader)
+      names.addRun(of: fields.names, &reader)
+      versions.addRun(of: fields.versions, &reader)
       let start = reader.position
       guard let field = reader.next() else { break }
       guard let payload = field.payload else { return nil }
       switch field.number {
       case fields.names:
-        nameCount += 1
-        longestName = max(longestName, payload.count)
-        names.add(start..<reader.position)
+        names.add(1, longest: payload.count, at: start..<reader.position)
       case fields.unsubscriptions:
         unsubscriptionCount += 1
-        longestName = max(longestName, payload.count)
+        longestUnsubscription = max(longestUnsubscription, payload.count)
         hasMore = true
         if unsubscriptionCount > mostUnsubscriptions {
           isCutShort = true
           return
         }
       case fields.versions:
-        versionCount += 1
-        longestVersion = max(longestVersion, payload.count)
-        versions.add(start..<reader.position)
+        versions.add(1, longest: payload.count, at: start..<reader.position)
       case fields.nonce: nonce = payload
       case fields.type: typeURL = payload
       default: hasMore = true
       }
     }
     if reader.isMalformed { return nil }
-  }
-
-  /// Counts what is in the long lists, and nothing else, as fast as it goes.
-  private mutating func passLists(_ reader: inout WireFields) {
-    var start = reader.position
-    var (count, longest) = (0, longestName)
-    _ = reader.passRun(of: fields.names) {
-      count += 1
-      longest = max(longest, $0.count)
-      return true
-    }
-    if count > 0 {
-      nameCount += count
-      longestName = longest
-      names.add(start..<reader.position)
-    }
-    start = reader.position
-    (count, longest) = (0, longestVersion)
-    _ = reader.passRun(of: fields.versions) {
-      count += 1
-      longest = max(longest, $0.count)
-      return true
-    }
-    if count > 0 {
-      versionCount += count
-      longestVersion = longest
-      versions.add(start..<reader.position)
-    }
   }
 
   /// The names as they are written, one after another; nil if there is something else between them, or no name.
@@ -179,11 +165,11 @@ public struct RequestScan {
   }
 
   @inline(__always)
-  private func forEach(_ number: UInt64, in span: Span, _ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
-    var reader = WireFields(message, at: span.range.lowerBound)
-    while reader.position < span.range.upperBound {
+  private func forEach(_ number: UInt64, in list: List, _ visit: (UnsafeRawBufferPointer) -> Bool) -> Bool {
+    var reader = WireFields(message, at: list.range.lowerBound)
+    while reader.position < list.range.upperBound {
       guard reader.passRun(of: number, visit) else { return false }
-      guard reader.position < span.range.upperBound, let field = reader.next() else { break }
+      guard reader.position < list.range.upperBound, let field = reader.next() else { break }
       guard field.number == number, let payload = field.payload else { continue }
       guard visit(payload) else { return false }
     }

@@ -69,9 +69,9 @@ extension ContentHash {
     @inline(__always) get { (bit < 64 ? high >> UInt64(63 - bit) : low >> UInt64(127 - bit)) & 1 == 1 }
   }
 
-  /// The same for a key's position: past the bits of its hash come its own.
-  @inlinable func isSet(_ bit: Int32, _ key: String) -> Bool {
-    bit < Self.bitCount ? self[bit] : KeyBits.isSet(bit, of: key)
+  /// The same for a key's position: past the bits of its hash come its own, and only then is there need of it.
+  @inlinable @inline(__always) func isSet(_ bit: Int32, _ key: @autoclosure () -> String) -> Bool {
+    bit < Self.bitCount ? self[bit] : KeyBits.isSet(bit, of: key())
   }
 
   /// The first bit that differs; `bitCount` if none does.

@@ -5,12 +5,6 @@ extension PersistentTree {
     @usableFromInline let byteCount: Int
     @usableFromInline let count: Int32
 
-    @inlinable init(_ subtree: Subtree) {
-      contentHash = subtree.contentHash
-      byteCount = subtree.byteCount
-      count = subtree.count
-    }
-
     @inlinable init(_ branch: Branch) {
       contentHash = branch.contentHash
       byteCount = branch.byteCount
@@ -110,7 +104,7 @@ extension PersistentTree {
     @inlinable func replacing(
       with element: Element, _ position: ContentHash, _ old: inout Element?
     ) -> Unmanaged<Branch>? {
-      let isRight = bit < ContentHash.bitCount ? position[bit] : KeyBits.isSet(bit, of: element.key)
+      let isRight = position.isSet(bit, element.key)
       // What the other side says is asked for on the way down: where it is in memory nothing waits for it until the way up.
       let other = Summary(object(onTheRight: !isRight), isLeaf: isLeaf(onTheRight: !isRight))
       let object = object(onTheRight: isRight)

@@ -116,9 +116,7 @@ extension PersistentTree.Subtree {
     var high = range.upperBound
     while low < high {
       let middle = (low + high) / 2
-      let isRight =
-        bit < ContentHash.bitCount ? placed[middle].position[bit] : KeyBits.isSet(bit, of: key(placed[middle]))
-      if isRight { high = middle } else { low = middle + 1 }
+      if placed[middle].position.isSet(bit, key(placed[middle])) { high = middle } else { low = middle + 1 }
     }
     return .branch(
       .init(
@@ -148,7 +146,7 @@ extension PersistentTree.Subtree {
   ///
   /// - Parameter position: of some element.
   @inlinable func isRight(of bit: Int32, _ position: ContentHash) -> Bool {
-    bit < ContentHash.bitCount ? position[bit] : KeyBits.isSet(bit, of: someKey)
+    position.isSet(bit, someKey)
   }
 
   /// Both trees' elements; the second's where both have one.
