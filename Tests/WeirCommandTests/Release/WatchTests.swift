@@ -215,7 +215,10 @@ import XDSServer
       for try await event in watch.events() {
         switch event {
         case .status(let status): seen.append("revision \(status.revision)")
-        case .live(let report): if seen.last != "live \(report.generation)" { seen.append("live \(report.generation)") }
+        case .live(let report):
+          // It is asked about again and again, also while the history is on its way.
+          let live = "live \(report.generation)"
+          if seen.last(where: { $0.hasPrefix("live") }) != live { seen.append(live) }
         case .history(let entries): seen.append("\(entries.count) entries")
         case .lost(let message): seen.append("lost: \(message)")
         }
