@@ -199,7 +199,7 @@ public final class ControlPlane: Sendable {
     let keeping = Task<Void, any Error> {
       await known.run { arrived, forgotten in
         await pipeline.unfollow(forgotten)
-        await pipeline.follow(arrived.map { (proxy: $0, slices: []) })
+        return await pipeline.follow(arrived.map { (proxy: $0, slices: []) })
       }
     }
     HeapReturn.keepLargeBlocksApart()

@@ -1,6 +1,7 @@
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
+internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -20,6 +21,12 @@ struct EventLoops: Sendable {
   let distrusted: MultiThreadedEventLoopGroup
   /// A thread for what would hold up the proxies' loops for long: large requests.
   let large: MultiThreadedEventLoopGroup
+  /// For what its thread keeps of memory.
+  private let distrustedIsAsked = Flag()
+
+  private final class Flag: Sendable {
+    let value = Atomic(false)
+  }
 
   static func start(count: Int, logger: Logger) async -> EventLoops {
     let loops = EventLoops(
@@ -60,7 +67,13 @@ struct EventLoops: Sendable {
   /// request.
   func giveMemoryBack() async {
     // Nobody waits for this one, which may get no time for long. As a rule it is there first; else it is for the next time.
-    for loop in distrusted.makeIterator() { loop.submit(ThreadCache.take).whenSuccess { ThreadCache.giveBack([$0]) } }
+    // It is asked once, however often it might be meanwhile.
+    if !distrustedIsAsked.value.exchange(true, ordering: .relaxed) {
+      distrusted.next().submit(ThreadCache.take).whenComplete { [distrustedIsAsked] taken in
+        distrustedIsAsked.value.store(false, ordering: .relaxed)
+        if case .success(let blocks) = taken { ThreadCache.giveBack([blocks]) }
+      }
+    }
     let asked = [proxies, large].flatMap { $0.makeIterator().map { $0.submit(ThreadCache.take) } }
     var blocks: [ThreadCache.Blocks] = []
     // A loop that has shut down has no thread.

@@ -7,8 +7,9 @@ internal import XDSSnapshot
 
 /// What this process leaves to the next: which proxies it knows, and up to which number it may have given out generations.
 ///
-/// Both are noted where they happen, without waiting, and kept in the order of their batches by one task, `run`. A proxy that comes
-/// and goes again and again makes no queue: of each the last word counts, and of one that was never kept nothing is.
+/// Both are noted where they happen, without waiting, and kept in the order of their batches by one task, `run`. Another tells of
+/// what is kept, and takes its time: the disk never waits for it. A proxy that comes and goes again and again makes no queue for
+/// either: of each the last word counts, and of one that was never kept nothing is.
 final class KnownProxies: Sendable {
   private struct State {
     /// What was noted and is not kept; nil for one that is forgotten.
@@ -17,6 +18,8 @@ final class KnownProxies: Sendable {
     var slices: [KnownProxy.Key: [String]] = [:]
     /// All that is known and kept, or about to be.
     var known: [KnownProxy.Key: StoredProxy] = [:]
+    /// What is kept and nobody has been told of; nil for one that is forgotten.
+    var untold: [KnownProxy.Key: KnownProxy?] = [:]
     /// Up to which number generations may be given out, by what is on the disk.
     var reserved: UInt64
     /// The newest that was given out.
@@ -27,10 +30,10 @@ final class KnownProxies: Sendable {
   /// How many numbers are reserved at a time: one write for so many generations.
   static let block: UInt64 = 1000
   /// The shortest time between two batches.
-  private static let interval = Duration.milliseconds(100)
+  static let interval = Duration.milliseconds(100)
   /// Whoever is told looks for endpoints at what clients name, and edits wait meanwhile: so often as long nobody is told.
-  private static let rest = 5
-  private static let retryDelay = Duration.seconds(1)
+  static let rest = 5
+  static let retryDelay = Duration.seconds(1)
 
   private let store: ContinuityStore?
   private let logger: Logger
@@ -101,19 +104,50 @@ final class KnownProxies: Sendable {
   }
 
   /// Keeps what is noted, until the task is cancelled, and tells of proxies that are new or forgotten.
+  ///
+  /// - Parameter tell: returns how long others waited for it.
   func run(
-    sleep: @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
-    _ tell: @Sendable (_ known: [KnownProxy], _ forgotten: [KnownProxy.Key]) async -> Void
+    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
+    _ tell: @escaping @Sendable (_ known: [KnownProxy], _ forgotten: [KnownProxy.Key]) async -> Duration
   ) async {
-    for await _ in news {
-      let batch = take()
-      while !(await keep(batch)) {
-        guard (try? await sleep(Self.retryDelay)) != nil else { return }
+    let (untold, untoldContinuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    await withTaskGroup { tasks in
+      tasks.addTask { [self] in
+        for await _ in untold {
+          let (arrived, forgotten) = takeUntold()
+          let time = await tell(arrived, forgotten)
+          guard (try? await sleep(max(Self.interval, time * Self.rest))) != nil else { return }
+        }
       }
-      let start = ContinuousClock.now
-      if !batch.arrived.isEmpty || !batch.forgotten.isEmpty { await tell(batch.arrived, batch.forgotten) }
-      guard (try? await sleep(max(Self.interval, start.duration(to: .now) * Self.rest))) != nil else { return }
+      tasks.addTask { [self] in
+        for await _ in news {
+          let batch = take()
+          while !(await keep(batch)) {
+            guard (try? await sleep(Self.retryDelay)) != nil else { return }
+          }
+          if addUntold(batch) { untoldContinuation.yield() }
+          guard (try? await sleep(Self.interval)) != nil else { return }
+        }
+      }
     }
+  }
+
+  /// Adds a batch that is kept to what is to be told. Returns whether there is something.
+  private func addUntold(_ batch: Batch) -> Bool {
+    guard !batch.arrived.isEmpty || !batch.forgotten.isEmpty else { return false }
+    state.withLock { state in
+      for proxy in batch.arrived { state.untold.updateValue(proxy, forKey: proxy.key) }
+      for key in batch.forgotten { state.untold.updateValue(nil, forKey: key) }
+    }
+    return true
+  }
+
+  private func takeUntold() -> (arrived: [KnownProxy], forgotten: [KnownProxy.Key]) {
+    let untold = state.withLock { state in
+      defer { state.untold = [:] }
+      return state.untold
+    }
+    return (untold.values.compactMap { $0 }, untold.filter { $0.value == nil }.map(\.key))
   }
 
   /// Keeps what is left. After `run` has ended.

@@ -90,8 +90,8 @@ import XDSSnapshot
     let (told, tell) = AsyncStream.makeStream(of: [String].self)
     let failures = Mutex(0)
     let running = Task {
-      await known.run { _ in
-        failures.withLock { $0 += 1 }
+      await known.run { delay in
+        if delay == KnownProxies.retryDelay { failures.withLock { $0 += 1 } }
         // There is room for the directory again.
         var isDirectory: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue {
@@ -99,6 +99,7 @@ import XDSSnapshot
         }
       } _: { arrived, forgotten in
         tell.yield(arrived.map(\.nodeID) + forgotten.map { "-" + $0.nodeID })
+        return .zero
       }
     }
     known.note(proxy("a").key, proxy("a"))
@@ -109,5 +110,49 @@ import XDSSnapshot
     #expect(await news.next() == ["-a"])
     running.cancel()
     await running.value
+  }
+
+  /// The disk waits for nobody who is told, however long that takes: who comes meanwhile is known after a kill, and no number is
+  /// given out twice. What was told rests five times as long.
+  @Test func whatIsKeptWaitsForNobodyWhoIsTold() async throws {
+    let directory = Directory()
+    let known = try open(directory)
+    known.begin()
+    let (told, tell) = AsyncStream.makeStream(of: [String].self)
+    let (answers, answer) = AsyncStream.makeStream(of: Duration.self)
+    let (pauses, pause) = AsyncStream.makeStream(of: Duration.self)
+    let (turns, turn) = AsyncStream.makeStream(of: Void.self)
+    let running = Task {
+      await known.run { delay in
+        pause.yield(delay)
+        if delay == KnownProxies.interval {
+          for await _ in turns { return }
+        } else {
+          try await Task.sleep(for: .seconds(3600))
+        }
+      } _: { arrived, forgotten in
+        tell.yield(arrived.map(\.nodeID) + forgotten.map { "-" + $0.nodeID })
+        for await time in answers { return time }
+        return .zero
+      }
+    }
+    var news = told.makeAsyncIterator()
+    var kept = pauses.makeAsyncIterator()
+    known.note(proxy("a").key, proxy("a"))
+    #expect(await news.next() == ["a"])
+    #expect(await kept.next() == KnownProxies.interval)
+    // Nobody has answered yet.
+    for number in 1...600 as ClosedRange<UInt64> { known.note(generation: known.generationsBegin + number) }
+    known.note(proxy("b").key, proxy("b"))
+    turn.yield()
+    #expect(await kept.next() == KnownProxies.interval)
+    answer.yield(.seconds(4))
+    #expect(await kept.next() == .seconds(4) * KnownProxies.rest)
+    running.cancel()
+    await running.value
+    known.close()
+    let next = try open(directory)
+    #expect(next.before.map(\.proxy) == [proxy("a"), proxy("b")])
+    #expect(next.generationsBegin > 1001)
   }
 }
