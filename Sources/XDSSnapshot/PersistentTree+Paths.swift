@@ -34,10 +34,11 @@ extension PersistentTree {
     }
   }
 
-  /// All of a branch but its position, or the beginning of a leaf: these are in two lines of the cache, or in one.
+  /// All of a branch, or the beginning of a leaf. A branch has 80 bytes, at a multiple of 16: it is in two lines of the cache, those
+  /// of its first byte and of its last.
   @inlinable @inline(__always) static func expect(_ object: Unmanaged<AnyObject>) {
     weir_prefetch(object.toOpaque())
-    weir_prefetch(object.toOpaque() + 63)
+    weir_prefetch(object.toOpaque() + 79)
   }
 
   @frozen @usableFromInline struct Step {
