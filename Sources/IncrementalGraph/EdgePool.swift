@@ -73,11 +73,16 @@ extension Graph {
     return edges[next].sourceSlot
   }
 
+  /// How many reads of a unit are asked for at most, three lines of the cache each.
+  static let readsExpected = 64
+  /// How far from where it is in the reads of its last run a unit's next read is looked for.
+  static let readsLookedAhead = 4
+
   /// Asks for what a unit has read in its last run, and is likely to read again.
   @usableFromInline func expectReads(from first: Int32) {
     var current = first
     var count = 0
-    while current != -1, count < 64 {
+    while current != -1, count < Self.readsExpected {
       let edge = edges[current]
       node(edge.sourceNode) { $0.expectValue(edge.sourceSlot) }
       current = edge.nextOfUnit
@@ -98,7 +103,7 @@ extension Graph {
     // left out, or put off: a member has gone, or has another place.
     var ahead = next
     var distance = 0
-    while ahead != -1, distance <= 4 {
+    while ahead != -1, distance <= Self.readsLookedAhead {
       if edges[ahead].sourceSlot == slot, edges[ahead].sourceNode == UInt16(node.id) {
         if distance > 0 {
           if run.last == -1 { run.first = ahead } else { edges[run.last].nextOfUnit = ahead }

@@ -132,7 +132,7 @@ public class Node {
       cells[slot].change = Int32(next)
       // Who reads it is likely to run next.
       let reader = cells[slot].firstReader
-      if reader != -1, next < UnitTable.smallTransaction {
+      if reader != -1, UnitTable.isSmallTransaction(next + 1) {
         onGraph { graph in
           let edge = graph.edges[reader]
           graph.node(edge.readerNode) { $0.expectUnitRecord(edge.readerSlot) }

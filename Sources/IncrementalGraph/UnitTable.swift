@@ -22,10 +22,13 @@
     var next: Int32
   }
 
-  /// With more units to run than this there is no point in asking for what each needs: the first would be gone again.
-  static let smallTransaction = 32
+  /// So many units at most are asked for what they need: with the reads that each may ask for (`Graph.readsExpected`) that is 400 kB,
+  /// which a core's second cache holds. With many more the first would be gone again before it runs.
+  private static let unitsExpected = 32
+  /// Whether so many units, or changes, are few.
+  static func isSmallTransaction(_ count: Int) -> Bool { count <= unitsExpected }
   /// Whether few units must run so far.
-  @usableFromInline var isSmallTransaction: Bool { marked.count <= Self.smallTransaction }
+  @usableFromInline var isSmallTransaction: Bool { Self.isSmallTransaction(marked.count) }
 
   func expect(_ slot: Int32) { units.expect(slot) }
 

@@ -13,7 +13,7 @@ struct ServiceHosts: Equatable, Sendable {
 }
 
 /// Further domains of a host that is there already, encoded.
-struct HostDomains: ReferencingElement, Equatable {
+struct HostDomains: ReferencingElement, BoxedTreeElement, Equatable {
   /// The host's.
   let key: String
   let bytes: [UInt8]

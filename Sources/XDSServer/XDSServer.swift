@@ -166,7 +166,7 @@ public final class XDSServer: Sendable {
   public func letGo() async {
     let answers = allLoops.map { loop in
       let answer = loop.eventLoop.submit { [streams = loop.streams] in streams.value.letGo() }
-      // Nobody waits for a loop that may get no time for long.
+      // Nobody waits for a loop that may get no time for long, nor for one without proxies: there is next to nothing to let go of.
       return loop.presence.isServedLast || !loop.presence.hasProxies ? nil : answer
     }
     for answer in answers { try? await answer?.get() }

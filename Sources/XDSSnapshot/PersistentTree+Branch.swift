@@ -21,7 +21,7 @@ extension PersistentTree {
     @inlinable @inline(__always) init(_ object: Unmanaged<AnyObject>, isLeaf: Bool) {
       if isLeaf {
         self = object._withUnsafeGuaranteedRef { (object: AnyObject) -> Summary in
-          Summary(Element(treeObject: object))
+          Summary(Element(unsafeTreeObject: object))
         }
       } else {
         let branch = Unmanaged<Branch>.fromOpaque(object.toOpaque())
@@ -109,7 +109,7 @@ extension PersistentTree {
       let other = Summary(object(onTheRight: !isRight), isLeaf: isLeaf(onTheRight: !isRight))
       let object = object(onTheRight: isRight)
       if isLeaf(onTheRight: isRight) {
-        let present = Element(treeObject: object.takeUnretainedValue())
+        let present = Element(unsafeTreeObject: object.takeUnretainedValue())
         guard KeyBits.areEqual(present.key, element.key) else { return nil }
         old = present
         let new = Unmanaged<AnyObject>.passRetained(element.treeObject)
@@ -131,7 +131,7 @@ extension PersistentTree {
 extension PersistentTree.Subtree {
   @inlinable @inline(__always) init(_ object: Unmanaged<AnyObject>, isLeaf: Bool) {
     if isLeaf {
-      self = .leaf(Element(treeObject: object.takeUnretainedValue()))
+      self = .leaf(Element(unsafeTreeObject: object.takeUnretainedValue()))
     } else {
       self = .branch(Unmanaged<PersistentTree<Element>.Branch>.fromOpaque(object.toOpaque()).takeUnretainedValue())
     }
@@ -151,16 +151,16 @@ extension PersistentTree.Subtree {
 }
 
 /// Holds an element that is no reference itself.
-@usableFromInline final class ElementBox<Element: TreeElement>: Sendable {
+@usableFromInline final class ElementBox<Element: BoxedTreeElement>: Sendable {
   @usableFromInline let element: Element
 
   @inlinable init(_ element: Element) { self.element = element }
 }
 
-extension TreeElement {
+extension BoxedTreeElement {
   @inlinable public var treeObject: any AnyObject & Sendable { ElementBox(self) }
 
-  @inlinable public init(treeObject: AnyObject) {
-    self = unsafeDowncast(treeObject, to: ElementBox<Self>.self).element
+  @inlinable public init(unsafeTreeObject: AnyObject) {
+    self = unsafeDowncast(unsafeTreeObject, to: ElementBox<Self>.self).element
   }
 }

@@ -5,6 +5,7 @@ extension PersistentTree {
   ///
   /// In a large tree an edit waits for memory at every step, for the next step is known only then. Of several edits one would wait
   /// after the other; here they wait together, and then find what they need in the processor's cache.
+  /// One path alone takes as long here as in the edit; but what lies beside it is only asked for, and comes while the walk goes on.
   @inlinable func fetchPaths(to elements: [Element]) {
     guard case .branch(let root) = root else { return }
     let start = Unmanaged.passUnretained(root)
@@ -34,10 +35,14 @@ extension PersistentTree {
     }
   }
 
-  /// All of a branch but its position, or the beginning of a leaf: these are in two lines of the cache, or in one.
+  /// A tree of no more elements is likely to be in the processor's cache: to walk one path alone first would gain nothing.
+  @inlinable static var smallCount: Int { 4096 }
+
+  /// All of a branch, or the beginning of a leaf. A branch has 80 bytes, at a multiple of 16: it is in two lines of the cache, those
+  /// of its first byte and of its last.
   @inlinable @inline(__always) static func expect(_ object: Unmanaged<AnyObject>) {
     weir_prefetch(object.toOpaque())
-    weir_prefetch(object.toOpaque() + 63)
+    weir_prefetch(object.toOpaque() + 79)
   }
 
   @frozen @usableFromInline struct Step {

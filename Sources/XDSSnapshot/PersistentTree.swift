@@ -4,11 +4,15 @@ public protocol TreeElement: Sendable {
   var contentHash: ContentHash { get }
   /// The encoded size of the element in bytes.
   var byteCount: Int { get }
-  /// The element as one reference, which is what a tree keeps of it. By default a box is made for it.
+  /// The element as one reference, which is what a tree keeps of it.
   var treeObject: any AnyObject & Sendable { get }
-  /// - Parameter treeObject: what `treeObject` of an element of this type has given.
-  init(treeObject: AnyObject)
+  /// - Parameter unsafeTreeObject: what `treeObject` of an element of this type has given. Nobody checks that.
+  init(unsafeTreeObject: AnyObject)
 }
+
+/// An element that is no reference itself: a box is made for it. What makes the box and what opens it belong together, so neither
+/// is there by default for an element that brings the other.
+public protocol BoxedTreeElement: TreeElement {}
 
 /// An immutable map that shares structure with the map it was made from.
 ///

@@ -60,7 +60,8 @@ public struct ReferencedTree<Element: ReferencingElement>: Sendable {
   @inlinable public mutating func apply(removing keys: [String], setting elements: [Element]) {
     for key in keys { remove(key) }
     guard elements.count >= 16 else {
-      if elements.count > 1 || self.elements.count > 4096 { self.elements.fetchPaths(to: elements) }
+      let isWorthIt = elements.count > 1 || self.elements.count > PersistentTree<Element>.smallCount
+      if isWorthIt { self.elements.fetchPaths(to: elements) }
       for element in elements { set(element) }
       return
     }

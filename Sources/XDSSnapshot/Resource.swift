@@ -25,7 +25,9 @@ public struct Fragment: ReferencingElement {
   }
 
   @inlinable public var treeObject: any AnyObject & Sendable { storage }
-  @inlinable public init(treeObject: AnyObject) { storage = unsafeDowncast(treeObject, to: Storage.self) }
+  @inlinable public init(unsafeTreeObject: AnyObject) {
+    storage = unsafeDowncast(unsafeTreeObject, to: Storage.self)
+  }
 
   @inlinable public var key: String { storage.key }
   @inlinable public var bytes: [UInt8] { storage.bytes }
@@ -77,7 +79,9 @@ public struct Resource: ReferencingElement {
   @inlinable public var references: [String] { storage.references }
 
   @inlinable public var treeObject: any AnyObject & Sendable { storage }
-  @inlinable public init(treeObject: AnyObject) { storage = unsafeDowncast(treeObject, to: Storage.self) }
+  @inlinable public init(unsafeTreeObject: AnyObject) {
+    storage = unsafeDowncast(unsafeTreeObject, to: Storage.self)
+  }
 
   @inlinable public var key: String { storage.name }
   /// The version on the wire.

@@ -131,6 +131,35 @@ import XDSSnapshot
     #expect(session[.cluster].claimBytes == 0 && session.claimants.isEmpty)
   }
 
+  /// A stream is large, and its requests take long, by all that its client has come with: names that are asked for anew, and those that
+  /// nobody knows.
+  @Test(arguments: [
+    (asked: 1000, unknown: 0, isLarge: false, isMany: false), (1500, 0, true, false), (1000, 1000, true, false),
+    (1500, 1000, true, true), (2048, 0, true, false), (2049, 0, true, true),
+  ]) func whatIsAskedForAnewCountsAsClaims(asked: Int, unknown: Int, isLarge: Bool, isMany: Bool) throws {
+    var world = World()
+    for number in 0..<asked { world.cluster("cluster-\(number)") }
+    let generation = world.generation()
+    let shared = SharedResponses.forTests()
+    var session = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+    session.published(generation)
+    var first = DeltaDiscoveryRequest()
+    generation.clusters.tree.forEach { first.initialResourceVersions[$0.name] = $0.version }
+    for number in 0..<unknown { first.initialResourceVersions["gone-\(number)"] = "its version" }
+    try first.encoded().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      let comparison = try #require(
+        ClaimComparison(scan, .cluster, with: shared.index(of: generation.clusters), names: nil, shared))
+      #expect(session.receivedFirst(.empty, comparison, for: .cluster) == .subscription)
+    }
+    #expect(!session.isLarge && !session.hasManyClaims)
+    var again = DeltaDiscoveryRequest()
+    again.resourceNamesSubscribe = (0..<asked).map { "cluster-\($0)" }
+    _ = session.received(again, for: .cluster)
+    #expect(session.isLarge == isLarge)
+    #expect(session.hasManyClaims == isMany)
+  }
+
   @Test func claimsThatDoNotCoverTheSubscriptionAreLeftToTheDecoder() throws {
     var world = Self.world()
     let table = try #require(world.generation().table(.endpoint, for: World.proxyClass))

@@ -2,7 +2,7 @@ import Testing
 
 @testable import XDSSnapshot
 
-struct Item: ReferencingElement, Equatable {
+struct Item: ReferencingElement, BoxedTreeElement, Equatable {
   var key: String
   var value: Int
   var references: [String] = []
