@@ -156,7 +156,7 @@ public final class LoopTurns {
   }
 
   /// The undividable piece that has its turn was handled here, and tells what others take. Else there may have been nothing left to do.
-  public func largeIsHandled() { isCurrentHandled = current != nil }
+  public func largeIsHandled() { isCurrentHandled = true }
 
   private func begin(_ work: any Work, as piece: LargeTurns.Piece) {
     guard isInItsLine(work, piece) else { return }
