@@ -27,6 +27,8 @@ extension GRPCCall {
         if waitsForLargeMessage() { break }
         guard let message = try deframer.next() else { break }
         handler.received(message: message)
+        // One that was refused was not looked through, and says nothing of others.
+        if message.readableBytes > ConnectionCalls.largeMessage, status == nil { turns?.largeIsHandled() }
         count += 1
         guard count < messagesPerTurn else {
           yield()
@@ -122,7 +124,8 @@ extension GRPCCall {
   package func releaseLargeMessages(took time: TimeAmount) {
     guard let held = heldLarge else { return }
     heldLarge = nil
-    held.turns.releaseLarge(held.piece, took: time)
+    // Of a call that is over only a part may have been done.
+    held.turns.releaseLarge(held.piece, took: time, isHandled: handler != nil && status == nil)
   }
 
   /// Whether the client has broken rules, or is treated like one that has. Also when its stream has just ended: what is left of it is
@@ -261,7 +264,12 @@ extension GRPCCall {
     }
     uncredited += body.readableBytes
     deframer.append(body)
-    if isPaused || isYielding { settleCharge() } else { deliver() }
+    if isPaused || isYielding {
+      deframer.compact()
+      settleCharge()
+    } else {
+      deliver()
+    }
   }
 
   func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) {

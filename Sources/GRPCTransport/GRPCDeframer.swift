@@ -57,7 +57,8 @@ package struct GRPCDeframer {
     return max(count, min(missing, (pending.readableBytes + count) * Self.growth))
   }
 
-  /// Bytes that are made room for, for each that has come. What nothing has been written to takes no memory.
+  /// Bytes that are made room for, for each that has come. With these, and rounded up to a power of two, the storage is up to eight
+  /// times what has come. Pages that nothing was ever written to take no memory; those of storage that was in use before do.
   private static let growth = 3
 
   /// The next whole message, or nil until more bytes arrive.

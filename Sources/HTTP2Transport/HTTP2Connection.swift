@@ -165,7 +165,8 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     heardSinceProbe = true
     guard !isClosing else { return }
     let bytes = unwrapInboundIn(data)
-    isSocketEmpty = false
+    // NIO gives on the buffer that it has read into.
+    isSocketEmpty = bytes.writableBytes > 0
     guard turns != nil else { return receive(bytes) }
     if inbound.readableBytes == 0 { inbound = bytes } else { inbound.writeImmutableBuffer(bytes) }
   }
@@ -336,7 +337,7 @@ extension HTTP2Connection: LoopTurns.Work {
     return now < end
   }
 
-  /// Reads more of a large body from the socket: no more than the channel might, for it may turn out to be something else, and wait.
+  /// Reads more of a large body from the socket: no more than the share, for it may turn out to be something else, and wait.
   private func readOn(upTo limit: Int) {
     guard mayReadOn, !isClosing, let socket, let turns else { return }
     let limit = min(limit, turns.inputShare(), InputScratch.capacity)
@@ -351,13 +352,25 @@ extension HTTP2Connection: LoopTurns.Work {
     isReading = false
     flush()
     isWaitingForTurn = hasMoreToReceive
-    if inbound.readableBytes == 0 { inbound = ByteBuffer() }
+    releaseStorage()
     noteWaiting()
     guard !isWaitingForTurn else { return }
     if isReadWithheld {
       isReadWithheld = false
       context?.read()
     }
+  }
+
+  /// What is left may lie in the loop's scratch, of which it would keep all. O(bytes left), less than what was handled.
+  private func releaseStorage() {
+    let count = inbound.readableBytes
+    guard inbound.capacity > 2 * count else { return }
+    var rest = ByteBuffer()
+    if count > 0 {
+      rest.reserveCapacity(count)
+      rest.writeImmutableBuffer(inbound)
+    }
+    inbound = rest
   }
 
   /// What waits keeps the whole buffer that it was read into.

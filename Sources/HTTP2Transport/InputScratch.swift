@@ -14,7 +14,7 @@ final class InputScratch {
   private var buffer = ByteBuffer()
   static let capacity = 64 << 10
 
-  /// What a socket has, up to `limit` bytes. Nothing if it has none, has ended or failed: the channel finds the same when it reads.
+  /// What a socket has, up to `limit` bytes. Nothing if it has none, has ended or failed: the channel finds the end when it reads.
   func read(from socket: CInt, upTo limit: Int) -> ByteBuffer {
     if buffer.capacity == 0 {
       buffer = ByteBufferAllocator().buffer(capacity: Self.capacity)

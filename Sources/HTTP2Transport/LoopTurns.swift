@@ -47,7 +47,7 @@ public final class LoopTurns {
   /// on their way at once, and the less memory they touch.
   static let bodySize = 256 << 10
   static let largeBody = 4 << 10
-  /// After its first piece such a slice takes no longer.
+  /// Such a slice is of pieces, each of one stream. After the first a second may always begin, and a third only within this time.
   static let bodyTime = TimeAmount.microseconds(100)
   /// Bytes that may wait for their turn before their connection is read from no more.
   static let waitingSize = 2048
@@ -86,6 +86,7 @@ public final class LoopTurns {
   private let large: LargeTurns
   /// The undividable piece that has its turn.
   private var current: LargeTurns.Piece?
+  private var isCurrentHandled = false
   /// Undividable pieces whose turn has come while the loop begins none.
   private var due = CircularBuffer<(work: any Work, piece: LargeTurns.Piece)>()
   private var isDueScheduled = false
@@ -152,9 +153,13 @@ public final class LoopTurns {
   }
 
   /// It is done, and took so long, without what it waited for threads.
-  public func releaseLarge(_ piece: LargeTurns.Piece, took: TimeAmount) {
-    large.ended(piece, took: took, isHandled: true, at: now())
+  /// - Parameter isHandled: nothing of it was left out, because its client had gone, say: then it tells what others take.
+  public func releaseLarge(_ piece: LargeTurns.Piece, took: TimeAmount, isHandled: Bool) {
+    large.ended(piece, took: took, isHandled: isHandled, at: now())
   }
+
+  /// The undividable piece that has its turn was handled here, and tells what others take. Else there may have been nothing left to do.
+  public func largeIsHandled() { isCurrentHandled = true }
 
   private func begin(_ work: any Work, as piece: LargeTurns.Piece) {
     guard isInItsLine(work, piece) else { return }
@@ -195,12 +200,13 @@ public final class LoopTurns {
   private func handle(_ work: any Work, as piece: LargeTurns.Piece) -> TimeAmount {
     largeCount -= 1
     current = piece
+    isCurrentHandled = false
     let start = now()
     _ = work.takeSlice()
     work.endSlices()
     let took = now() - start
     // Else it goes on elsewhere.
-    if holdLarge() != nil { large.ended(piece, took: took, isHandled: false, at: now()) }
+    if holdLarge() != nil { large.ended(piece, took: took, isHandled: isCurrentHandled, at: now()) }
     return took
   }
 

@@ -185,7 +185,7 @@ import Testing
       Issue.record("\(name) has not begun")
       return
     }
-    turns.releaseLarge(piece, took: time)
+    turns.releaseLarge(piece, took: time, isHandled: true)
     loop.advanceTime(by: .microseconds(20))
   }
 
@@ -251,6 +251,40 @@ import Testing
     loop.advanceTime(by: .microseconds(20))
     #expect(away.pieces.isEmpty, "it rests")
     loop.advanceTime(by: .milliseconds(5))
+    #expect(away.pieces.count == 1)
+  }
+
+  /// What is handled on the loop teaches as much, by the time that it took there.
+  @Test(arguments: [
+    (cost: TimeAmount.microseconds(300), together: 8), (cost: .milliseconds(15), together: 2),
+    (cost: .milliseconds(24), together: 1),
+  ])
+  func piecesThatAreHandledOnTheLoopTeach(_ cost: TimeAmount, together: Int) {
+    let (turns, away) = (turns(), Away())
+    for index in 0..<10 {
+      let work = Slices("here \(index)", 1, of: cost, in: record)
+      work.then = { turns.largeIsHandled() }
+      turns.enqueueLarge(work, of: 300_000, from: [1])
+    }
+    loop.advanceTime(by: .seconds(1))
+    #expect(record.slices.count == 10)
+    for index in 0..<10 { enqueue("\(index)", of: 300_000, from: 1, turns, away) }
+    loop.advanceTime(by: .microseconds(20))
+    #expect(away.pieces.count == together)
+  }
+
+  /// That was another piece's turn.
+  @Test func whatIsHandledOutsideOfItsTurnTeachesNothing() {
+    let (turns, away) = (turns(), Away())
+    for index in 0..<10 {
+      turns.largeIsHandled()
+      turns.enqueueLarge(Slices("gone \(index)", 1, of: .zero, in: record), of: 300_000, from: [1])
+      loop.advanceTime(by: .milliseconds(30))
+      turns.largeIsHandled()
+    }
+    #expect(record.slices.count == 10)
+    for index in 0..<10 { enqueue("\(index)", of: 300_000, from: 1, turns, away) }
+    loop.advanceTime(by: .microseconds(20))
     #expect(away.pieces.count == 1)
   }
 

@@ -16,6 +16,14 @@ import Testing
     let reads = ReadCounter()
     let user = RecordingConnection()
     let stream: RecordingStream
+    let waiting = Waiting()
+
+    /// What waits in memory.
+    final class Waiting {
+      var connections = 0
+      var bytes = 0
+      var most = 0
+    }
 
     final class ReadCounter: ChannelOutboundHandler {
       typealias OutboundIn = ByteBuffer
@@ -31,11 +39,17 @@ import Testing
       setsockopt(far, SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout.size(ofValue: size)))
       let loop = EmbeddedEventLoop()
       let clock = Clock()
+      let waiting = waiting
       let turns = LoopTurns(
         eventLoop: loop,
         now: {
           clock.time = clock.time + clock.step
           return clock.time
+        },
+        onWaiting: {
+          waiting.connections += $0
+          waiting.bytes += $1
+          waiting.most = max(waiting.most, waiting.bytes)
         }, inputShare: { share })
       let connection = try HTTP2Connection(
         role: .server, configuration: .init(), delegate: user, turns: turns, socket: ends[0])
@@ -73,8 +87,13 @@ import Testing
     }
 
     /// The channel has read this, and asks for more.
-    func read(_ bytes: [UInt8]) {
-      channel.pipeline.fireChannelRead(ByteBuffer(bytes: bytes))
+    /// - Parameter room: of its buffer that was left.
+    func read(_ bytes: [UInt8], room: Int = 0) {
+      let buffer = ByteBuffer(bytes: bytes + [UInt8](repeating: 0, count: room))
+      // A slice has no room for more.
+      var part = buffer.getSlice(at: 0, length: buffer.readableBytes) ?? ByteBuffer()
+      part.moveWriterIndex(to: bytes.count)
+      channel.pipeline.fireChannelRead(part)
       channel.pipeline.fireChannelReadComplete()
       channel.pipeline.read()
     }
@@ -123,6 +142,15 @@ import Testing
     #expect(server.reads.count == 1)
   }
 
+  /// The socket had no more: it is not asked again at once.
+  @Test func aReadThatDoesNotFillItsBufferLeavesTheSocketToTheChannel() throws {
+    let server = try Server()
+    let bytes = frames(body(40_000))
+    try server.leave(Array(bytes[20_000...]))
+    server.read(Array(bytes[..<20_000]), room: 1)
+    #expect(server.leftCount == bytes.count - 20_000 && server.reads.count == 1)
+  }
+
   @Test func aSmallBodyLeavesTheSocketToTheChannel() throws {
     let server = try Server()
     try server.leave(data(body(100)))
@@ -155,6 +183,20 @@ import Testing
     #expect(left - server.leftCount <= 2 * 4096)
     server.channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
     #expect(server.stream.body.count == 6000)
+  }
+
+  /// What it was read into is the loop's, and is not kept for the little that waits.
+  @Test func whatIsLeftOfAReadWaitsInMemoryOfItsSize() throws {
+    let server = try Server(share: 4096, sliceTakes: .milliseconds(1))
+    let small = (0..<50).flatMap { data(body(1100 + $0)) }
+    try server.leave(data(body(6000)).dropFirst(100) + small)
+    server.read(Array(data(body(6000))[..<100]))
+    // Until the rest is the channel's to read.
+    for _ in 0..<200 where server.reads.count == 0 {
+      server.channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
+    }
+    #expect((1...2 * 4096).contains(server.waiting.most) && server.waiting.bytes == 0)
+    #expect(server.waiting.connections == 0 && server.reads.count == 1 && server.stream.body.count > 6000)
   }
 
   @Test func anEndIsTheChannelsToFind() throws {
