@@ -53,9 +53,6 @@ public final class LoopTurns {
   static let waitingSize = 2048
   /// How long the loop's thread keeps its processor from others that wait for it.
   static let hold = TimeAmount.microseconds(100)
-  /// The same while nobody waits for a slice: a thousand acknowledgements that come at once cost the less, the less
-  /// often the loop is taken from its caches.
-  static let calmHold = TimeAmount.microseconds(500)
 
   /// How long what is received may hold up the rest in one turn of the loop.
   public struct Shares: Sendable {
@@ -272,7 +269,7 @@ public final class LoopTurns {
       hasMore = work.takeSlice()
       let time = now()
       spent = before + (time - start)
-      start = start + giveWay(at: time, isCalm: !hasMore && isNobodyWaiting)
+      start = start + giveWay(at: time)
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
     spent = before + (now() - start)
@@ -283,14 +280,12 @@ public final class LoopTurns {
   ///
   /// Linux asks whether a thread's slice is over when another wakes up there, and then at the next tick only, which is up to 4 ms
   /// later: without this, an update waits that long for the thread that is to read it, behind a loop that has much to do. O(1): a
-  /// system call, each tenth of a millisecond, or half while nobody waits in line.
-  public func giveWay() { _ = giveWay(at: now(), isCalm: isNobodyWaiting) }
-
-  private var isNobodyWaiting: Bool { line.waiting.isEmpty && slowLine.waiting.isEmpty && largeCount == 0 }
+  /// system call, each tenth of a millisecond.
+  public func giveWay() { _ = giveWay(at: now()) }
 
   /// Returns how long others had it.
-  private func giveWay(at time: NIODeadline, isCalm: Bool) -> TimeAmount {
-    guard !isServedLast, time - heldSince >= (isCalm ? Self.calmHold : Self.hold) else { return .zero }
+  private func giveWay(at time: NIODeadline) -> TimeAmount {
+    guard !isServedLast, time - heldSince >= Self.hold else { return .zero }
     yieldProcessor()
     heldSince = now()
     return heldSince - time
