@@ -95,6 +95,7 @@ public struct RequestScan {
     while true {
       names.addRun(of: fields.names, &reader)
       versions.addRun(of: fields.versions, &reader)
+      guard passUnsubscriptions(&reader, upTo: mostUnsubscriptions) else { return }
       let start = reader.position
       guard let field = reader.next() else { break }
       guard let payload = field.payload else { return nil }
@@ -102,13 +103,7 @@ public struct RequestScan {
       case fields.names:
         names.add(1, longest: payload.count, at: start..<reader.position)
       case fields.unsubscriptions:
-        unsubscriptionCount += 1
-        longestUnsubscription = max(longestUnsubscription, payload.count)
-        hasMore = true
-        if unsubscriptionCount > mostUnsubscriptions {
-          isCutShort = true
-          return
-        }
+        guard addUnsubscription(payload, upTo: mostUnsubscriptions) else { return }
       case fields.versions:
         versions.add(1, longest: payload.count, at: start..<reader.position)
       case fields.nonce: nonce = payload
@@ -117,6 +112,20 @@ public struct RequestScan {
       }
     }
     if reader.isMalformed { return nil }
+  }
+
+  /// False if that is one too many.
+  private mutating func addUnsubscription(_ name: UnsafeRawBufferPointer, upTo most: Int) -> Bool {
+    unsubscriptionCount += 1
+    longestUnsubscription = max(longestUnsubscription, name.count)
+    hasMore = true
+    isCutShort = unsubscriptionCount > most
+    return !isCutShort
+  }
+
+  /// Those that follow one another from here on, as fast as it goes: a client may send a quarter of a million.
+  private mutating func passUnsubscriptions(_ reader: inout WireFields, upTo most: Int) -> Bool {
+    reader.passRun(of: fields.unsubscriptions) { addUnsubscription($0, upTo: most) }
   }
 
   /// The names as they are written, one after another; nil if there is something else between them, or no name.
@@ -180,16 +189,29 @@ public struct RequestScan {
   public func leavingOutUnsubscriptions(where isLeftOut: (UnsafeRawBufferPointer) -> Bool) -> ([UInt8], Int) {
     var bytes: [UInt8] = []
     var count = 0
-    var reader = WireFields(message)
     // What is kept is copied in runs.
     var (start, end) = (0, 0)
-    while let field = reader.next() {
-      if field.number == fields.unsubscriptions, let name = field.payload, isLeftOut(name) {
+    func take(_ name: UnsafeRawBufferPointer, upTo position: Int) {
+      if isLeftOut(name) {
         append(start..<end, to: &bytes)
-        start = reader.position
+        start = position
         count += 1
       }
-      end = reader.position
+      end = position
+    }
+    var reader = WireFields(message)
+    while true {
+      _ = reader.passRun(of: fields.unsubscriptions) { name in
+        guard let base = message.baseAddress, let first = name.baseAddress else { return false }
+        take(name, upTo: base.distance(to: first) + name.count)
+        return true
+      }
+      guard let field = reader.next() else { break }
+      if field.number == fields.unsubscriptions, let name = field.payload {
+        take(name, upTo: reader.position)
+      } else {
+        end = reader.position
+      }
     }
     append(start..<end, to: &bytes)
     return (bytes, count)

@@ -279,13 +279,14 @@ public final class LoopTurns {
   /// Lets other threads have the processor for a moment, if they wait for it and the loop has kept it from them for long.
   ///
   /// Linux asks whether a thread's slice is over when another wakes up there, and then at the next tick only, which is up to 4 ms
-  /// later: without this, an update waits that long for the thread that is to read it, behind a loop that has much to do. O(1): a
-  /// system call, each tenth of a millisecond.
+  /// later: without this, an update waits that long for the thread that is to read it, behind a loop that has much to do. The same
+  /// holds for a loop of the idle class: Linux lets it run now and then while others wait. O(1): a system call, each tenth of a
+  /// millisecond.
   public func giveWay() { _ = giveWay(at: now()) }
 
   /// Returns how long others had it.
   private func giveWay(at time: NIODeadline) -> TimeAmount {
-    guard !isServedLast, time - heldSince >= Self.hold else { return .zero }
+    guard time - heldSince >= Self.hold else { return .zero }
     yieldProcessor()
     heldSince = now()
     return heldSince - time

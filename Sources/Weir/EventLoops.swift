@@ -43,8 +43,22 @@ struct EventLoops: Sendable {
         }
       }
     }
+    if let failure = try? await loops.large.next().submit(giveWayToLoops).get() {
+      logger.debug("a thread's priority cannot be lowered", metadata: ["errno": "\(failure)"])
+    }
     return loops
   }
+
+  /// Lets the calling thread have a processor before others only if it has had less than a tenth of what they have had. What it does
+  /// takes milliseconds, and it gives way to nobody meanwhile: Linux would leave it there up to the next tick, 4 ms, also when
+  /// proxies' loops wait. Returns what went wrong (`errno`).
+  @Sendable private static func giveWayToLoops() -> CInt? {
+    // PRIO_PROCESS, whose type differs between C libraries, is 0; so is the calling thread.
+    setpriority(0, 0, niceness) == 0 ? nil : errno
+  }
+
+  /// A tenth of the weight of the others (sched(7), "The nice value").
+  static let niceness: CInt = 10
 
   /// Puts the calling thread behind all others. The lowest priority of the usual kind would not do: a thread that has just
   /// been given a processor keeps it for some milliseconds from those that wake up meanwhile, whatever its priority. One of

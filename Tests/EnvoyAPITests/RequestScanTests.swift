@@ -111,6 +111,29 @@ import Testing
     }
   }
 
+  /// In several runs, with long and empty ones, and one whose length is written with a byte too many.
+  @Test func unsubscriptionsMayStandAnywhere() throws {
+    func fields(_ names: [String]) -> [UInt8] {
+      var request = DeltaDiscoveryRequest()
+      request.resourceNamesUnsubscribe = names
+      return request.encoded()
+    }
+    let long = String(repeating: "l", count: 20_000)
+    let subscribed: [UInt8] = [0x1A, 1, 97]
+    let odd: [UInt8] = [0x22, 0x81, 0x80, 0x00, 120]
+    let bytes = fields(["x", long, "keep"]) + subscribed + fields(["", "y"]) + odd + fields(["keep", "z"])
+    try bytes.withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      #expect(scan.unsubscriptionCount == 8 && scan.longestName == 20_000 && scan.hasMore && !scan.isCutShort)
+      let (lean, count) = scan.leavingOutUnsubscriptions { !$0.elementsEqual("keep".utf8) }
+      #expect(count == 6 && lean == fields(["keep"]) + subscribed + fields(["keep"]))
+      for most in 0...8 {
+        let scan = try #require(RequestScan(delta: bytes, mostUnsubscriptions: most))
+        #expect(scan.isCutShort == (most < 8) && scan.unsubscriptionCount == min(most + 1, 8))
+      }
+    }
+  }
+
   @Test func noPrefixOfAMessageIsTakenForMoreThanItIs() {
     let bytes = Self.request().encoded()
     for count in bytes.indices {

@@ -18,6 +18,16 @@ import Testing
     await loops.shutDown()
   }
 
+  @Test func theThreadOfLargeRequestsGivesWayToLoops() async throws {
+    let loops = await EventLoops.start(count: 2, logger: Logger(label: "test"))
+    for (group, niceness) in [(loops.proxies, 0), (loops.large, EventLoops.niceness)] {
+      for loop in group.makeIterator() {
+        #expect(try await loop.submit { getpriority(0, 0) }.get() == niceness)
+      }
+    }
+    await loops.shutDown()
+  }
+
   /// A kernel that knows of it (Linux 6.12) says what was asked for.
   @Test(.enabled(if: TimeSlice.current != nil, "the kernel has no time slices of a thread's own"))
   func proxiesLoopsGiveWaySoon() async throws {
