@@ -10,7 +10,7 @@ internal import XDSSnapshot
 struct AdminView: AdminDataSource {
   let xds: XDSServer
   let pipeline: Pipeline
-  let isReady: ReadyFlag
+  let isReady: Flag
   let metrics: XDSMetricsView
   /// Whoever runs the releases.
   let controller: ReleaseController

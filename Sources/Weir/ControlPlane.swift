@@ -41,14 +41,15 @@ public final class ControlPlane: Sendable {
   private let admin: AdminHTTPServer?
   private let tasks: [Task<Void, any Error>]
   private let known: KnownProxies
-  private let isReady: ReadyFlag
+  /// Whether proxies are answered.
+  private let isReady: Flag
 
   private init(
     listeners: [XDSListener.Bound], adminAddress: String?, loops: EventLoops, grpc: GRPCServer,
     xds: XDSServer,
     pipeline: Pipeline, controller: ReleaseController, webhooks: WebhookService?,
     releaseFile: SQLiteReleaseStore?, admin: AdminHTTPServer?,
-    tasks: [Task<Void, any Error>], known: KnownProxies, isReady: ReadyFlag
+    tasks: [Task<Void, any Error>], known: KnownProxies, isReady: Flag
   ) {
     self.listeners = listeners
     self.adminAddress = adminAddress
@@ -149,7 +150,7 @@ public final class ControlPlane: Sendable {
     let controller = ReleaseController(
       pipeline: pipeline, store: releaseStore, kept: kept, server: xds, clock: .system,
       clusterDomain: configuration.clusterDomain, logger: logger, webhooks: webhooks?.webhooks)
-    let isReady = ReadyFlag()
+    let isReady = Flag()
     let view = AdminView(
       xds: xds, pipeline: pipeline, isReady: isReady, metrics: metrics, controller: controller)
 
@@ -296,8 +297,8 @@ private struct StartCleanup {
   }
 }
 
-/// Whether proxies are answered.
-final class ReadyFlag: Sendable {
+/// Whether something is so, for any thread.
+final class Flag: Sendable {
   private let flag = Atomic(false)
   var value: Bool { flag.load(ordering: .acquiring) }
   func set(_ value: Bool) { flag.store(value, ordering: .releasing) }

@@ -1,7 +1,6 @@
 internal import Logging
 internal import NIOCore
 internal import NIOPosix
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -23,10 +22,6 @@ struct EventLoops: Sendable {
   let large: MultiThreadedEventLoopGroup
   /// For what its thread keeps of memory.
   private let distrustedIsAsked = Flag()
-
-  private final class Flag: Sendable {
-    let value = Atomic(false)
-  }
 
   static func start(count: Int, logger: Logger) async -> EventLoops {
     let loops = EventLoops(
@@ -78,13 +73,14 @@ struct EventLoops: Sendable {
   }
 
   /// Gives what is free back to the system, with what the threads keep for themselves. Returns when that is done, which may wait for a large
-  /// request.
+  /// request. Not to be called side by side with itself.
   func giveMemoryBack() async {
     // Nobody waits for this one, which may get no time for long. As a rule it is there first; else it is for the next time.
     // It is asked once, however often it might be meanwhile.
-    if !distrustedIsAsked.value.exchange(true, ordering: .relaxed) {
+    if !distrustedIsAsked.value {
+      distrustedIsAsked.set(true)
       distrusted.next().submit(ThreadCache.take).whenComplete { [distrustedIsAsked] taken in
-        distrustedIsAsked.value.store(false, ordering: .relaxed)
+        distrustedIsAsked.set(false)
         if case .success(let blocks) = taken { ThreadCache.giveBack([blocks]) }
       }
     }

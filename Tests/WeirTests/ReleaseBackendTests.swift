@@ -242,7 +242,7 @@ extension Releases {
 private struct BackendBench {
   let inner: ReleaseBench
   let store: FailingStore
-  let isReady: ReadyFlag
+  let isReady: Flag
   let address: String
 
   var releases: Releases { inner.releases }
@@ -262,7 +262,7 @@ private struct BackendBench {
   ) async throws {
     let store = FailingStore()
     let inner = try await ReleaseBench(store: store)
-    let isReady = ReadyFlag()
+    let isReady = Flag()
     isReady.set(true)
     let admin = try await AdminHTTPServer.start(
       host: "127.0.0.1", port: 0,

@@ -106,21 +106,30 @@ import XDSSnapshot
     }
   }
 
+  /// Of a client whose first request claims all clusters as they are, and some that nobody knows.
+  private static func session(
+    with generation: Generation, _ shared: SharedResponses, subscribedTo names: NameSet, unknown: Int = 0
+  ) throws -> ProxySession {
+    var session = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
+    session.published(generation)
+    var first = DeltaDiscoveryRequest()
+    generation.clusters.tree.forEach { first.initialResourceVersions[$0.name] = $0.version }
+    for number in 0..<unknown { first.initialResourceVersions["gone-\(number)"] = "its version" }
+    try first.encoded().withUnsafeBytes { bytes in
+      let scan = try #require(RequestScan(delta: bytes))
+      let comparison = try #require(
+        ClaimComparison(scan, .cluster, with: shared.index(of: generation.clusters), names: nil, shared))
+      #expect(session.receivedFirst(names, comparison, for: .cluster) == .subscription)
+    }
+    return session
+  }
+
   /// Until the claims are adopted, which may take a while: a client that goes on asking is charged for what it makes the server keep.
   @Test func whatIsAskedForAnewIsKeptOnceAndCharged() throws {
     var world = Self.world()
     let generation = world.generation()
     let shared = SharedResponses.forTests()
-    var session = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
-    session.published(generation)
-    var first = DeltaDiscoveryRequest()
-    generation.clusters.tree.forEach { first.initialResourceVersions[$0.name] = $0.version }
-    try first.encoded().withUnsafeBytes { bytes in
-      let scan = try #require(RequestScan(delta: bytes))
-      let comparison = try #require(
-        ClaimComparison(scan, .cluster, with: shared.index(of: generation.clusters), names: nil, shared))
-      #expect(session.receivedFirst(shared.names.set(of: ["*"]), comparison, for: .cluster) == .subscription)
-    }
+    var session = try Self.session(with: generation, shared, subscribedTo: shared.names.set(of: ["*"]))
     #expect(session[.cluster].claimBytes == 0 && session.claimants.isEmpty)
     var again = DeltaDiscoveryRequest()
     again.resourceNamesSubscribe = ["cluster-1", "cluster-2"]
@@ -140,18 +149,7 @@ import XDSSnapshot
     var world = World()
     for number in 0..<asked { world.cluster("cluster-\(number)") }
     let generation = world.generation()
-    let shared = SharedResponses.forTests()
-    var session = ProxySession(variant: .delta, proxyClass: World.proxyClass, shared: shared)
-    session.published(generation)
-    var first = DeltaDiscoveryRequest()
-    generation.clusters.tree.forEach { first.initialResourceVersions[$0.name] = $0.version }
-    for number in 0..<unknown { first.initialResourceVersions["gone-\(number)"] = "its version" }
-    try first.encoded().withUnsafeBytes { bytes in
-      let scan = try #require(RequestScan(delta: bytes))
-      let comparison = try #require(
-        ClaimComparison(scan, .cluster, with: shared.index(of: generation.clusters), names: nil, shared))
-      #expect(session.receivedFirst(.empty, comparison, for: .cluster) == .subscription)
-    }
+    var session = try Self.session(with: generation, .forTests(), subscribedTo: .empty, unknown: unknown)
     #expect(!session.isLarge && !session.hasManyClaims)
     var again = DeltaDiscoveryRequest()
     again.resourceNamesSubscribe = (0..<asked).map { "cluster-\($0)" }

@@ -5,7 +5,7 @@ internal import XDSServer
 /// The releases as the admin server moves and shows them.
 struct AdminReleases: ReleaseDataSource {
   let controller: ReleaseController
-  let isReady: ReadyFlag
+  let isReady: Flag
 
   func start(_ spec: ReleaseSpec, _ request: ReleaseRequest) async throws -> ReleaseStatus {
     try checkReady()
