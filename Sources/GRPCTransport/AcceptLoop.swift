@@ -17,8 +17,15 @@ internal import NIOCore
 ///       │                                └──reserve lost──┐
 ///       └──any failure, no reserve──▶ resting ◀───────────┘   after a moment: reserve back if it can be had, open
 struct AcceptLoop<System: AcceptSystem> {
+  /// So many connections make a crowd.
+  static var crowd: Int { 100 }
+  /// When nobody comes for so long, a crowd is over.
+  static var calm: Duration { .seconds(1) }
+
   private let system: System
   private var reserve: CInt?
+  /// Connections accepted since the last crowd was over.
+  private var count = 0
 
   init(_ system: System) {
     self.system = system
@@ -27,8 +34,13 @@ struct AcceptLoop<System: AcceptSystem> {
 
   /// Waits for a connection, or deals with a failure.
   mutating func step() {
+    if count >= Self.crowd, !system.isAsked(within: Self.calm) {
+      count = 0
+      system.crowdIsOver()
+    }
     switch system.accept() {
     case .connection(let descriptor, let peer):
+      count += 1
       // Without a reserve the next failure could not be dealt with: this connection's descriptor becomes the reserve.
       takeReserve()
       if reserve != nil { system.serve(descriptor, peer) } else { shed(descriptor) }
@@ -84,6 +96,10 @@ struct AcceptLoop<System: AcceptSystem> {
 
 /// What an ``AcceptLoop`` asks of the system, and of those who serve.
 protocol AcceptSystem {
+  /// Waits until there is something to accept, or a failure, and no longer than that. Returns whether there is.
+  func isAsked(within time: Duration) -> Bool
+  /// Many have connected, and now nobody does.
+  func crowdIsOver()
   /// Waits for a connection.
   func accept() -> Accepted
   /// A descriptor that is good for nothing but being closed, if there is one to be had.

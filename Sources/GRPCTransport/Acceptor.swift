@@ -63,7 +63,6 @@ final class Acceptor: AcceptSystem, Sendable {
       room?.close()
       ended.finish()
     }
-    thread.name = "weir-accept"
     thread.stackSize = 256 << 10
     thread.start()
   }
@@ -82,6 +81,8 @@ final class Acceptor: AcceptSystem, Sendable {
   private static let batchClass: CInt = 3
 
   private func run() {
+    // Foundation tells the system no name that a thread is given before it runs.
+    Thread.current.name = "weir-accept"
     var parameters = sched_param()
     // 0 is the calling thread. Some systems forbid it (a sandbox), and all is well without it.
     _ = sched_setscheduler(0, Self.batchClass, &parameters)
@@ -103,6 +104,14 @@ final class Acceptor: AcceptSystem, Sendable {
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     return .connection(descriptor, SocketAddress(peer))
   }
+
+  func isAsked(within time: Duration) -> Bool {
+    var polled = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)
+    // An interruption is no calm.
+    return poll(&polled, 1, CInt(time / .milliseconds(1))) != 0
+  }
+
+  func crowdIsOver() { core.crowdIsOver?() }
 
   func openReserve() -> CInt? {
     let opened = open("/dev/null", O_RDONLY | O_CLOEXEC)

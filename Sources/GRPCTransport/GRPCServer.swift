@@ -14,17 +14,20 @@ public final class GRPCServer: Sendable {
   /// - Parameters:
   ///   - lowPriorityGroup: for connections from addresses where rules were just broken; its threads should have a lower
   ///     priority than all others. Nil: they share `group`.
+  ///   - crowdIsOver: called on the thread that accepts connections when many have come, and then nobody for a second.
   ///   - accept: decides about a new call, on the call's event loop. Nil answers UNIMPLEMENTED. The handler may keep the call
   ///     and use it from then on, but messages arrive only after `accept` has returned.
   public init(
     group: any EventLoopGroup, lowPriorityGroup: (any EventLoopGroup)? = nil,
     configuration: GRPCServerConfiguration = .init(), logger: Logger,
+    crowdIsOver: (@Sendable () -> Void)? = nil,
     accept: @Sendable @escaping (GRPCCall) -> (any GRPCCallHandler)?
   ) {
     self.group = group
     self.lowPriorityGroup = lowPriorityGroup ?? group
     self.core = GRPCServerCore(
-      configuration: configuration, logger: logger, lowPriorityGroup: lowPriorityGroup, accept: accept)
+      configuration: configuration, logger: logger, lowPriorityGroup: lowPriorityGroup, crowdIsOver: crowdIsOver,
+      accept: accept)
   }
 
   /// Starts to listen, and returns the address (with the port that the system chose for port 0). May be called for

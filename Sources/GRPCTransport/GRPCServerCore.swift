@@ -17,6 +17,7 @@ final class GRPCServerCore: Sendable {
   let configuration: GRPCServerConfiguration
   let logger: Logger
   let accept: @Sendable (GRPCCall) -> (any GRPCCallHandler)?
+  let crowdIsOver: (@Sendable () -> Void)?
   let state = Mutex(State())
   let counts = GRPCServerCounts()
   let lowPriorityLoops: Set<ObjectIdentifier>
@@ -37,12 +38,14 @@ final class GRPCServerCore: Sendable {
 
   init(
     configuration: GRPCServerConfiguration, logger: Logger, lowPriorityGroup: (any EventLoopGroup)? = nil,
+    crowdIsOver: (@Sendable () -> Void)? = nil,
     accept: @Sendable @escaping (GRPCCall) -> (any GRPCCallHandler)?
   ) {
     lowPriorityLoops = Set(lowPriorityGroup?.makeIterator().map { ObjectIdentifier($0) } ?? [])
     self.configuration = configuration
     self.logger = logger
     self.accept = accept
+    self.crowdIsOver = crowdIsOver
     farewells = [
       .connections: RefusedConnection.farewell("too many connections (limit \(configuration.maxConnections))"),
       .memory: RefusedConnection.farewell("out of memory for clients (limit \(configuration.memory.limit) bytes)"),

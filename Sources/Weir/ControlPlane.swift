@@ -156,6 +156,8 @@ public final class ControlPlane: Sendable {
 
     let grpc = GRPCServer(
       group: loops.proxies, lowPriorityGroup: loops.distrusted, configuration: transport, logger: logger,
+      // That thread waits in the system, so that nobody can ask it for them.
+      crowdIsOver: { ThreadCache.giveBack([ThreadCache.take()]) },
       accept: { xds.accept($0) })
     GRPCMetricsView.register(grpc, transport.memory, limits, in: registry)
     cleanup.add { await grpc.shutdown(gracePeriod: .zero) }

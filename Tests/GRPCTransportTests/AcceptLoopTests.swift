@@ -8,18 +8,25 @@ import Testing
 @Suite struct AcceptLoopTests {
   /// A system that fails as it is told to, and writes down what it is asked for.
   private final class Script: AcceptSystem {
-    enum Done: Equatable { case served(CInt), shed(CInt), closed(CInt), rested }
+    enum Done: Equatable { case served(CInt), shed(CInt), closed(CInt), rested, waited, crowdIsOver }
 
     private var accepts: [Accepted]
     /// The reserve, as long as it can be had.
     var reserves: [CInt]
     private(set) var done: [Done] = []
+    /// Whether somebody comes in time, for each time that the loop does not wait for as long as it takes.
+    var comers: [Bool] = []
 
     init(_ accepts: [Accepted], reserves: [CInt]) {
       self.accepts = accepts
       self.reserves = reserves
     }
 
+    func isAsked(within time: Duration) -> Bool {
+      done.append(.waited)
+      return comers.removeFirst()
+    }
+    func crowdIsOver() { done.append(.crowdIsOver) }
     func accept() -> Accepted { accepts.removeFirst() }
     func openReserve() -> CInt? { reserves.isEmpty ? nil : reserves.removeFirst() }
     func close(_ descriptor: CInt) { done.append(.closed(descriptor)) }
@@ -80,5 +87,17 @@ import Testing
   @Test func aFailureThatNobodyKnowsDoesNotMakeTheThreadSpin() {
     let system = Script([.failure(EBADF)], reserves: [3])
     #expect(system.run(steps: 1) == [.rested, .closed(3)])
+  }
+
+  @Test func aCrowdIsOverWhenNobodyElseComesForAWhile() {
+    let many = AcceptLoop<Script>.crowd
+    let system = Script(Array(repeating: connection(5), count: 2 * many + 2), reserves: [3])
+    // One more of the first crowd comes in time, and then nobody; the next is the first of another.
+    system.comers = [true, false, false]
+    let done = system.run(steps: 2 * many + 2)
+    let served = { [Script.Done](repeating: .served(5), count: $0) }
+    #expect(
+      done == served(many) + [.waited] + served(1) + [.waited, .crowdIsOver] + served(many) + [.waited, .crowdIsOver]
+        + served(1) + [.closed(3)])
   }
 }

@@ -89,6 +89,23 @@ import Testing
     }
   }
 
+  /// On its own thread, of which it cannot be asked while it waits for the next connection.
+  @Test func theThreadThatAcceptsLearnsThatACrowdIsOver() async throws {
+    let (crowds, over) = AsyncStream.makeStream(of: String?.self)
+    try await withServer(crowdIsOver: {
+      over.yield(try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8))
+    }) { server in
+      for _ in 0..<AcceptLoop<Acceptor>.crowd { _ = try await RawPeer.connect(to: server) }
+      var iterator = crowds.makeAsyncIterator()
+      #expect(try await #require(iterator.next()) == "weir-accept\n")
+      #expect(server.server.acceptedConnectionCount == AcceptLoop<Acceptor>.crowd)
+      // It goes on.
+      let client = try await server.connect()
+      _ = try await client.probe("/test/Echo").run { $0.send(ByteBuffer(string: "?")) }
+      await client.close()
+    }
+  }
+
   /// Behind an HTTP/2 load balancer both come on one connection.
   @Test func aNeighbourOnTheSameConnectionStays() async throws {
     try await withTwoGroups { server, _ in

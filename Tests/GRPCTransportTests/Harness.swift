@@ -118,14 +118,16 @@ final class TestServer: Sendable {
 
   static func start(
     _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0),
-    lowPriorityGroup: (any EventLoopGroup)? = nil, prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
+    lowPriorityGroup: (any EventLoopGroup)? = nil, crowdIsOver: (@Sendable () -> Void)? = nil,
+    prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil
   ) async throws -> TestServer {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
     let (probes, continuation) = AsyncStream.makeStream(of: CallProbe.self)
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     let server = GRPCServer(
-      group: group, lowPriorityGroup: lowPriorityGroup, configuration: configuration, logger: logger
+      group: group, lowPriorityGroup: lowPriorityGroup, configuration: configuration, logger: logger,
+      crowdIsOver: crowdIsOver
     ) { call in
       switch call.method {
       case "/test/Echo":
@@ -171,11 +173,13 @@ final class TestServer: Sendable {
 /// Runs a test body against a server, and stops the server whatever happens.
 func withServer(
   _ configuration: GRPCServerConfiguration = .init(), address: ListenAddress = .tcp(host: "127.0.0.1", port: 0),
-  lowPriorityGroup: (any EventLoopGroup)? = nil, prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil,
+  lowPriorityGroup: (any EventLoopGroup)? = nil, crowdIsOver: (@Sendable () -> Void)? = nil,
+  prepareChannel: (@Sendable (any Channel) throws -> Void)? = nil,
   _ body: (TestServer) async throws -> Void
 ) async throws {
   let server = try await TestServer.start(
-    configuration, address: address, lowPriorityGroup: lowPriorityGroup, prepareChannel: prepareChannel)
+    configuration, address: address, lowPriorityGroup: lowPriorityGroup, crowdIsOver: crowdIsOver,
+    prepareChannel: prepareChannel)
   do {
     try await body(server)
   } catch {
