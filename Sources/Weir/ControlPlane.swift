@@ -201,8 +201,7 @@ public final class ControlPlane: Sendable {
     }
     let keeping = Task<Void, any Error> {
       await known.run { arrived, forgotten in
-        await pipeline.unfollow(forgotten)
-        return await pipeline.follow(arrived.map { (proxy: $0, slices: []) })
+        await pipeline.follow(arrived.map { (proxy: $0, slices: []) }, unfollowing: forgotten)
       }
     }
     HeapReturn.keepLargeBlocksApart()

@@ -9,8 +9,16 @@ internal import XDSSnapshot
 ///
 /// Both are noted where they happen, without waiting, and kept in the order of their batches by one task, `run`. Another tells of
 /// what is kept, and takes its time: the disk never waits for it. A proxy that comes and goes again and again makes no queue for
-/// either: of each the last word counts, and of one that was never kept nothing is.
+/// either: the disk gets the last word of each, and none of one that was never kept; whoever is told hears of each once at most that
+/// it was forgotten and once that it is here.
 final class KnownProxies: Sendable {
+  private struct Untold {
+    /// Also where it is back: all that was known of it is gone.
+    var isForgotten = false
+    /// Nil if it is not here.
+    var proxy: KnownProxy?
+  }
+
   private struct State {
     /// What was noted and is not kept; nil for one that is forgotten.
     var pending: [KnownProxy.Key: KnownProxy?] = [:]
@@ -18,8 +26,8 @@ final class KnownProxies: Sendable {
     var slices: [KnownProxy.Key: [String]] = [:]
     /// All that is known and kept, or about to be.
     var known: [KnownProxy.Key: StoredProxy] = [:]
-    /// What is kept and nobody has been told of; nil for one that is forgotten.
-    var untold: [KnownProxy.Key: KnownProxy?] = [:]
+    /// What is kept and nobody has been told of.
+    var untold: [KnownProxy.Key: Untold] = [:]
     /// Up to which number generations may be given out, by what is on the disk.
     var reserved: UInt64
     /// The newest that was given out.
@@ -29,7 +37,7 @@ final class KnownProxies: Sendable {
 
   /// How many numbers are reserved at a time: one write for so many generations.
   static let block: UInt64 = 1000
-  /// The shortest time between two batches.
+  /// The shortest time between two batches, and from when somebody was told to the next time.
   static let interval = Duration.milliseconds(100)
   /// Whoever is told looks for endpoints at what clients name, and edits wait meanwhile: so often as long nobody is told.
   static let rest = 5
@@ -103,32 +111,36 @@ final class KnownProxies: Sendable {
     newsContinuation.yield()
   }
 
+  /// Told of proxies that are not known any longer, and of those that are now. Who is in both was forgotten first, and is back.
+  /// Returns how long others waited for that.
+  typealias Tell = @Sendable (_ known: [KnownProxy], _ forgotten: [KnownProxy.Key]) async -> Duration
+  typealias Sleep = @Sendable (Duration) async throws -> Void
+
   /// Keeps what is noted, until the task is cancelled, and tells of proxies that are new or forgotten.
-  ///
-  /// - Parameter tell: returns how long others waited for it.
-  func run(
-    sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
-    _ tell: @escaping @Sendable (_ known: [KnownProxy], _ forgotten: [KnownProxy.Key]) async -> Duration
-  ) async {
+  func run(sleep: @escaping Sleep = { try await Task.sleep(for: $0) }, _ tell: @escaping Tell) async {
     let (untold, untoldContinuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     await withTaskGroup { tasks in
-      tasks.addTask { [self] in
-        for await _ in untold {
-          let (arrived, forgotten) = takeUntold()
-          let time = await tell(arrived, forgotten)
-          guard (try? await sleep(max(Self.interval, time * Self.rest))) != nil else { return }
-        }
+      tasks.addTask { [self] in await tellOn(untold, sleep, tell) }
+      tasks.addTask { [self] in await keepOn(sleep) { untoldContinuation.yield() } }
+    }
+  }
+
+  private func tellOn(_ untold: AsyncStream<Void>, _ sleep: Sleep, _ tell: Tell) async {
+    for await _ in untold {
+      let (arrived, forgotten) = takeUntold()
+      let time = await tell(arrived, forgotten)
+      guard (try? await sleep(max(Self.interval, time * Self.rest))) != nil else { return }
+    }
+  }
+
+  private func keepOn(_ sleep: Sleep, onUntold: () -> Void) async {
+    for await _ in news {
+      let batch = take()
+      while !(await keep(batch)) {
+        guard (try? await sleep(Self.retryDelay)) != nil else { return }
       }
-      tasks.addTask { [self] in
-        for await _ in news {
-          let batch = take()
-          while !(await keep(batch)) {
-            guard (try? await sleep(Self.retryDelay)) != nil else { return }
-          }
-          if addUntold(batch) { untoldContinuation.yield() }
-          guard (try? await sleep(Self.interval)) != nil else { return }
-        }
-      }
+      if addUntold(batch) { onUntold() }
+      guard (try? await sleep(Self.interval)) != nil else { return }
     }
   }
 
@@ -136,8 +148,8 @@ final class KnownProxies: Sendable {
   private func addUntold(_ batch: Batch) -> Bool {
     guard !batch.arrived.isEmpty || !batch.forgotten.isEmpty else { return false }
     state.withLock { state in
-      for proxy in batch.arrived { state.untold.updateValue(proxy, forKey: proxy.key) }
-      for key in batch.forgotten { state.untold.updateValue(nil, forKey: key) }
+      for proxy in batch.arrived { state.untold[proxy.key, default: Untold()].proxy = proxy }
+      for key in batch.forgotten { state.untold[key] = Untold(isForgotten: true) }
     }
     return true
   }
@@ -147,7 +159,7 @@ final class KnownProxies: Sendable {
       defer { state.untold = [:] }
       return state.untold
     }
-    return (untold.values.compactMap { $0 }, untold.filter { $0.value == nil }.map(\.key))
+    return (untold.values.compactMap(\.proxy), untold.filter { $0.value.isForgotten }.map(\.key))
   }
 
   /// Keeps what is left. After `run` has ended.

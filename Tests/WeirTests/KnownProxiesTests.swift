@@ -3,6 +3,7 @@ import Logging
 import StateStore
 import Synchronization
 import Testing
+import TrafficModel
 import XDSServer
 import XDSSnapshot
 
@@ -154,5 +155,76 @@ import XDSSnapshot
     let next = try open(directory)
     #expect(next.before.map(\.proxy) == [proxy("a"), proxy("b")])
     #expect(next.generationsBegin > 1001)
+  }
+
+  private struct Told: Sendable {
+    var arrived: [KnownProxy]
+    var forgotten: [KnownProxy.Key]
+  }
+
+  /// Both are told of who is forgotten and comes back while somebody else is told of: where it is an endpoint is to be found anew, for
+  /// nobody knows it any more.
+  @Test func whoIsForgottenAndComesBackIsFoundAnew() async throws {
+    let directory = Directory()
+    let known = try open(directory)
+    known.begin()
+    let (told, tell) = AsyncStream.makeStream(of: Told.self)
+    let (answers, answer) = AsyncStream.makeStream(of: Void.self)
+    let (pauses, pause) = AsyncStream.makeStream(of: Void.self)
+    let (turns, turn) = AsyncStream.makeStream(of: Void.self)
+    let running = Task {
+      await known.run { delay in
+        // Whoever was told rests longer, and that is not waited for.
+        guard delay == KnownProxies.interval else { return }
+        pause.yield()
+        for await _ in turns { return }
+      } _: { arrived, forgotten in
+        tell.yield(Told(arrived: arrived, forgotten: forgotten))
+        for await _ in answers { break }
+        return .seconds(4)
+      }
+    }
+    var news = told.makeAsyncIterator()
+    var kept = pauses.makeAsyncIterator()
+    func note(_ proxy: KnownProxy, isHere: Bool) async {
+      known.note(proxy.key, isHere ? proxy : nil)
+      await kept.next()
+      turn.yield()
+    }
+    var places = ProxyPlaces()
+    let slice = EndpointSlice(
+      id: NamespacedName(namespace: "shop", name: "s-1"), service: "reviews", ports: [],
+      endpoints: [.init(addresses: ["10.0.0.7"], pod: NamespacedName(namespace: "shop", name: "a"))])
+    _ = places.take([.upsert(.endpointSlice(slice))])
+    func follow(_ told: Told?) throws {
+      let told = try #require(told)
+      places.forget(told.forgotten)
+      known.note(slices: places.follow(told.arrived.map { (proxy: $0, slices: []) }) { _ in slice }.slices)
+    }
+
+    await note(proxy("a"), isHere: true)
+    try follow(await news.next())
+    answer.yield()
+    // What was found is kept too.
+    await kept.next()
+    turn.yield()
+    await note(proxy("b"), isHere: true)
+    _ = await news.next()
+    // Nobody has answered yet.
+    await note(proxy("a"), isHere: false)
+    await note(proxy("a"), isHere: true)
+    await note(proxy("c"), isHere: true)
+    await note(proxy("c"), isHere: false)
+    answer.yield()
+    let both = await news.next()
+    #expect(both?.arrived == [proxy("a")])
+    #expect(Set(both?.forgotten ?? []) == [proxy("a").key, proxy("c").key])
+    try follow(both)
+    running.cancel()
+    await running.value
+    await known.finish()
+    known.close()
+    let before = try open(directory).before
+    #expect(before.first { $0.proxy == proxy("a") }?.slices == ["shop/s-1"])
   }
 }
