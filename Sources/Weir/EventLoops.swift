@@ -29,17 +29,22 @@ struct EventLoops: Sendable {
       distrusted: MultiThreadedEventLoopGroup(numberOfThreads: 1),
       large: MultiThreadedEventLoopGroup(numberOfThreads: 1))
     let failure = try? await loops.distrusted.next().submit(giveWayToAll).get()
-    if let failure { logger.warning("a thread's priority cannot be lowered", metadata: ["errno": "\(failure)"]) }
-    for group in [loops.proxies, loops.large] {
+    if let failure {
+      logger.warning(
+        "a thread's priority cannot be lowered", metadata: ["thread": "distrusted clients", "errno": "\(failure)"])
+    }
+    for (group, thread) in [(loops.proxies, "proxies"), (loops.large, "large requests")] {
       for loop in group.makeIterator() {
         // Some systems forbid it (a sandbox), and all is well without it, only slower.
         if let failure = try? await loop.submit(TimeSlice.shorten).get() {
-          logger.debug("a thread's time slice cannot be set", metadata: ["errno": "\(failure)"])
+          logger.debug(
+            "a thread's time slice cannot be set", metadata: ["thread": "\(thread)", "errno": "\(failure)"])
         }
       }
     }
     if let failure = try? await loops.large.next().submit(giveWayToLoops).get() {
-      logger.debug("a thread's priority cannot be lowered", metadata: ["errno": "\(failure)"])
+      logger.debug(
+        "a thread's priority cannot be lowered", metadata: ["thread": "large requests", "errno": "\(failure)"])
     }
     return loops
   }
@@ -48,12 +53,13 @@ struct EventLoops: Sendable {
   /// takes milliseconds, and it gives way to nobody meanwhile: Linux would leave it there up to the next tick, 4 ms, also when
   /// proxies' loops wait. Returns what went wrong (`errno`).
   @Sendable private static func giveWayToLoops() -> CInt? {
-    // PRIO_PROCESS, whose type differs between C libraries, is 0; so is the calling thread.
-    setpriority(0, 0, niceness) == 0 ? nil : errno
+    // PRIO_PROCESS, whose type differs between C libraries, is 0; so is the calling thread, which has the process's niceness.
+    setpriority(0, 0, lowered(getpriority(0, 0))) == 0 ? nil : errno
   }
 
-  /// A tenth of the weight of the others (sched(7), "The nice value").
-  static let niceness: CInt = 10
+  /// A tenth of the weight of the others, whatever the process was started with (sched(7), "The nice value"); near the end of the
+  /// scale as little as there is.
+  static func lowered(_ niceness: CInt) -> CInt { min(niceness + 10, 19) }
 
   /// Puts the calling thread behind all others. The lowest priority of the usual kind would not do: a thread that has just
   /// been given a processor keeps it for some milliseconds from those that wake up meanwhile, whatever its priority. One of
@@ -74,23 +80,25 @@ struct EventLoops: Sendable {
 
   /// Gives what is free back to the system, with what the threads keep for themselves. Returns when that is done, which may wait for a large
   /// request. Not to be called side by side with itself.
-  func giveMemoryBack() async {
+  ///
+  /// - Parameter take: takes what the calling thread keeps.
+  func giveMemoryBack(_ take: @escaping @Sendable () -> ThreadCache.Blocks = ThreadCache.take) async {
     // Nobody waits for this one, which may get no time for long. As a rule it is there first; else it is for the next time.
     // It is asked once, however often it might be meanwhile.
     if !distrustedIsAsked.value {
       distrustedIsAsked.set(true)
-      distrusted.next().submit(ThreadCache.take).whenComplete { [distrustedIsAsked] taken in
+      distrusted.next().submit(take).whenComplete { [distrustedIsAsked] taken in
         distrustedIsAsked.set(false)
         if case .success(let blocks) = taken { ThreadCache.giveBack([blocks]) }
       }
     }
-    let asked = [proxies, large].flatMap { $0.makeIterator().map { $0.submit(ThreadCache.take) } }
+    let asked = [proxies, large].flatMap { $0.makeIterator().map { $0.submit(take) } }
     var blocks: [ThreadCache.Blocks] = []
     // A loop that has shut down has no thread.
     for answer in asked { if let taken = try? await answer.get() { blocks.append(taken) } }
     // There is no telling which of Swift's threads take these, but mostly all do.
     await withTaskGroup { tasks in
-      for _ in 0..<2 * System.coreCount { tasks.addTask { ThreadCache.take() } }
+      for _ in 0..<2 * System.coreCount { tasks.addTask { take() } }
       for await taken in tasks { blocks.append(taken) }
     }
     await withCheckedContinuation { [blocks] done in

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import Weir
@@ -19,12 +20,39 @@ import Testing
   }
 
   @Test func theThreadOfLargeRequestsGivesWayToLoops() async throws {
+    let own = getpriority(0, 0)
     let loops = await EventLoops.start(count: 2, logger: Logger(label: "test"))
-    for (group, niceness) in [(loops.proxies, 0), (loops.large, EventLoops.niceness)] {
+    for (group, niceness) in [(loops.proxies, own), (loops.large, min(own + 10, 19))] {
       for loop in group.makeIterator() {
         #expect(try await loop.submit { getpriority(0, 0) }.get() == niceness)
       }
     }
+    await loops.shutDown()
+  }
+
+  @Test func itGivesWayAlsoWhereTheProcessGivesWayToOthers() {
+    #expect([-20, 0, 5, 15, 19].map(EventLoops.lowered) == [-10, 10, 15, 19, 19])
+  }
+
+  /// What nobody waits for does not pile up there.
+  @Test func theLoopOfThoseWhoAreNotTrustedIsAskedForMemoryOnceAtATime() async throws {
+    let loops = await EventLoops.start(count: 1, logger: Logger(label: "test"))
+    let distrusted = loops.distrusted.next()
+    let asked = Atomic(0)
+    let take: @Sendable () -> ThreadCache.Blocks = {
+      if distrusted.inEventLoop { asked.add(1, ordering: .relaxed) }
+      return ThreadCache.take()
+    }
+    let mayGoOn = DispatchSemaphore(value: 0)
+    distrusted.execute { mayGoOn.wait() }
+    for _ in 0..<2 { await loops.giveMemoryBack(take) }
+    #expect(asked.load(ordering: .relaxed) == 0)
+    mayGoOn.signal()
+    try await distrusted.submit {}.get()
+    #expect(asked.load(ordering: .relaxed) == 1)
+    await loops.giveMemoryBack(take)
+    try await distrusted.submit {}.get()
+    #expect(asked.load(ordering: .relaxed) == 2, "it has answered")
     await loops.shutDown()
   }
 
