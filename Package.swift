@@ -89,7 +89,10 @@ let package = Package(
     // The push path.
     library(
       "XDSServer",
-      ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "Telemetry", "CPrefetch", hashTrees, nio("NIOCore"), logging]),
+      [
+        "XDSSnapshot", "EnvoyAPI", "GRPCTransport", "HTTP2Transport", "Telemetry", "CPrefetch", hashTrees,
+        nio("NIOCore"), logging,
+      ]),
 
     // The input: manifests, the gate, and what it remembers.
     library("ManifestSource", ["TrafficModel", "Yams", logging]),
@@ -218,7 +221,10 @@ let package = Package(
     tests(of: "ReleaseControl", ["TrafficModel"]),
     tests(
       of: "XDSServer",
-      ["XDSSnapshot", "EnvoyAPI", "GRPCTransport", "WireFuzzing", nio("NIOCore"), nio("NIOPosix"), logging]),
+      [
+        "XDSSnapshot", "EnvoyAPI", "GRPCTransport", "HTTP2Transport", "WireFuzzing", nio("NIOCore"), nio("NIOPosix"),
+        nio("NIOEmbedded"), logging,
+      ]),
     .testTarget(
       name: "XDSServerEnvoyTests",
       dependencies: [

@@ -361,7 +361,8 @@ extension HTTP2Connection: LoopTurns.Work {
     }
   }
 
-  /// What is left may lie in the loop's scratch, of which it would keep all. O(bytes left), less than what was handled.
+  /// What is left may lie in the loop's scratch, of which it would keep all. It is copied again only when half of that is
+  /// handled: O(bytes read) for all the slices of a read.
   private func releaseStorage() {
     let count = inbound.readableBytes
     guard inbound.capacity > 2 * count else { return }

@@ -1,12 +1,6 @@
 internal import HTTP2Session
 public import NIOCore
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
-
 /// Shares the time of one event loop between what its connections receive and everything else that it does.
 ///
 /// A selector hands a loop all sockets that have something to read, and only then is it the turn of tasks: of a publication,
@@ -51,8 +45,6 @@ public final class LoopTurns {
   static let bodyTime = TimeAmount.microseconds(100)
   /// Bytes that may wait for their turn before their connection is read from no more.
   static let waitingSize = 2048
-  /// How long the loop's thread keeps its processor from others that wait for it.
-  static let hold = TimeAmount.microseconds(100)
 
   /// How long what is received may hold up the rest in one turn of the loop.
   public struct Shares: Sendable {
@@ -74,9 +66,7 @@ public final class LoopTurns {
   /// The loop gets what time others leave over: nobody is to wait for it.
   let isServedLast: Bool
   let now: () -> NIODeadline
-  private let yieldProcessor: () -> Void
-  /// When the loop's thread last came to its processor, as far as is known here.
-  private var heldSince = NIODeadline.uptimeNanoseconds(0)
+  private var hold: ProcessorHold
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
@@ -125,7 +115,7 @@ public final class LoopTurns {
     self.large = large
     self.isServedLast = isServedLast
     self.now = now
-    self.yieldProcessor = yieldProcessor ?? { _ = sched_yield() }
+    hold = ProcessorHold(since: .uptimeNanoseconds(0), now: now, yieldProcessor: yieldProcessor)
     slowLine = Line(pause: shares.interval)
   }
 
@@ -143,7 +133,7 @@ public final class LoopTurns {
   private func isLast(_ work: any Work) -> Bool { isServedLast || work.isDistrusted }
 
   /// The undividable piece that has its turn goes on elsewhere, on a thread of its own: those that wait behind it go on doing so
-  /// until ``releaseLarge(_:took:)``. Nil if there is none.
+  /// until ``releaseLarge(_:took:isHandled:)``. Nil if there is none.
   public func holdLarge() -> LargeTurns.Piece? {
     defer { current = nil }
     return current
@@ -269,35 +259,23 @@ public final class LoopTurns {
       hasMore = work.takeSlice()
       let time = now()
       spent = before + (time - start)
-      start = start + giveWay(at: time)
+      start = start + hold.giveWay(at: time)
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
     spent = before + (now() - start)
     return hasMore
   }
 
-  /// Lets other threads have the processor for a moment, if they wait for it and the loop has kept it from them for long.
-  ///
-  /// Linux asks whether a thread's slice is over when another wakes up there, and then at the next tick only, which is up to 4 ms
-  /// later: without this, an update waits that long for the thread that is to read it, behind a loop that has much to do. The same
-  /// holds for a loop of the idle class: Linux lets it run now and then while others wait. O(1): a system call, each tenth of a
-  /// millisecond.
-  public func giveWay() { _ = giveWay(at: now()) }
-
-  /// Returns how long others had it.
-  private func giveWay(at time: NIODeadline) -> TimeAmount {
-    guard time - heldSince >= Self.hold else { return .zero }
-    yieldProcessor()
-    heldSince = now()
-    return heldSince - time
-  }
+  /// Lets other threads have the processor for a moment, if they wait for it and the loop has kept it from them for long
+  /// (``ProcessorHold``). O(1): a system call, each tenth of a millisecond.
+  public func giveWay() { hold.giveWay() }
 
   /// The turn ends when the loop comes to its tasks.
   private func openTurn() {
     guard !isTurnOpen else { return }
     isTurnOpen = true
     used = .zero
-    heldSince = now()
+    hold.heldSince = now()
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
   }
 
@@ -314,7 +292,7 @@ public final class LoopTurns {
   /// A slice for each that waits, in turn, until the share is used up.
   private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
     self[keyPath: path].restsUntil = nil
-    if !isTurnOpen { heldSince = now() }
+    if !isTurnOpen { hold.heldSince = now() }
     let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
     while spent < share, let work = self[keyPath: path].waiting.popFirst() {

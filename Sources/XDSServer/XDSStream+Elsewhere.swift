@@ -1,13 +1,8 @@
 internal import EnvoyAPI
 internal import GRPCTransport
+internal import HTTP2Transport
 internal import NIOCore
 internal import XDSSnapshot
-
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#endif
 
 // Large requests. One with two hundred thousand names that nobody has named before takes hundreds of milliseconds to decode and
 // to answer, and nothing may hold up an event loop for so long. So another thread does it, and the session, which is a value,
@@ -68,10 +63,10 @@ extension XDSStream {
     let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
     thread.execute { [session] in
       let start = NIODeadline.now()
-      // Linux would leave the thread its processor up to the next tick, 4 ms, also when loops wait for it.
+      var hold = ProcessorHold(since: start)
       let lean =
         variant == .delta
-        ? message.withUnsafeReadableBytes { Self.lean($0, session, nowAndThen: { _ = sched_yield() }) } : nil
+        ? message.withUnsafeReadableBytes { Self.lean($0, session, nowAndThen: { hold.giveWay() }) } : nil
       let decoded = Parcel(
         Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit))
       let took = NIODeadline.now() - start
