@@ -7,12 +7,17 @@ final class LoopPresence: Sendable {
   private let streams = Atomic<Int>(0)
   private let proxies = Atomic<Int>(0)
   private let counted = Mutex(XDSMetrics())
+  private let isAskedToLetGo = Atomic(false)
 
   init(isServedLast: Bool) { self.isServedLast = isServedLast }
 
   var hasStreams: Bool { streams.load(ordering: .acquiring) > 0 }
   /// Whether there is a stream whose client has said who it is. One that says so later has come later.
   var hasProxies: Bool { proxies.load(ordering: .acquiring) > 0 }
+
+  /// Whether it is to be asked to let go of what nobody needs, by somebody who does not wait: not if it has been and has not come to it.
+  func beginsToLetGo() -> Bool { !isAskedToLetGo.exchange(true, ordering: .acquiringAndReleasing) }
+  func letsGo() { isAskedToLetGo.store(false, ordering: .releasing) }
 
   func note(streams more: Int) { streams.add(more, ordering: .releasing) }
   func note(proxies more: Int) { proxies.add(more, ordering: .releasing) }

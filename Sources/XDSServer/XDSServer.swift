@@ -16,6 +16,18 @@ public final class XDSServer: Sendable {
     var eventLoop: any EventLoop
     var streams: NIOLoopBound<LoopStreams>
     var presence: LoopPresence
+
+    /// Returns what is to be waited for. A loop that may get no time for long is not, nor is one without proxies, where there is next
+    /// to nothing to let go of: such a one is asked again when it has come to it.
+    func letGo() -> EventLoopFuture<Void>? {
+      let isWaitedFor = presence.hasProxies && !presence.isServedLast
+      guard isWaitedFor || presence.beginsToLetGo() else { return nil }
+      let answer = eventLoop.submit { [streams, presence] in
+        presence.letsGo()
+        streams.value.letGo()
+      }
+      return isWaitedFor ? answer : nil
+    }
   }
 
   private struct State {
@@ -164,12 +176,7 @@ public final class XDSServer: Sendable {
   /// Lets go of what is kept for kinds of proxies that have gone, so that memory can be given back. O(streams) spread over their
   /// loops: to be called when many have gone, and some seconds later.
   public func letGo() async {
-    let answers = allLoops.map { loop in
-      let answer = loop.eventLoop.submit { [streams = loop.streams] in streams.value.letGo() }
-      // Nobody waits for a loop that may get no time for long, nor for one without proxies: there is next to nothing to let go of.
-      return loop.presence.isServedLast || !loop.presence.hasProxies ? nil : answer
-    }
-    for answer in answers { try? await answer?.get() }
+    for answer in allLoops.compactMap({ $0.letGo() }) { try? await answer.get() }
   }
 
   private func deliver(_ streams: NIOLoopBound<LoopStreams>) {
