@@ -13,10 +13,13 @@ final class RecordingStream: HTTP2StreamDelegate {
   var drains = 0
   var closures: [HTTP2StreamCloseReason] = []
   var consumesAtOnce = true
+  /// Called when there is more of the body.
+  var onBody: () -> Void = {}
 
   func received(headers: [HTTP2Header], kind: HTTP2HeaderKind, endStream: Bool) { heads.append(headers) }
   func received(body bytes: ByteBuffer) {
     body.append(contentsOf: bytes.readableBytesView)
+    onBody()
     if consumesAtOnce { stream?.consume(bytes.readableBytes) }
   }
   func receivedEnd() { ended += 1 }
