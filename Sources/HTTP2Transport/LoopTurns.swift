@@ -259,7 +259,7 @@ public final class LoopTurns {
       hasMore = work.takeSlice()
       let time = now()
       spent = before + (time - start)
-      start = start + hold.giveWay(at: time)
+      start = start + giveWay(at: time)
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
     spent = before + (now() - start)
@@ -268,7 +268,13 @@ public final class LoopTurns {
 
   /// Lets other threads have the processor for a moment, if they wait for it and the loop has kept it from them for long
   /// (``ProcessorHold``). O(1): a system call, each tenth of a millisecond.
-  public func giveWay() { hold.giveWay() }
+  public func giveWay() { _ = giveWay(at: now()) }
+
+  /// Returns how long others had it. After each slice, and mostly it is too soon: then `hold` is only looked at, as a change of it is
+  /// checked to be the only one.
+  private func giveWay(at time: NIODeadline) -> TimeAmount {
+    hold.isLong(at: time) ? hold.giveWay(at: time) : .zero
+  }
 
   /// The turn ends when the loop comes to its tasks.
   private func openTurn() {

@@ -31,12 +31,15 @@ public struct ProcessorHold {
     self.yieldProcessor = yieldProcessor ?? { _ = sched_yield() }
   }
 
+  /// Whether the thread has kept it for long.
+  func isLong(at time: NIODeadline) -> Bool { time - heldSince >= Self.limit }
+
   /// Lets other threads have the processor for a moment, if they wait for it and the thread has kept it from them for long.
   ///
   /// - Parameter time: it is now.
   /// - Returns: how long others had it.
   public mutating func giveWay(at time: NIODeadline) -> TimeAmount {
-    guard time - heldSince >= Self.limit else { return .zero }
+    guard isLong(at: time) else { return .zero }
     yieldProcessor()
     heldSince = now()
     return heldSince - time

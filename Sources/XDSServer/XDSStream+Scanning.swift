@@ -41,7 +41,7 @@ extension XDSStream {
 
   /// A client may unsubscribe from what it has never subscribed to: that means nothing, and is to cost next to nothing.
   ///
-  /// - Parameter nowAndThen: called each 64 names: less than a microsecond, or some ten where the client subscribes to something, for
+  /// - Parameter nowAndThen: called each 64 names: less than a microsecond, or several where the client subscribes to something, for
   ///   then each name is looked for among those.
   static func leavingOutVain(
     _ scan: RequestScan, _ session: ProxySession?, nowAndThen: () -> Void = {}
