@@ -1,3 +1,4 @@
+internal import NIOCore
 internal import Synchronization
 
 /// What any thread may know of an event loop's streams without waiting for the loop.
@@ -26,5 +27,19 @@ final class LoopPresence: Sendable {
   var metrics: XDSMetrics {
     get { counted.withLock { $0 } }
     set { counted.withLock { $0 = newValue } }
+  }
+}
+
+extension XDSServer.Loop {
+  /// Returns what is to be waited for. A loop that may get no time for long is not, nor is one without proxies, where there is next
+  /// to nothing to let go of: such a one is asked again when it has come to it.
+  func letGo() -> EventLoopFuture<Void>? {
+    let isWaitedFor = presence.hasProxies && !presence.isServedLast
+    guard isWaitedFor || presence.beginsToLetGo() else { return nil }
+    let answer = eventLoop.submit { [streams, presence] in
+      presence.letsGo()
+      streams.value.letGo()
+    }
+    return isWaitedFor ? answer : nil
   }
 }

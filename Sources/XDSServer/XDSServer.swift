@@ -16,18 +16,6 @@ public final class XDSServer: Sendable {
     var eventLoop: any EventLoop
     var streams: NIOLoopBound<LoopStreams>
     var presence: LoopPresence
-
-    /// Returns what is to be waited for. A loop that may get no time for long is not, nor is one without proxies, where there is next
-    /// to nothing to let go of: such a one is asked again when it has come to it.
-    func letGo() -> EventLoopFuture<Void>? {
-      let isWaitedFor = presence.hasProxies && !presence.isServedLast
-      guard isWaitedFor || presence.beginsToLetGo() else { return nil }
-      let answer = eventLoop.submit { [streams, presence] in
-        presence.letsGo()
-        streams.value.letGo()
-      }
-      return isWaitedFor ? answer : nil
-    }
   }
 
   private struct State {
