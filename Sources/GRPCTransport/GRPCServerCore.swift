@@ -205,8 +205,8 @@ final class GRPCServerCore: Sendable {
   ) {
     let key = ObjectIdentifier(channel)
     state.withLock { state in
-      state.connections[key] = nil
-      state.channels[key] = nil
+      _ = state.connections.takeOut(key)
+      _ = state.channels.takeOut(key)
     }
     // First these, which are some of those.
     if calls.isCountedAsDistrusted { distrustedConnectionCount.subtract(1, ordering: .relaxed) }

@@ -39,7 +39,9 @@ struct ServedTables {
   }
 
   mutating func remove(_ proxyClass: ProxyClass) {
-    if classes.removeValue(forKey: proxyClass) != nil { hasRemovedClass = true }
+    guard classes.removeValue(forKey: proxyClass) != nil else { return }
+    hasRemovedClass = true
+    Self.giveRoomBack(of: &classes)
   }
 
   /// The next generation, or nil if nothing changed on the wire. O(classes) if routes or listeners changed, else O(1).
@@ -116,7 +118,15 @@ struct ServedTables {
       if tables[key]?.settle() == true { changed.insert(key) }
       if tables[key]?.table.count == 0 { tables[key] = nil }
     }
+    giveRoomBack(of: &tables)
     return changed
+  }
+
+  /// A dictionary never shrinks by itself, and each generation has one of classes: after a thousand kinds of proxies have come and
+  /// gone these would take 100 kB each. O(1) for each element that has gone.
+  private static func giveRoomBack<Key, Value>(of tables: inout [Key: Value]) {
+    guard tables.capacity > 64, tables.count < tables.capacity / 8 else { return }
+    tables = Dictionary(uniqueKeysWithValues: tables.map { ($0.key, $0.value) })
   }
 
   private func listeners(of proxyClass: ProxyClass) -> ResourceTable {

@@ -28,7 +28,7 @@ extension XDSStream {
   private struct Outcome: Sendable {
     var heard: HeardRequest
     var responses: [(response: ProxySession.Response, message: EncodedMessage?)]
-    /// How long it was handled.
+    /// How long the thread was at it, without what others had of its processor meanwhile.
     var took: TimeAmount
   }
 
@@ -62,14 +62,14 @@ extension XDSStream {
     let stream = NIOLoopBound(self, eventLoop: call.eventLoop)
     let (loop, variant, limit) = (call.eventLoop, variant, server.limits.maximumSubscription)
     thread.execute { [session] in
-      let start = NIODeadline.now()
-      var hold = ProcessorHold(since: start)
+      let start = ProcessorHold.ownTime
+      var hold = ProcessorHold(since: .now())
       let lean =
         variant == .delta
         ? message.withUnsafeReadableBytes { Self.lean($0, session, nowAndThen: { hold.giveWay() }) } : nil
       let decoded = Parcel(
         Self.decode(lean.map { ByteBuffer(bytes: $0.lean) } ?? message, variant, maximumNames: limit))
-      let took = NIODeadline.now() - start
+      let took = ProcessorHold.ownTime - start
       loop.execute {
         memory.release(message.readableBytes, for: .parts)
         if let lean { stream.value.noteVain(lean.leftOut) }
@@ -126,12 +126,12 @@ extension XDSStream {
     let (loop, now, canSend, shared) = (call.eventLoop, sinceOpened, call.isWritable, server.shared)
     thread.execute {
       guard let decoded = decoded.take() else { return }
-      let start = NIODeadline.now()
+      let start = ProcessorHold.ownTime
       var session = session
       let heard = session.heard(decoded, for: type)
       let responses = canSend ? session.pump(at: now) : []
       let messages = responses.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) }
-      let outcome = Outcome(heard: heard, responses: messages, took: decoding + (NIODeadline.now() - start))
+      let outcome = Outcome(heard: heard, responses: messages, took: decoding + (ProcessorHold.ownTime - start))
       let parcel = Parcel(session)
       loop.execute { stream.value.take(parcel, outcome, type, of: byteCount, on: thread) }
     }

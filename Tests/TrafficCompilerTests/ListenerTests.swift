@@ -59,4 +59,20 @@ struct ListenerTests {
     #expect(after.classes[shopClass]?.routes.contentHash == before.classes[shopClass]?.routes.contentHash)
     #expect(compiler.removeClass(elsewhere) === after)
   }
+
+  /// Each generation is kept by streams for a while, and has a dictionary of classes.
+  @Test func nothingStaysOfTheRoomThatManyClassesTook() {
+    let compiler = compiler([service("shop/a")])
+    let room = compiler.generation.classes.capacity
+    let many = (1...500).map { port -> ProxyClass in
+      var proxyClass = shopClass
+      proxyClass.listenPort = UInt16(port)
+      return proxyClass
+    }
+    for proxyClass in many { compiler.addClass(proxyClass) }
+    #expect(compiler.generation.classes.capacity > 500)
+    for proxyClass in many { compiler.removeClass(proxyClass) }
+    #expect(compiler.generation.classes.count == 1)
+    #expect(compiler.generation.classes.capacity <= max(64, room))
+  }
 }
