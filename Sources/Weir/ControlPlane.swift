@@ -216,7 +216,7 @@ public final class ControlPlane: Sendable {
           connections: open, bytes: transport.memory.bytes, classes: xds.generation?.classes.count ?? 0)
         guard heap.hasDropped(to: reading, closed: closed) else { continue }
         await xds.letGo()
-        await loops.giveMemoryBack()
+        await loops.giveMemoryBack(with: [pipeline.takeThreadCache()])
       }
     }
     let watching = listeners.certificates.map { certificates in

@@ -81,8 +81,12 @@ struct EventLoops: Sendable {
   /// Gives what is free back to the system, with what the threads keep for themselves. Returns when that is done, which may wait for a large
   /// request. Not to be called side by side with itself.
   ///
-  /// - Parameter take: takes what the calling thread keeps.
-  func giveMemoryBack(_ take: @escaping @Sendable () -> ThreadCache.Blocks = ThreadCache.take) async {
+  /// - Parameters:
+  ///   - others: what other threads had kept.
+  ///   - take: takes what the calling thread keeps.
+  func giveMemoryBack(
+    with others: [ThreadCache.Blocks] = [], _ take: @escaping @Sendable () -> ThreadCache.Blocks = ThreadCache.take
+  ) async {
     // Nobody waits for this one, which may get no time for long. As a rule it is there first; else it is for the next time.
     // It is asked once, however often it might be meanwhile.
     if !distrustedIsAsked.value {
@@ -93,7 +97,7 @@ struct EventLoops: Sendable {
       }
     }
     let asked = [proxies, large].flatMap { $0.makeIterator().map { $0.submit(take) } }
-    var blocks: [ThreadCache.Blocks] = []
+    var blocks = others
     // A loop that has shut down has no thread.
     for answer in asked { if let taken = try? await answer.get() { blocks.append(taken) } }
     // There is no telling which of Swift's threads take these, but mostly all do.

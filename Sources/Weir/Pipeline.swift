@@ -15,7 +15,7 @@ internal import XDSSnapshot
 ///
 ///     batch → gate (admitted edits) → state store (durable) → compiler (generation) → xDS server
 ///
-/// Everything runs in the order in which it came; while a batch is worked on, the next ones wait. A batch costs what it
+/// Everything runs in the order in which it came, on a thread of its own; while a batch is worked on, the next ones wait. A batch costs what it
 /// changes, whatever the number of objects and problems.
 actor Pipeline {
   /// A class outlives its last proxy by so many sweeps, a minute, and up to one more: a proxy that reconnects finds its tables as
@@ -26,6 +26,9 @@ actor Pipeline {
   static let mostLeaving = 256
   /// How long until a write to the state store that failed is tried again.
   static let retryDelay = Duration.seconds(1)
+
+  private let thread = PipelineThread()
+  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   private(set) var gate: AdmissionGate
   let clusterDomain: String
@@ -135,6 +138,9 @@ actor Pipeline {
     report(change.newProblems + compiler.takeNewProblems())
     metrics.ingestTime.record(clock.now - start)
   }
+
+  /// What its thread keeps of memory.
+  func takeThreadCache() -> ThreadCache.Blocks { ThreadCache.take() }
 
   /// Makes and serves what the proxies of a class need.
   func add(_ proxyClass: ProxyClass) {
