@@ -19,28 +19,31 @@ internal import NIOCore
 struct AcceptLoop<System: AcceptSystem> {
   /// So many connections make a crowd.
   static var crowd: Int { 100 }
-  /// When nobody comes for so long, a crowd is over.
+  /// It is over when hardly anybody comes for so long.
   static var calm: Duration { .seconds(1) }
+  /// Health checks, say.
+  static var few: Int { 30 }
 
   private let system: System
   private var reserve: CInt?
   /// Connections accepted since the last crowd was over.
   private var count = 0
+  /// And since a time.
+  private var recent: (since: ContinuousClock.Instant, count: Int)
 
   init(_ system: System) {
     self.system = system
+    recent = (system.now, 0)
     reserve = system.openReserve()
   }
 
   /// Waits for a connection, or deals with a failure.
   mutating func step() {
-    if count >= Self.crowd, !system.isAsked(within: Self.calm) {
-      count = 0
-      system.crowdIsOver()
-    }
+    if count >= Self.crowd { lookWhetherCrowdIsOver() }
     switch system.accept() {
     case .connection(let descriptor, let peer):
       count += 1
+      recent.count += 1
       // Without a reserve the next failure could not be dealt with: this connection's descriptor becomes the reserve.
       takeReserve()
       if reserve != nil { system.serve(descriptor, peer) } else { shed(descriptor) }
@@ -56,6 +59,17 @@ struct AcceptLoop<System: AcceptSystem> {
       case nil: if !Self.isOfOneConnection(errno) { rest() }
       }
     }
+  }
+
+  private mutating func lookWhetherCrowdIsOver() {
+    let isAsked = system.isAsked(within: Self.calm)
+    let now = system.now
+    let isLong = now - recent.since >= Self.calm
+    if !isAsked || isLong && recent.count < Self.few {
+      count = 0
+      system.crowdIsOver()
+    }
+    if isLong { recent = (now, 0) }
   }
 
   /// After the last step.
@@ -96,9 +110,10 @@ struct AcceptLoop<System: AcceptSystem> {
 
 /// What an ``AcceptLoop`` asks of the system, and of those who serve.
 protocol AcceptSystem {
+  var now: ContinuousClock.Instant { get }
   /// Waits until there is something to accept, or a failure, and no longer than that. Returns whether there is.
   func isAsked(within time: Duration) -> Bool
-  /// Many have connected, and now nobody does.
+  /// Many have connected, and now hardly anybody does.
   func crowdIsOver()
   /// Waits for a connection.
   func accept() -> Accepted

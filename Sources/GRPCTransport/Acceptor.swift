@@ -81,8 +81,7 @@ final class Acceptor: AcceptSystem, Sendable {
   private static let batchClass: CInt = 3
 
   private func run() {
-    // Foundation tells the system no name that a thread is given before it runs.
-    Thread.current.name = "weir-accept"
+    ThreadName.set("weir-accept")
     var parameters = sched_param()
     // 0 is the calling thread. Some systems forbid it (a sandbox), and all is well without it.
     _ = sched_setscheduler(0, Self.batchClass, &parameters)
@@ -104,6 +103,8 @@ final class Acceptor: AcceptSystem, Sendable {
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     return .connection(descriptor, SocketAddress(peer))
   }
+
+  var now: ContinuousClock.Instant { .now }
 
   func isAsked(within time: Duration) -> Bool {
     var polled = pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0)

@@ -97,7 +97,7 @@ final class ConnectionHolders: Sendable {
       unknownTotal += unknownChange
       holder.count += change
       holder.unknownCount += unknownChange
-      if holder.count > 0 { holders[network] = holder } else { _ = holders.takeOut(network) }
+      if holder.count > 0 { holders[network] = holder } else { holders.giveRoomBack() }
     }
 
     /// Tells the newest of an address's connections to go.
@@ -170,7 +170,8 @@ final class ConnectionHolders: Sendable {
   func remove(_ place: Place) {
     state.withLock { state in
       if state.leaving.remove(place.number) != nil { return }
-      guard let member = state.holders[place.network]?.members.takeOut(place.number) else { return }
+      guard let member = state.holders[place.network]?.members.removeValue(forKey: place.number) else { return }
+      state.holders[place.network]?.members.giveRoomBack()
       state.count(place.network, -1, unknown: member.isKnown ? 0 : -1)
     }
   }

@@ -14,7 +14,7 @@ public final class GRPCServer: Sendable {
   /// - Parameters:
   ///   - lowPriorityGroup: for connections from addresses where rules were just broken; its threads should have a lower
   ///     priority than all others. Nil: they share `group`.
-  ///   - crowdIsOver: called on the thread that accepts connections when many have come, and then nobody for a second.
+  ///   - crowdIsOver: called on the thread that accepts connections when many have come, and then hardly anybody for a second.
   ///   - accept: decides about a new call, on the call's event loop. Nil answers UNIMPLEMENTED. The handler may keep the call
   ///     and use it from then on, but messages arrive only after `accept` has returned.
   public init(

@@ -205,8 +205,10 @@ final class GRPCServerCore: Sendable {
   ) {
     let key = ObjectIdentifier(channel)
     state.withLock { state in
-      _ = state.connections.takeOut(key)
-      _ = state.channels.takeOut(key)
+      state.connections[key] = nil
+      state.connections.giveRoomBack()
+      state.channels[key] = nil
+      state.channels.giveRoomBack()
     }
     // First these, which are some of those.
     if calls.isCountedAsDistrusted { distrustedConnectionCount.subtract(1, ordering: .relaxed) }

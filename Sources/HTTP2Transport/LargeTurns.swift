@@ -10,8 +10,8 @@ private import Synchronization
 ///     came ──▶ waits ──(a place is free, the network has had no more than its share)──▶ on its way ──▶ ended
 ///
 /// The next is the one that came first, but it counts as if it had come when its network is even again, and later by some times of
-/// what it may take. A network is even when as much time has passed as its last piece took, and until about then nothing more of it
-/// begins. So who has just used a second waits behind all others, a small piece passes the large ones of other networks that
+/// what it may take. A network is even when as much time has passed as its last piece took of a processor, and until about then nothing
+/// more of it begins. So who has just used a second waits behind all others, a small piece passes the large ones of other networks that
 /// came some seconds before it, and none waits for ever.
 public final class LargeTurns: Sendable {
   public typealias Network = [UInt8]

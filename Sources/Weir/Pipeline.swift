@@ -15,8 +15,8 @@ internal import XDSSnapshot
 ///
 ///     batch → gate (admitted edits) → state store (durable) → compiler (generation) → xDS server
 ///
-/// Everything runs in the order in which it came, on a thread of its own; while a batch is worked on, the next ones wait. A batch costs what it
-/// changes, whatever the number of objects and problems.
+/// Everything runs in the order in which it came, on a thread of its own; while a batch is worked on, the next ones wait. A
+/// batch costs what it changes, whatever the number of objects and problems.
 actor Pipeline {
   /// A class outlives its last proxy by so many sweeps, a minute, and up to one more: a proxy that reconnects finds its tables as
   /// they were. One sleeper for all classes: one for each would keep a kilobyte for each time that a class goes.

@@ -16,6 +16,9 @@ import Testing
     private(set) var done: [Done] = []
     /// Whether somebody comes in time, for each time that the loop does not wait for as long as it takes.
     var comers: [Bool] = []
+    var now = ContinuousClock.now
+    /// What each wait takes.
+    var pace = Duration.zero
 
     init(_ accepts: [Accepted], reserves: [CInt]) {
       self.accepts = accepts
@@ -24,6 +27,7 @@ import Testing
 
     func isAsked(within time: Duration) -> Bool {
       done.append(.waited)
+      now += pace
       return comers.removeFirst()
     }
     func crowdIsOver() { done.append(.crowdIsOver) }
@@ -99,5 +103,25 @@ import Testing
     #expect(
       done == served(many) + [.waited] + served(1) + [.waited, .crowdIsOver] + served(many) + [.waited, .crowdIsOver]
         + served(1) + [.closed(3)])
+  }
+
+  /// Twenty health checks a second go on after it.
+  @Test func aFewWhoComeAgainAndAgainAreNoCrowd() {
+    let many = AcceptLoop<Script>.crowd
+    let system = Script(Array(repeating: connection(5), count: many + 60), reserves: [3])
+    system.comers = Array(repeating: true, count: 60)
+    system.pace = .milliseconds(50)
+    let done = system.run(steps: many + 60)
+    // The first second is still the crowd's.
+    #expect(done.firstIndex(of: .crowdIsOver) == many + 2 * 39 + 1)
+    #expect(done.filter { $0 == .crowdIsOver }.count == 1)
+  }
+
+  @Test func aCrowdThatGoesOnIsNotOver() {
+    let many = AcceptLoop<Script>.crowd
+    let system = Script(Array(repeating: connection(5), count: 2 * many), reserves: [3])
+    system.comers = Array(repeating: true, count: many)
+    system.pace = .milliseconds(20)
+    #expect(!system.run(steps: 2 * many).contains(.crowdIsOver))
   }
 }

@@ -7,7 +7,7 @@ import Testing
 
 /// Which event loops are asked to let go of what nobody needs.
 @Suite struct LettingGoTests {
-  /// Counts what it is given to do.
+  /// Counts what it is given to do. Unchecked: one thread has it.
   private final class CountingLoop: EventLoop, @unchecked Sendable {
     private let base = EmbeddedEventLoop()
     private(set) var count = 0
