@@ -202,7 +202,7 @@ let package = Package(
       "RandomEdits", path: "fuzz/RandomEdits", ["Admission", "TrafficCompiler", "TrafficModel", "XDSSnapshot"]),
 
     tests(of: "HTTP2Session", [nio("NIOCore"), nio("NIOConcurrencyHelpers")]),
-    tests(of: "HTTP2Transport", ["HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
+    tests(of: "HTTP2Transport", ["HTTP2Session", "WireFuzzing", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded")]),
     tests(
       of: "GRPCTransport",
       ["HTTP2Transport", "HTTP2Session", nio("NIOCore"), nio("NIOPosix"), nio("NIOEmbedded"), logging],

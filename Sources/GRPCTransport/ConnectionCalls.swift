@@ -19,6 +19,7 @@ final class ConnectionCalls {
   let network: [UInt8]?
   let conduct: ClientConduct
   private let server: GRPCServerCore
+  private let timers: LoopTimers
   private let now: () -> NIODeadline
   /// Bytes of parts of messages that are charged.
   private(set) var heldBytes = 0
@@ -35,10 +36,12 @@ final class ConnectionCalls {
   var hasOpenedStream = false
 
   init(
-    server: GRPCServerCore, eventLoop: any EventLoop, peer: SocketAddress?, now: (() -> NIODeadline)? = nil
+    server: GRPCServerCore, eventLoop: any EventLoop, peer: SocketAddress?, timers: LoopTimers? = nil,
+    now: (() -> NIODeadline)? = nil
   ) {
     self.server = server
     self.eventLoop = eventLoop
+    self.timers = timers ?? LoopTimers(eventLoop: eventLoop)
     self.now = now ?? { eventLoop.now }
     network = peer?.clientNetwork
     conduct = ClientConduct(server: server, eventLoop: eventLoop, peer: peer)
@@ -104,7 +107,8 @@ final class ConnectionCalls {
   }
 
   private var due: [ObjectIdentifier: Due] = [:]
-  private var nextLook: Scheduled<Void>?
+  private var nextLook: LoopTimers.Timer?
+  private var review: LoopTimers.Timer?
   /// Calls that were ended for being late since the last whole message.
   private var lateCalls = 0
   /// So many late calls in a row, and the connection is of no use to anybody.
@@ -142,19 +146,28 @@ final class ConnectionCalls {
     guard nextLook == nil else { return }
     let limits = [limit(.firstMessage), limit(.restOfMessage)].compactMap { $0 }
     guard let shortest = limits.min() else { return }
-    nextLook = eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(
-      in: .nanoseconds(shortest.nanoseconds / 4)
-    ) { [self] in
+    nextLook = timers.schedule(in: .nanoseconds(shortest.nanoseconds / 4)) { [self] in
       nextLook = nil
       endLateCalls()
       if !due.isEmpty { look() }
     }
   }
 
+  /// Drains the connection once it has behaved and its address is trusted.
+  func onReturnToTrust(
+    of connection: HTTP2Connection, every interval: TimeAmount, isTrusted: @escaping () -> Bool
+  ) {
+    review = timers.schedule(in: interval) { [self] in
+      if !connection.isDistrusted, isTrusted() { return connection.drain() }
+      onReturnToTrust(of: connection, every: interval, isTrusted: isTrusted)
+    }
+  }
+
   /// The connection has closed, and its calls before it.
   func close() {
     nextLook?.cancel()
-    nextLook = nil
+    review?.cancel()
+    (nextLook, review) = (nil, nil)
   }
 
   private func endLateCalls() {

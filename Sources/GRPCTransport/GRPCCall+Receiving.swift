@@ -87,7 +87,7 @@ extension GRPCCall {
       turns.enqueueLarge(work, of: length, from: network)
       return true
     }
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) {
+    _ = turns.timers.schedule(in: wait) {
       turns.enqueueLarge(work, of: length, from: network)
     }
     return true

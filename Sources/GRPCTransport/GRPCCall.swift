@@ -1,5 +1,5 @@
 internal import HTTP2Session
-internal import HTTP2Transport
+package import HTTP2Transport
 public import NIOCore
 
 /// One call, seen from either end: messages out, a status out (server) or an end out (client). What comes in goes to the
@@ -33,7 +33,7 @@ public final class GRPCCall {
   var isQueueFull = false
   /// The client has done what it should not (server).
   var isBlamed = false
-  private var deadline: Scheduled<Void>?
+  private var deadline: LoopTimers.Timer?
 
   // Inbound state, used in GRPCCall+Receiving.swift.
   var deframer: GRPCDeframer
@@ -225,13 +225,17 @@ public final class GRPCCall {
 
   static let responseHead = [HTTP2Header(":status", "200"), HTTP2Header("content-type", "application/grpc")]
 
-  // MARK: Deadline
+  // MARK: Time
+
+  /// Does something later, unless the timer is cancelled, which the end of the call does not do. Nil if the call has closed.
+  /// O(log timers of the loop).
+  package func schedule(in delay: TimeAmount, _ work: @escaping () -> Void) -> LoopTimers.Timer? {
+    stream?.connection?.timers?.schedule(in: delay, work)
+  }
 
   func startDeadline(_ timeout: TimeAmount) {
     // Cancelled when the call closes, so this keeps nothing alive longer (and a weak reference would slow the call).
-    deadline = eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: timeout) { [self] in
-      deadlinePassed()
-    }
+    deadline = schedule(in: timeout) { [self] in deadlinePassed() }
   }
 
   func cancelDeadline() {

@@ -16,7 +16,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     self.channel = channel
     self.peer = peer
     self.turns = turns
-    calls = ConnectionCalls(server: server, eventLoop: channel.eventLoop, peer: peer)
+    calls = ConnectionCalls(server: server, eventLoop: channel.eventLoop, peer: peer, timers: turns?.timers)
   }
 
   func connectionReady(_ connection: HTTP2Connection) {}

@@ -99,10 +99,12 @@ final class GRPCServerCore: Sendable {
         socket: prepare == nil ? socket : nil)
       if isDistrusted { connection.distrust() }
       try channel.pipeline.syncOperations.addHandler(connection)
-      if !connection.isClosed { user.calls.conduct.connection = connection }
+      if !connection.isClosed {
+        user.calls.conduct.connection = connection
+        if isDistrusted { serveLast(connection, user.calls, peer) }
+      }
       // From here on the connection's end is told, so what is counted in here is counted out.
       opened(connection, channel, user.calls)
-      if isDistrusted { returnToTrust(connection, channel, user.calls, peer) }
       turns?.giveWay()
     } catch {
       connectionCount.subtract(1, ordering: .relaxed)
@@ -178,21 +180,12 @@ final class GRPCServerCore: Sendable {
 
   /// A connection stays on its loop. One that came from a suspect address, and has behaved ever since, is sent away in an
   /// orderly way when its address is trusted again: its client comes back at once, to a loop of the usual kind.
-  private func returnToTrust(
-    _ connection: HTTP2Connection, _ channel: any Channel, _ calls: ConnectionCalls, _ peer: SocketAddress?
-  ) {
-    let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
-    let repeated = channel.eventLoop.scheduleRepeatedTask(
-      initialDelay: configuration.distrustedTime, delay: configuration.distrustedTime
-    ) { task in
-      let connection = bound.value
-      guard !connection.isDistrusted, !self.offenders.contains(peer, at: .now()) else { return }
-      task.cancel()
-      connection.drain()
-    }
+  private func serveLast(_ connection: HTTP2Connection, _ calls: ConnectionCalls, _ peer: SocketAddress?) {
     distrustedConnectionCount.add(1, ordering: .relaxed)
     calls.isCountedAsDistrusted = true
-    channel.closeFuture.whenComplete { _ in repeated.cancel() }
+    calls.onReturnToTrust(of: connection, every: configuration.distrustedTime) { [offenders] in
+      !offenders.contains(peer, at: .now())
+    }
   }
 
   /// - Parameters:

@@ -91,12 +91,10 @@ extension HTTP2Connection {
 
   func schedule(
     _ delay: TimeAmount?, _ work: @escaping (HTTP2Connection) -> Void
-  ) -> Scheduled<Void>? {
-    guard let delay, let context else { return nil }
+  ) -> LoopTimers.Timer? {
+    guard let delay, let timers else { return nil }
     // The timer keeps the connection, and `tearDown` cancels it. A weak reference would give the connection a side
     // table, which makes every retain and release of it slow from then on.
-    return context.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: delay) { [self] in
-      work(self)
-    }
+    return timers.schedule(in: delay) { [self] in work(self) }
   }
 }

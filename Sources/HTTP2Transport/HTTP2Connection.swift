@@ -104,12 +104,14 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var frameBudget: FrameBudget
 
   // Timers (HTTP2Connection+Timers.swift).
-  var prefaceTimer: Scheduled<Void>?
-  var keepaliveTimer: Scheduled<Void>?
-  var idleTimer: Scheduled<Void>?
-  var lingerTimer: Scheduled<Void>?
-  var drainTimer: Scheduled<Void>?
-  var stallTimer: Scheduled<Void>?
+  /// Of the loop, if `turns` are; for timers of who uses the connection, too. Nil while it has no channel.
+  public private(set) var timers: LoopTimers?
+  var prefaceTimer: LoopTimers.Timer?
+  var keepaliveTimer: LoopTimers.Timer?
+  var idleTimer: LoopTimers.Timer?
+  var lingerTimer: LoopTimers.Timer?
+  var drainTimer: LoopTimers.Timer?
+  var stallTimer: LoopTimers.Timer?
   var stallWatch = StallWatch()
   var heardSinceProbe = false
   var hasPeerSettings = false
@@ -141,6 +143,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   public func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    timers = turns?.timers ?? LoopTimers(eventLoop: context.eventLoop)
     isChannelWritable = context.channel.isWritable
     setUp = now
     if context.channel.isActive { start() }
@@ -283,11 +286,13 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     let reason = closeError ?? error
     let lost = streams
     streams = StreamTable()
-    context = nil
+    (context, timers) = (nil, nil)
     for stream in lost.values { stream.closed(.connectionLost(reason)) }
     let last = delegate
     delegate = nil
     last?.connection(self, closed: reason)
+    // Hundreds may go in one turn of the loop.
+    turns?.giveWay()
   }
 
   private func connectionError(_ error: HTTP2SessionError) -> HTTP2ConnectionError {

@@ -59,6 +59,8 @@ public final class LoopTurns {
   let scratch = OutputScratch()
   /// For what they read past their channels.
   let input = InputScratch()
+  /// Of the loop's connections.
+  public let timers: LoopTimers
   /// Bytes that a connection may read there at a time.
   let inputShare: () -> Int
   private let eventLoop: any EventLoop
@@ -111,6 +113,7 @@ public final class LoopTurns {
     self.inputShare = inputShare
     self.onWaiting = onWaiting
     self.eventLoop = eventLoop
+    timers = LoopTimers(eventLoop: eventLoop)
     self.shares = shares
     self.large = large
     self.isServedLast = isServedLast

@@ -1,5 +1,6 @@
 internal import EnvoyAPI
 internal import GRPCTransport
+internal import HTTP2Transport
 internal import Logging
 internal import NIOCore
 internal import Telemetry
@@ -29,7 +30,7 @@ final class XDSStream: GRPCCallHandler {
   var session: ProxySession?
   private var holdings: StreamHoldings
   private var budget: RequestBudget
-  private var resumption: Scheduled<Void>?
+  private var resumption: LoopTimers.Timer?
   /// Its client has asked for too much, so what is new is sent after others have it; while its connection is not trusted.
   private var isServedLater = false
   /// The types of which claims have been charged.
@@ -161,7 +162,7 @@ final class XDSStream: GRPCCallHandler {
     if request.isVain || budget.overdraft > RequestBudget.patience { serveLater() }
     call.pauseReading()
     // Cancelled when the call closes.
-    resumption = call.eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: wait) { [self] in
+    resumption = call.schedule(in: wait) { [self] in
       resumption = nil
       call.resumeReading()
     }
