@@ -32,15 +32,18 @@ struct AgingCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   }
 
   private mutating func add(_ entry: (value: Value, cost: Int), for key: Key) {
-    if young.count >= limit || (cost > 0 && cost > budget - entry.cost) { age() }
+    if young.count >= limit || (cost > 0 && cost > budget - entry.cost) { _ = age() }
     young[key] = entry
     cost += entry.cost
   }
 
-  mutating func age() {
+  /// Gives back what is forgotten: it may take milliseconds to let go of, and whoever holds a lock does so later.
+  mutating func age() -> any Sendable {
+    let forgotten = old
     old = young
     young = [:]
     cost = 0
+    return forgotten
   }
 }
 

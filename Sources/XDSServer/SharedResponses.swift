@@ -29,10 +29,10 @@ final class SharedResponses: Sendable {
     var indices = AgingCache<ContentHash, TableIndex>(limit: 8, budget: 32 << 20)
     var messages = EncodingLedger(budget: SharedResponses.encodingBudget)
     /// What clients were sent and may claim to hold when they come back.
-    var sentRoutes = History<Resource>(limit: 512)
+    var sentResources = SentResources(limit: 512)
     var sentTables = History<ResourceTable>(limit: 128)
     var refusedAfter = History<Bool>(limit: 128)
-    var rememberedResources = History<Resource>(limit: 8192)
+    var rememberedResources = SentResources(limit: 8192)
     var rememberedTables = History<ResourceTable>(limit: 1024)
     var encodings: UInt64 = 0
   }
@@ -97,7 +97,7 @@ final class SharedResponses: Sendable {
       if key.type == .route || key.type == .listener {
         // Not stubs, whose names clients make up: they would push out what other clients hold.
         for resource in plan.resources where !plan.stubs.contains(resource.name) {
-          state.sentRoutes.add(resource, of: resource.contentHash)
+          state.sentResources.add(resource, key.type)
         }
       }
       if key.variant == .stateOfTheWorld && key.type.isFullState && subscription.isWildcard {
@@ -139,19 +139,19 @@ final class SharedResponses: Sendable {
       state.rememberedTables.add(generation.clusters, of: generation.clusters.contentHash)
       for tables in generation.classes.values {
         state.rememberedTables.add(tables.listeners, of: tables.listeners.contentHash)
-        for table in [tables.listeners, tables.routes] {
-          table.tree.forEach { state.rememberedResources.add($0, of: $0.contentHash) }
-        }
+        tables.listeners.tree.forEach { state.rememberedResources.add($0, .listener) }
+        tables.routes.tree.forEach { state.rememberedResources.add($0, .route) }
       }
     }
   }
 
-  /// A route table or listener that was sent lately, or the stub of a route table. A client that comes back names it by its
-  /// version alone.
+  /// A route table or listener that was sent lately, or what stands for it (``SentResources``), or the stub of a route table. A
+  /// client that comes back names it by its version alone.
   func sentResource(_ type: ResourceType, _ name: String, version: ContentHash) -> Resource? {
-    if let sent = state.withLock({ $0.sentRoutes[version] ?? $0.rememberedResources[version] }) {
-      return sent.name == name ? sent : nil
+    let sent = state.withLock {
+      $0.sentResources.resource(name, version: version) ?? $0.rememberedResources.resource(name, version: version)
     }
+    if let sent { return sent }
     guard type == .route else { return nil }
     let stub = stub(type, name)
     return stub.contentHash == version ? stub : nil
@@ -169,17 +169,25 @@ final class SharedResponses: Sendable {
   /// Whether a client that accepted the table last may have refused another since.
   func hasNotedRefusal(after table: ContentHash) -> Bool { state.withLock { $0.refusedAfter[table] ?? false } }
 
-  /// A generation was published, or time has passed: what belongs to before the last such time may go.
-  func age() {
-    let dropped = state.withLock { state in
-      state.changes.age()
-      state.targets.age()
-      state.plans.age()
-      state.seenPlans.age()
-      state.indices.age()
-      return state.messages.age()
+  /// What was forgotten, and is let go of when there is time.
+  struct Forgotten: Sendable {
+    fileprivate var values: [any Sendable]
+    fileprivate var plans: [ResponsePlan]
+
+    /// O(what was forgotten): after the tables of many clusters that is milliseconds.
+    consuming func letGo() {
+      for plan in plans { plan.dropEncoding() }
     }
-    for plan in dropped { plan.dropEncoding() }
+  }
+
+  /// A generation was published, or time has passed: what belongs to before the last such time may go.
+  func age() -> Forgotten {
+    state.withLock { state in
+      Forgotten(
+        values: [
+          state.changes.age(), state.targets.age(), state.plans.age(), state.seenPlans.age(), state.indices.age(),
+        ], plans: state.messages.age())
+    }
   }
 
   /// How many times a response was encoded.

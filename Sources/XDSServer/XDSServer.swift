@@ -140,8 +140,10 @@ public final class XDSServer: Sendable {
       state.latest = (generation, now)
       return (isNews, state.loops.filter { state.hopping.insert($0.key).inserted }.map(\.value))
     }
-    if isNews { shared.age() }
+    let forgotten = isNews ? shared.age() : nil
     for hop in hops { hop.eventLoop.execute { self.deliver(hop.streams) } }
+    // Not before: nobody is to wait for it.
+    forgotten?.letGo()
   }
 
   /// Learns what clients may hold from before this process started, without serving it: in the state of the world a client
@@ -157,7 +159,7 @@ public final class XDSServer: Sendable {
   /// Forgets differences, tables and encoded responses that no stream has needed since the call before the last: while nothing
   /// changes, no publication does that. To be called every few seconds, from any thread; what is needed after all is made anew.
   public func forgetUnused() {
-    shared.age()
+    shared.age().letGo()
     departures.forget(at: .now())
   }
 
