@@ -44,8 +44,13 @@ public final class ManifestSource: Sendable {
   ///
   /// Returns when its task is cancelled. A thread of its own waits for the kernel's events meanwhile.
   ///
+  /// - Parameters:
+  ///   - isolation: the actor of whoever is told. It is woken at once: a change passes through no other thread on its way.
+  ///   - deliver: runs on it.
   /// - Throws: if the kernel gives no inotify instance.
-  public func run(_ deliver: @escaping @Sendable (SourceBatch) async -> Void) async throws {
+  public func run(
+    isolation: isolated (any Actor)? = #isolation, _ deliver: @escaping (SourceBatch) async -> Void
+  ) async throws {
     let inotify: Inotify
     do {
       inotify = try Inotify()
@@ -56,19 +61,21 @@ public final class ManifestSource: Sendable {
     let mailbox = Mailbox()
     let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let thread = Thread { [directories, logger, now] in
+      // Not before it runs: the system would not hear of it.
+      Thread.current.name = "weir-manifests"
       Self.watch(directories, inotify, logger, now, isStopped: { mailbox.isStopped }) { batch in
         mailbox.add(batch)
         signal.yield()
       }
       signal.finish()
     }
-    thread.name = "manifests"
     // Parsing a document takes stack in proportion to its depth.
     thread.stackSize = 16 << 20
     thread.start()
     await withTaskCancellationHandler {
       // The stream would end at once when the task is cancelled; the thread has to be done first.
       await Task {
+        _ = isolation
         for await _ in signals where !mailbox.isStopped {
           if let batch = mailbox.take() { await deliver(batch) }
         }

@@ -180,10 +180,7 @@ public final class ControlPlane: Sendable {
     let (synced, sync) = AsyncThrowingStream.makeStream(of: Void.self)
     let reading = Task {
       do {
-        try await source.run { batch in
-          await pipeline.take(batch)
-          if batch.isInitialScan { sync.finish() }
-        }
+        try await pipeline.read(source) { if $0.isInitialScan { sync.finish() } }
       } catch {
         sync.finish(throwing: error)
         throw error

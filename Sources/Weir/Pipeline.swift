@@ -110,6 +110,17 @@ actor Pipeline {
     _ = compiler.takeChange()
   }
 
+  /// Takes in what the source tells, until the task is cancelled.
+  ///
+  /// - Parameter onTaken: told of each batch when it is served.
+  /// - Throws: if the source cannot be watched.
+  func read(_ source: ManifestSource, onTaken: @escaping @Sendable (SourceBatch) -> Void) async throws {
+    try await source.run { batch in
+      self.take(batch)
+      onTaken(batch)
+    }
+  }
+
   /// Takes in a batch. After the first complete scan, and never before, the result is served.
   func take(_ batch: SourceBatch) {
     let clock = ContinuousClock()
