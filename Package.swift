@@ -95,7 +95,7 @@ let package = Package(
       ]),
 
     // The input: manifests, the gate, and what it remembers.
-    library("ManifestSource", ["TrafficModel", "Yams", logging]),
+    library("ManifestSource", ["Telemetry", "TrafficModel", "Yams", logging]),
     library("Admission", ["TrafficModel"]),
     library("StateStore", ["TrafficModel", .product(name: "GRDB", package: "GRDB.swift")]),
 

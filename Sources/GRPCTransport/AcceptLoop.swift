@@ -26,7 +26,7 @@ struct AcceptLoop<System: AcceptSystem> {
 
   private let system: System
   private var reserve: CInt?
-  /// Connections accepted since the last crowd was over.
+  /// Connections that came since the last crowd was over.
   private var count = 0
   /// And since a time.
   private var recent: (since: ContinuousClock.Instant, count: Int)
@@ -42,8 +42,7 @@ struct AcceptLoop<System: AcceptSystem> {
     if count >= Self.crowd { lookWhetherCrowdIsOver() }
     switch system.accept() {
     case .connection(let descriptor, let peer):
-      count += 1
-      recent.count += 1
+      noteConnection()
       // Without a reserve the next failure could not be dealt with: this connection's descriptor becomes the reserve.
       takeReserve()
       if reserve != nil { system.serve(descriptor, peer) } else { shed(descriptor) }
@@ -54,11 +53,17 @@ struct AcceptLoop<System: AcceptSystem> {
           // While shedding: somebody else was quicker to take the descriptor that was given up.
           return rest()
         }
+        noteConnection()
         shed(descriptor)
       case .memory: rest()
       case nil: if !Self.isOfOneConnection(errno) { rest() }
       }
     }
+  }
+
+  private mutating func noteConnection() {
+    count += 1
+    recent.count += 1
   }
 
   private mutating func lookWhetherCrowdIsOver() {

@@ -3,6 +3,7 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Synchronization
+internal import Telemetry
 
 #if canImport(Glibc)
   internal import Glibc

@@ -36,12 +36,12 @@ final class ConnectionCalls {
   var hasOpenedStream = false
 
   init(
-    server: GRPCServerCore, eventLoop: any EventLoop, peer: SocketAddress?, timers: LoopTimers? = nil,
+    server: GRPCServerCore, eventLoop: any EventLoop, peer: SocketAddress?, timers: LoopTimers,
     now: (() -> NIODeadline)? = nil
   ) {
     self.server = server
     self.eventLoop = eventLoop
-    self.timers = timers ?? LoopTimers(eventLoop: eventLoop)
+    self.timers = timers
     self.now = now ?? { eventLoop.now }
     network = peer?.clientNetwork
     conduct = ClientConduct(server: server, eventLoop: eventLoop, peer: peer)

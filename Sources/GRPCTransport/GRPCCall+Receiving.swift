@@ -87,7 +87,8 @@ extension GRPCCall {
       turns.enqueueLarge(work, of: length, from: network)
       return true
     }
-    _ = turns.timers.schedule(in: wait) {
+    // Cancelled when the call closes.
+    largeMessageTimer = schedule(in: wait) {
       turns.enqueueLarge(work, of: length, from: network)
     }
     return true
@@ -198,6 +199,8 @@ extension GRPCCall {
   /// Tells the handler the end, once, and lets go of everything.
   func tellClosed(_ reason: GRPCCloseReason) {
     cancelDeadline()
+    largeMessageTimer?.cancel()
+    largeMessageTimer = nil
     stream = nil
     pendingClose = nil
     deframer.removeAll()

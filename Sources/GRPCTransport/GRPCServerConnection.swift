@@ -9,6 +9,7 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
   /// A closed channel does not know it any more.
   private let peer: SocketAddress?
   private let turns: LoopTurns?
+  let timers: LoopTimers
   let calls: ConnectionCalls
 
   init(server: GRPCServerCore, channel: any Channel, peer: SocketAddress?, turns: LoopTurns?) {
@@ -16,7 +17,8 @@ final class GRPCServerConnection: HTTP2ConnectionDelegate {
     self.channel = channel
     self.peer = peer
     self.turns = turns
-    calls = ConnectionCalls(server: server, eventLoop: channel.eventLoop, peer: peer, timers: turns?.timers)
+    timers = turns?.timers ?? LoopTimers(eventLoop: channel.eventLoop)
+    calls = ConnectionCalls(server: server, eventLoop: channel.eventLoop, peer: peer, timers: timers)
   }
 
   func connectionReady(_ connection: HTTP2Connection) {}

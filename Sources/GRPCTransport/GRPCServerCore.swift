@@ -96,7 +96,7 @@ final class GRPCServerCore: Sendable {
       let user = GRPCServerConnection(server: self, channel: channel, peer: peer, turns: turns)
       let connection = try HTTP2Connection(
         role: .server, configuration: configuration.connection, delegate: user, turns: turns,
-        socket: prepare == nil ? socket : nil)
+        timers: user.timers, socket: prepare == nil ? socket : nil)
       if isDistrusted { connection.distrust() }
       try channel.pipeline.syncOperations.addHandler(connection)
       if !connection.isClosed {

@@ -104,7 +104,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var frameBudget: FrameBudget
 
   // Timers (HTTP2Connection+Timers.swift).
-  /// Of the loop, if `turns` are; for timers of who uses the connection, too. Nil while it has no channel.
+  /// For timers of who uses the connection, too. Nil once it is closed.
   public private(set) var timers: LoopTimers?
   var prefaceTimer: LoopTimers.Timer?
   var keepaliveTimer: LoopTimers.Timer?
@@ -116,14 +116,17 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   var heardSinceProbe = false
   var hasPeerSettings = false
 
-  /// - Parameter socket: of the channel, if its bytes are the connection's, without TLS between: small output goes there at once.
+  /// - Parameters:
+  ///   - timers: of the loop; nil for those of `turns`, or its own.
+  ///   - socket: of the channel, if its bytes are the connection's, without TLS between: small output goes there at once.
   /// - Throws: ``HTTP2SessionError`` when libnghttp2 cannot allocate.
   public init(
     role: HTTP2Role, configuration: HTTP2ConnectionConfiguration, delegate: any HTTP2ConnectionDelegate,
-    turns: LoopTurns? = nil, socket: CInt? = nil
+    turns: LoopTurns? = nil, timers: LoopTimers? = nil, socket: CInt? = nil
   ) throws {
     self.role = role
     self.turns = turns
+    self.timers = timers ?? turns?.timers
     self.socket = socket
     self.configuration = configuration
     self.session = try HTTP2Session(
@@ -143,7 +146,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
 
   public func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
-    timers = turns?.timers ?? LoopTimers(eventLoop: context.eventLoop)
+    timers = timers ?? LoopTimers(eventLoop: context.eventLoop)
     isChannelWritable = context.channel.isWritable
     setUp = now
     if context.channel.isActive { start() }

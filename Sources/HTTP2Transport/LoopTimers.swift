@@ -2,7 +2,7 @@ public import NIOCore
 
 /// The timers of the connections of one event loop.
 ///
-/// Each connection has several, which are nearly always called off before they are due. NIO looks through all tasks of a loop to
+/// Each connection has several, and some of its calls have one, which are nearly always called off before they are due. NIO looks through all tasks of a loop to
 /// call off one, and keeps the room of the most that there ever were: with some thousand connections that come and go, that
 /// is a quarter of a megabyte read for each that goes. Here a timer knows its place in a heap, so that setting one and calling it
 /// off are O(log timers), and the loop has one task for all of them.
@@ -15,10 +15,13 @@ public final class LoopTimers {
     /// Nil if it is done or was called off.
     fileprivate var timers: LoopTimers?
     fileprivate var place = 0
+    /// Of those of one deadline the first that was set is the first to happen.
+    fileprivate let number: UInt64
 
     fileprivate init(_ work: @escaping () -> Void, _ timers: LoopTimers) {
       self.work = work
       self.timers = timers
+      number = timers.nextNumber
     }
 
     /// Does not happen any more. What the work holds is let go. O(log timers).
@@ -30,6 +33,10 @@ public final class LoopTimers {
   private struct Entry {
     var deadline: NIODeadline
     var timer: Timer
+
+    static func < (one: Entry, other: Entry) -> Bool {
+      one.deadline == other.deadline ? one.timer.number < other.timer.number : one.deadline < other.deadline
+    }
   }
 
   private let eventLoop: any EventLoop
@@ -38,6 +45,7 @@ public final class LoopTimers {
   /// The loop's task: not after the first of the heap, and maybe before it.
   private var task: (at: NIODeadline, scheduled: Scheduled<Void>)?
   private var isHandling = false
+  private var nextNumber: UInt64 = 0
 
   public init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
@@ -49,6 +57,7 @@ public final class LoopTimers {
   /// Sets a timer, which holds on to the work until that is done or called off.
   public func schedule(in delay: TimeAmount, _ work: @escaping () -> Void) -> Timer {
     let timer = Timer(work, self)
+    nextNumber += 1
     heap.append(Entry(deadline: eventLoop.now + delay, timer: timer))
     rise(heap.count - 1)
     awaitFirst()
@@ -90,14 +99,13 @@ public final class LoopTimers {
     task = nil
   }
 
-  /// Does what is due. What is set meanwhile has its turn in the loop's next.
+  /// Does what is due. What is set meanwhile has its turn in another task of the loop.
   private func handle() {
     task = nil
     isHandling = true
     let now = eventLoop.now
-    var most = heap.count
-    while most > 0, let first = heap.first, first.deadline <= now {
-      most -= 1
+    let end = nextNumber
+    while let first = heap.first, first.deadline <= now, first.timer.number < end {
       let work = first.timer.work
       remove(first.timer)
       work?()
@@ -113,7 +121,7 @@ public final class LoopTimers {
     let entry = heap[place]
     while place > 0 {
       let above = (place - 1) / 2
-      guard entry.deadline < heap[above].deadline else { break }
+      guard entry < heap[above] else { break }
       put(heap[above], at: place)
       place = above
     }
@@ -126,8 +134,8 @@ public final class LoopTimers {
     while true {
       var below = 2 * place + 1
       guard below < heap.count else { break }
-      if below + 1 < heap.count, heap[below + 1].deadline < heap[below].deadline { below += 1 }
-      guard heap[below].deadline < entry.deadline else { break }
+      if below + 1 < heap.count, heap[below + 1] < heap[below] { below += 1 }
+      guard heap[below] < entry else { break }
       put(heap[below], at: place)
       place = below
     }

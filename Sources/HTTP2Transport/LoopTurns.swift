@@ -69,6 +69,8 @@ public final class LoopTurns {
   let isServedLast: Bool
   let now: () -> NIODeadline
   private var hold: ProcessorHold
+  /// How long others have had the processor because the loop gave way.
+  private var givenAway = TimeAmount.zero
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
@@ -191,10 +193,10 @@ public final class LoopTurns {
     largeCount -= 1
     current = piece
     isCurrentHandled = false
-    let start = now()
+    let start = worked
     _ = work.takeSlice()
     work.endSlices()
-    let took = now() - start
+    let took = worked - start
     // Else it goes on elsewhere.
     if holdLarge() != nil { large.ended(piece, took: took, isHandled: isCurrentHandled, at: now()) }
     return took
@@ -256,27 +258,29 @@ public final class LoopTurns {
     of work: any Work, spending spent: inout TimeAmount, while goesOn: (TimeAmount) -> Bool
   ) -> Bool {
     let before = spent
-    var start = now()
+    let start = worked
     var hasMore: Bool
     repeat {
       hasMore = work.takeSlice()
       let time = now()
-      spent = before + (time - start)
-      start = start + giveWay(at: time)
+      spent = before + (time - givenAway - start)
+      giveWay(at: time)
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
-    spent = before + (now() - start)
+    spent = before + (worked - start)
     return hasMore
   }
 
+  /// The clock, without what others had of the processor because the loop gave way.
+  private var worked: NIODeadline { now() - givenAway }
+
   /// Lets other threads have the processor for a moment, if they wait for it and the loop has kept it from them for long
   /// (``ProcessorHold``). O(1): a system call, each tenth of a millisecond.
-  public func giveWay() { _ = giveWay(at: now()) }
+  public func giveWay() { giveWay(at: now()) }
 
-  /// Returns how long others had it. After each slice, and mostly it is too soon: then `hold` is only looked at, as a change of it is
-  /// checked to be the only one.
-  private func giveWay(at time: NIODeadline) -> TimeAmount {
-    hold.isLong(at: time) ? hold.giveWay(at: time) : .zero
+  /// After each slice, and mostly it is too soon: then `hold` is only looked at, as a change of it is checked to be the only one.
+  private func giveWay(at time: NIODeadline) {
+    if hold.isLong(at: time) { givenAway = givenAway + hold.giveWay(at: time) }
   }
 
   /// The turn ends when the loop comes to its tasks.

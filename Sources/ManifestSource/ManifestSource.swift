@@ -1,6 +1,7 @@
 internal import Foundation
 public import Logging
 internal import Synchronization
+internal import Telemetry
 public import TrafficModel
 
 /// What changed in the manifests at one time.
@@ -44,12 +45,10 @@ public final class ManifestSource: Sendable {
   ///
   /// Returns when its task is cancelled. A thread of its own waits for the kernel's events meanwhile.
   ///
-  /// - Parameters:
-  ///   - isolation: the actor of whoever is told. It is woken at once: a change passes through no other thread on its way.
-  ///   - deliver: runs on it.
+  /// - Parameter executor: of whoever is told, if that has a thread of its own: a change wakes no other on its way there.
   /// - Throws: if the kernel gives no inotify instance.
   public func run(
-    isolation: isolated (any Actor)? = #isolation, _ deliver: @escaping (SourceBatch) async -> Void
+    on executor: (any TaskExecutor)? = nil, _ deliver: @escaping @Sendable (SourceBatch) async -> Void
   ) async throws {
     let inotify: Inotify
     do {
@@ -61,8 +60,7 @@ public final class ManifestSource: Sendable {
     let mailbox = Mailbox()
     let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let thread = Thread { [directories, logger, now] in
-      // Not before it runs: the system would not hear of it.
-      Thread.current.name = "weir-manifests"
+      ThreadName.set("weir-manifests")
       Self.watch(directories, inotify, logger, now, isStopped: { mailbox.isStopped }) { batch in
         mailbox.add(batch)
         signal.yield()
@@ -74,8 +72,7 @@ public final class ManifestSource: Sendable {
     thread.start()
     await withTaskCancellationHandler {
       // The stream would end at once when the task is cancelled; the thread has to be done first.
-      await Task {
-        _ = isolation
+      await Task(executorPreference: executor) {
         for await _ in signals where !mailbox.isStopped {
           if let batch = mailbox.take() { await deliver(batch) }
         }

@@ -114,9 +114,9 @@ actor Pipeline {
   ///
   /// - Parameter onTaken: told of each batch when it is served.
   /// - Throws: if the source cannot be watched.
-  func read(_ source: ManifestSource, onTaken: @escaping @Sendable (SourceBatch) -> Void) async throws {
-    try await source.run { batch in
-      self.take(batch)
+  nonisolated func read(_ source: ManifestSource, onTaken: @escaping @Sendable (SourceBatch) -> Void) async throws {
+    try await source.run(on: thread) { batch in
+      await self.take(batch)
       onTaken(batch)
     }
   }

@@ -1,27 +1,36 @@
 internal import Dispatch
 internal import Foundation
-internal import GRPCTransport
 internal import Synchronization
+internal import Telemetry
 
 /// A thread on which an actor runs, and nothing else. It ends with its actor.
 ///
 /// What the pipeline makes of an edit is served until the next one, for days. glibc gives a thread the blocks that it has freed itself
 /// before all others, so where Swift's threads ran the pipeline, what is served lay among what clients had made the loops allocate,
 /// a page each after a storm of clients. Here mostly what this thread has made lies beside it.
-final class PipelineThread: SerialExecutor {
+///
+/// Tasks may have it as well, so that what they wait for wakes this thread at once, and not first one of Swift's.
+final class PipelineThread: SerialExecutor, TaskExecutor {
   private final class Queue: Sendable {
     private struct Owner {
       /// The thread must not keep it for ever.
       weak var executor: PipelineThread?
     }
 
-    private let owner = Mutex(Owner())
     private struct Jobs {
-      var waiting: [UnownedJob] = []
-      /// With room for some: whoever adds one is to allocate nothing that this thread frees.
-      var spare: [UnownedJob] = []
+      var waiting = Jobs.room
+      var spare = Jobs.room
+
+      /// Of the usual size: then whoever adds one allocates nothing that this thread frees.
+      static var room: [UnownedJob] {
+        var jobs: [UnownedJob] = []
+        jobs.reserveCapacity(usualCount)
+        return jobs
+      }
+      static let usualCount = 64
     }
 
+    private let owner = Mutex(Owner())
     private let jobs = Mutex(Jobs())
     /// Of what was added and not taken.
     private let count = DispatchSemaphore(value: 0)
@@ -51,9 +60,13 @@ final class PipelineThread: SerialExecutor {
           preconditionFailure("an actor that has jobs has an executor")
         }
         for _ in taken.dropFirst() { count.wait() }
-        for job in taken { job.runSynchronously(on: executor.asUnownedSerialExecutor()) }
+        for job in taken {
+          job.runSynchronously(
+            isolatedTo: executor.asUnownedSerialExecutor(), taskExecutor: executor.asUnownedTaskExecutor())
+        }
+        let isUsual = taken.count <= Jobs.usualCount
         taken.removeAll(keepingCapacity: true)
-        jobs.withLock { $0.spare = taken }
+        jobs.withLock { $0.spare = isUsual ? taken : Jobs.room }
       }
     }
   }

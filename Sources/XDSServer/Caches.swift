@@ -8,6 +8,8 @@ struct AgingCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   private var young: [Key: (value: Value, cost: Int)] = [:]
   private var old: [Key: (value: Value, cost: Int)] = [:]
   private var cost = 0
+  /// What it has forgotten and still holds: it may take milliseconds to let go of, and whoever holds a lock does that later.
+  private var forgotten: [[Key: (value: Value, cost: Int)]] = []
   private let limit: Int
   private let budget: Int
 
@@ -32,18 +34,23 @@ struct AgingCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   }
 
   private mutating func add(_ entry: (value: Value, cost: Int), for key: Key) {
-    if young.count >= limit || (cost > 0 && cost > budget - entry.cost) { _ = age() }
+    if young.count >= limit || (cost > 0 && cost > budget - entry.cost) { age() }
     young[key] = entry
     cost += entry.cost
   }
 
-  /// Gives back what is forgotten: it may take milliseconds to let go of, and whoever holds a lock does so later.
-  mutating func age() -> any Sendable {
-    let forgotten = old
+  mutating func age() {
+    if !old.isEmpty { forgotten.append(old) }
     old = young
     young = [:]
     cost = 0
-    return forgotten
+  }
+
+  /// Gives up what it has forgotten.
+  mutating func takeForgotten(into list: inout [any Sendable]) {
+    guard !forgotten.isEmpty else { return }
+    list.append(forgotten)
+    forgotten = []
   }
 }
 
@@ -117,14 +124,17 @@ struct History<Value: Sendable>: Sendable {
 
   subscript(hash: ContentHash) -> Value? { values[hash] }
 
-  mutating func add(_ value: Value, of hash: ContentHash) {
-    guard values.updateValue(value, forKey: hash) == nil else { return }
-    if order.count < limit {
+  /// Gives back what is forgotten for it.
+  @discardableResult
+  mutating func add(_ value: Value, of hash: ContentHash) -> Value? {
+    guard values.updateValue(value, forKey: hash) == nil else { return nil }
+    guard order.count == limit else {
       order.append(hash)
-    } else {
-      values[order[next]] = nil
-      order[next] = hash
-      next = (next + 1) % limit
+      return nil
     }
+    defer { next = (next + 1) % limit }
+    let forgotten = values.removeValue(forKey: order[next])
+    order[next] = hash
+    return forgotten
   }
 }

@@ -35,6 +35,16 @@ final class SharedResponses: Sendable {
     var rememberedResources = SentResources(limit: 8192)
     var rememberedTables = History<ResourceTable>(limit: 1024)
     var encodings: UInt64 = 0
+
+    mutating func takeForgotten() -> [any Sendable] {
+      var list: [any Sendable] = []
+      changes.takeForgotten(into: &list)
+      targets.takeForgotten(into: &list)
+      plans.takeForgotten(into: &list)
+      seenPlans.takeForgotten(into: &list)
+      indices.takeForgotten(into: &list)
+      return list
+    }
   }
 
   /// Bytes of encoded responses that are kept for further streams.
@@ -57,28 +67,35 @@ final class SharedResponses: Sendable {
     names = NameSetPool(memory: memory)
   }
 
+  /// Works on the caches under the lock. What they forget on the way is let go of after it.
+  private func withCaches<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
+    let (result, forgotten) = state.withLock { (body(&$0), $0.takeForgotten()) }
+    withExtendedLifetime(forgotten) {}
+    return result
+  }
+
   /// The difference of two tables. O(1) when it is known.
   func change(from: ResourceTable, to: ResourceTable) -> TableChange {
     if from.contentHash == to.contentHash { return .none }
     let key = ChangeKey(from: from.contentHash, to: to.contentHash)
-    if let known = state.withLock({ $0.changes.known(key) }) { return known }
+    if let known = withCaches({ $0.changes.known(key) }) { return known }
     let change = TableChange(from: from, to: to)
-    return state.withLock { $0.changes.insert(change, for: key, cost: 256 + change.entries.count * 32) }
+    return withCaches { $0.changes.insert(change, for: key, cost: 256 + change.entries.count * 32) }
   }
 
   /// The index of a table. O(1) when it is known.
   func index(of table: ResourceTable) -> TableIndex {
-    if let known = state.withLock({ $0.indices.known(table.contentHash) }) { return known }
+    if let known = withCaches({ $0.indices.known(table.contentHash) }) { return known }
     let index = TableIndex(table)
-    return state.withLock { $0.indices.insert(index, for: table.contentHash, cost: index.cost) }
+    return withCaches { $0.indices.insert(index, for: table.contentHash, cost: index.cost) }
   }
 
   /// A table computed from what `parts` stand for.
   func target(of parts: [ContentHash], _ make: () -> Target) -> Target {
     let key = parts.dropFirst().reduce(parts[0]) { ContentHash($0, $1) }
-    if let known = state.withLock({ $0.targets.known(key) }) { return known }
+    if let known = withCaches({ $0.targets.known(key) }) { return known }
     let target = make()
-    return state.withLock { $0.targets.insert(target, for: key, cost: 1024 + target.held.count * 96) }
+    return withCaches { $0.targets.insert(target, for: key, cost: 1024 + target.held.count * 96) }
   }
 
   /// The response for a stream in a state. O(1) when another stream was in it.
@@ -86,13 +103,13 @@ final class SharedResponses: Sendable {
     _ key: ResponsePlan.Key, from: ResourceTable, to: ResourceTable, subscription: Subscription, owed: Owed,
     clusters: ResponsePlan.Clusters
   ) -> ResponsePlan {
-    if let known = state.withLock({ $0.plans.known(key) }) { return known }
+    if let known = withCaches({ $0.plans.known(key) }) { return known }
     let change = change(from: from, to: to)
     let plan = ResponsePlan(
       key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters,
       stub: stub)
     let cost = plan.cost
-    return state.withLock { state in
+    return withCaches { state in
       if let known = state.plans.known(key) { return known }
       if key.type == .route || key.type == .listener {
         // Not stubs, whose names clients make up: they would push out what other clients hold.
@@ -145,8 +162,8 @@ final class SharedResponses: Sendable {
     }
   }
 
-  /// A route table or listener that was sent lately, or what stands for it (``SentResources``), or the stub of a route table. A
-  /// client that comes back names it by its version alone.
+  /// A route table or listener that was sent lately, or the stub of a route table. A client that comes back names it by its
+  /// version alone.
   func sentResource(_ type: ResourceType, _ name: String, version: ContentHash) -> Resource? {
     let sent = state.withLock {
       $0.sentResources.resource(name, version: version) ?? $0.rememberedResources.resource(name, version: version)
@@ -164,30 +181,32 @@ final class SharedResponses: Sendable {
 
   /// A client of the state of the world refused listeners or clusters; the table is what it had accepted before. It may have taken
   /// others from what it refused, and will come back with the version of this one.
-  func noteRefusal(after table: ContentHash) { state.withLock { $0.refusedAfter.add(true, of: table) } }
+  func noteRefusal(after table: ContentHash) { state.withLock { _ = $0.refusedAfter.add(true, of: table) } }
 
   /// Whether a client that accepted the table last may have refused another since.
   func hasNotedRefusal(after table: ContentHash) -> Bool { state.withLock { $0.refusedAfter[table] ?? false } }
 
-  /// What was forgotten, and is let go of when there is time.
-  struct Forgotten: Sendable {
-    fileprivate var values: [any Sendable]
-    fileprivate var plans: [ResponsePlan]
+  /// What was forgotten. It is let go of with this: O(what it is), which after the tables of many clusters is milliseconds.
+  struct Forgotten: ~Copyable {
+    fileprivate let values: [any Sendable]
+    fileprivate let plans: [ResponsePlan]
 
-    /// O(what was forgotten): after the tables of many clusters that is milliseconds.
-    consuming func letGo() {
+    deinit {
       for plan in plans { plan.dropEncoding() }
     }
   }
 
-  /// A generation was published, or time has passed: what belongs to before the last such time may go.
+  /// A generation was published, or time has passed: what belongs to before the last such time is forgotten.
   func age() -> Forgotten {
-    state.withLock { state in
-      Forgotten(
-        values: [
-          state.changes.age(), state.targets.age(), state.plans.age(), state.seenPlans.age(), state.indices.age(),
-        ], plans: state.messages.age())
+    let (values, plans) = state.withLock { state in
+      state.changes.age()
+      state.targets.age()
+      state.plans.age()
+      state.seenPlans.age()
+      state.indices.age()
+      return (state.takeForgotten(), state.messages.age())
     }
+    return Forgotten(values: values, plans: plans)
   }
 
   /// How many times a response was encoded.

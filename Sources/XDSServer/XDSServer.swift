@@ -143,7 +143,7 @@ public final class XDSServer: Sendable {
     let forgotten = isNews ? shared.age() : nil
     for hop in hops { hop.eventLoop.execute { self.deliver(hop.streams) } }
     // Not before: nobody is to wait for it.
-    forgotten?.letGo()
+    _ = consume forgotten
   }
 
   /// Learns what clients may hold from before this process started, without serving it: in the state of the world a client
@@ -159,7 +159,7 @@ public final class XDSServer: Sendable {
   /// Forgets differences, tables and encoded responses that no stream has needed since the call before the last: while nothing
   /// changes, no publication does that. To be called every few seconds, from any thread; what is needed after all is made anew.
   public func forgetUnused() {
-    shared.age().letGo()
+    _ = shared.age()
     departures.forget(at: .now())
   }
 

@@ -57,7 +57,7 @@ final class XDSStream: GRPCCallHandler {
   /// What of the client is remembered when it has left, once the session is gone.
   private var parting: Departures.Parting?
   /// When the session is to be pumped though nothing happens.
-  private var wakeUp: (at: Duration, task: Scheduled<Void>)?
+  private var wakeUp: (at: Duration, alarm: StreamAlarm)?
 
   init(_ call: GRPCCall, variant: XDSProtocol, scope: ProxySession.Scope, server: XDSServer, loop: LoopStreams) {
     self.call = call
@@ -441,14 +441,12 @@ final class XDSStream: GRPCCallHandler {
   private func schedule() {
     let deadline = session?.wakeUp
     guard deadline != wakeUp?.at else { return }
-    wakeUp?.task.cancel()
+    wakeUp?.alarm.cancel()
     wakeUp = nil
     guard let deadline else { return }
     // Cancelled when the stream lets go of its session, so this keeps nothing alive longer (and a weak reference would make
     // every retain and release of the stream slow from then on).
-    let sleeper = NIOLoopBound(self, eventLoop: call.eventLoop)
-    let task = server.clock.wake(at: startedAt + deadline, on: call.eventLoop) { sleeper.value.wake() }
-    wakeUp = (deadline, task)
+    wakeUp = (deadline, server.clock.wake(at: startedAt + deadline, call) { [self] in wake() })
   }
 
   private func wake() {

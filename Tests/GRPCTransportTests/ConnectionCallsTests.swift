@@ -20,7 +20,9 @@ import Testing
     let core = GRPCServerCore(
       configuration: configuration(change), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       accept: { _ in nil })
-    return ConnectionCalls(server: core, eventLoop: EmbeddedEventLoop(), peer: nil, now: now)
+    let loop = EmbeddedEventLoop()
+    return ConnectionCalls(
+      server: core, eventLoop: loop, peer: nil, timers: LoopTimers(eventLoop: loop), now: now)
   }
 
   // MARK: Metadata

@@ -1,4 +1,5 @@
 import Logging
+import HTTP2Transport
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -17,8 +18,8 @@ import Testing
       accept: { _ in nil })
     func connection(_ host: String) throws -> ConnectionCalls {
       ConnectionCalls(
-        server: core, eventLoop: loop, peer: try SocketAddress(ipAddress: host, port: 1), now: { .uptimeNanoseconds(0) }
-      )
+        server: core, eventLoop: loop, peer: try SocketAddress(ipAddress: host, port: 1),
+        timers: LoopTimers(eventLoop: loop), now: { .uptimeNanoseconds(0) })
     }
     // One has much; the others no more than who comes.
     #expect(try connection("10.0.0.1").charge(8 << 20, makesRoom: false))

@@ -62,12 +62,21 @@ import WireFuzzing
     func again() {
       count += 1
       guard count < 100 else { return }
-      if count == 1 { loop.execute { isOther = count < 100 } }
+      if count == 1 { loop.execute { isOther = count < 10 } }
       _ = timers.schedule(in: .zero) { again() }
     }
+    for _ in 0..<1000 { _ = timers.schedule(in: .seconds(2)) {} }
     _ = timers.schedule(in: .seconds(1)) { again() }
     loop.advanceTime(by: .seconds(1))
     #expect(count == 100 && isOther)
+  }
+
+  @Test func thoseOfOneTimeHappenInTheirOrder() {
+    var happened: [Int] = []
+    for number in 0..<100 { _ = timers.schedule(in: .seconds(1)) { happened.append(number) } }
+    timers.schedule(in: .milliseconds(1)) {}.cancel()
+    loop.advanceTime(by: .seconds(1))
+    #expect(happened == Array(0..<100))
   }
 
   @Test func whatIsCalledOffHoldsNothing() {

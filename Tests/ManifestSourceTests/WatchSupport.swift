@@ -57,10 +57,10 @@ final class Watched: Sendable {
   private let state = Mutex(State())
   private let task = Mutex<Task<Void, any Error>?>(nil)
 
-  init(_ directories: [String]) {
+  init(_ directories: [String], on executor: (any TaskExecutor)? = nil) {
     let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     let source = ManifestSource(directories: directories, logger: logger)
-    let running = Task { try await source.run { [self] batch in took(batch) } }
+    let running = Task { try await source.run(on: executor) { [self] batch in took(batch) } }
     task.withLock { $0 = running }
   }
 

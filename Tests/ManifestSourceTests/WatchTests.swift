@@ -1,5 +1,7 @@
+import Dispatch
 import Foundation
 import ManifestSource
+import Synchronization
 import Testing
 import TrafficModel
 
@@ -295,6 +297,21 @@ import TrafficModel
     }
   }
 
+  /// Each change wakes the executor of whoever is told, and none of Swift's own threads for it.
+  @Test func whoeverIsToldIsWokenOnAnExecutorOfItsOwn() async throws {
+    let directory = try TemporaryDirectory()
+    let executor = CountingExecutor()
+    let watched = Watched([directory.path], on: executor)
+    try await watched.until("the first batch") { !$0.batches.isEmpty }
+    for round in 1...5 {
+      let before = executor.count
+      try directory.write("a.yaml", service("a", round))
+      try await watched.until("round \(round)") { $0.services["a"] == [UInt16(round)] }
+      #expect(executor.count > before)
+    }
+    try await watched.stop()
+  }
+
   @Test func aChangeIsTakenWithin50Milliseconds() async throws {
     let directory = try TemporaryDirectory()
     for number in 0..<100 { try directory.write("f\(number).yaml", service("s\(number)", 1)) }
@@ -310,5 +327,17 @@ import TrafficModel
       print("pick-up latency: median \(latencies[20]), worst \(latencies[39])")
       #expect(latencies[20] < .milliseconds(50))
     }
+  }
+}
+
+private final class CountingExecutor: TaskExecutor {
+  private let queue = DispatchQueue(label: "counting")
+  private let enqueued = Atomic(0)
+  var count: Int { enqueued.load(ordering: .relaxed) }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    enqueued.add(1, ordering: .relaxed)
+    let job = UnownedJob(job)
+    queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
   }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct PipelineThreadTests {
   private actor Ledger {
-    private let thread = PipelineThread()
+    let thread = PipelineThread()
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
     private(set) var numbers: [Int] = []
     private(set) var threads: Set<String> = []
@@ -46,6 +46,30 @@ import Testing
     #expect(threads.count == 1)
     let name = try String(contentsOfFile: "/proc/\(try #require(threads.first))/comm", encoding: .utf8)
     #expect(name == "weir-pipeline\n")
+  }
+
+  /// A task that has it waits and wakes there, in turns with the actor.
+  @Test func aTaskMayHaveItToo() async throws {
+    let ledger = Ledger()
+    let (news, tell) = AsyncStream.makeStream(of: Int.self)
+    let running = Task(executorPreference: ledger.thread) {
+      var threads: Set<String> = []
+      for await number in news {
+        threads.insert(Self.currentThread())
+        await ledger.add(number)
+        threads.insert(Self.currentThread())
+      }
+      return threads
+    }
+    for number in 0..<100 {
+      tell.yield(number)
+      if number % 10 == 0 { await Task.yield() }
+    }
+    tell.finish()
+    let threads = await running.value
+    #expect(await ledger.numbers == Array(0..<100))
+    let ledgerThreads = await ledger.threads
+    #expect(threads == ledgerThreads && threads.count == 1)
   }
 
   /// Also where the last that has the actor runs on the thread itself.

@@ -1,3 +1,4 @@
+import GRPCTransport
 import NIOCore
 import Synchronization
 
@@ -24,18 +25,14 @@ final class ManualStreamClock: StreamClock {
   /// When the next is to be woken; nil if nobody is.
   var nextAlarm: Duration? { state.withLock { $0.alarms.values.map(\.time).min() } }
 
-  func wake(at time: Duration, on eventLoop: any EventLoop, _ body: @escaping @Sendable () -> Void) -> Scheduled<Void> {
-    let promise = eventLoop.makePromise(of: Void.self)
+  func wake(at time: Duration, _ call: GRPCCall, _ body: @escaping () -> Void) -> StreamAlarm {
+    let bound = NIOLoopBound(body, eventLoop: call.eventLoop)
     let id = state.withLock { state in
       state.next += 1
-      state.alarms[state.next] = Alarm(time: time, eventLoop: eventLoop) {
-        body()
-        promise.succeed()
-      }
+      state.alarms[state.next] = Alarm(time: time, eventLoop: bound.eventLoop) { bound.value() }
       return state.next
     }
-    return Scheduled(
-      promise: promise, cancellationTask: { _ = self.state.withLock { $0.alarms.removeValue(forKey: id) } })
+    return StreamAlarm { _ = self.state.withLock { $0.alarms.removeValue(forKey: id) } }
   }
 
   /// Lets time pass, and wakes whoever is due. Returns when they have done what they do then.

@@ -415,7 +415,7 @@ private struct ModelRun {
     current = world.generation()
     oracle.note(current, proxyClass)
     session.published(current)
-    if Bool.random(using: &random) { shared.age().letGo() }
+    if Bool.random(using: &random) { _ = shared.age() }
     pump()
   }
 
