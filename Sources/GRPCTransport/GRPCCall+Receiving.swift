@@ -88,7 +88,8 @@ extension GRPCCall {
       return true
     }
     // Cancelled when the call closes.
-    largeMessageTimer = schedule(in: wait) {
+    largeMessageTimer = schedule(in: wait) { [self] in
+      largeMessageTimer = nil
       turns.enqueueLarge(work, of: length, from: network)
     }
     return true

@@ -104,7 +104,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   private var frameBudget: FrameBudget
 
   // Timers (HTTP2Connection+Timers.swift).
-  /// For timers of who uses the connection, too. Nil once it is closed.
+  /// For timers of who uses the connection, too. Nil once it is closed, and without `turns` before it has a channel.
   public private(set) var timers: LoopTimers?
   var prefaceTimer: LoopTimers.Timer?
   var keepaliveTimer: LoopTimers.Timer?

@@ -2,10 +2,10 @@ public import NIOCore
 
 /// The timers of the connections of one event loop.
 ///
-/// Each connection has several, and some of its calls have one, which are nearly always called off before they are due. NIO looks through all tasks of a loop to
-/// call off one, and keeps the room of the most that there ever were: with some thousand connections that come and go, that
-/// is a quarter of a megabyte read for each that goes. Here a timer knows its place in a heap, so that setting one and calling it
-/// off are O(log timers), and the loop has one task for all of them.
+/// Each connection has several, and some calls and streams have one; nearly all are called off before they are due. NIO looks through
+/// all tasks of a loop to call off one, and keeps the room of the most that there ever were: with some thousand connections that
+/// come and go, that is a quarter of a megabyte read for each that goes. Here a timer knows its place in a heap, so that
+/// setting one and calling it off are O(log timers), and the loop has one task for all of them.
 ///
 /// Confined to its event loop.
 public final class LoopTimers {

@@ -124,8 +124,7 @@ struct History<Value: Sendable>: Sendable {
 
   subscript(hash: ContentHash) -> Value? { values[hash] }
 
-  /// Gives back what is forgotten for it.
-  @discardableResult
+  /// Gives back what is forgotten for it, which may take long to let go of.
   mutating func add(_ value: Value, of hash: ContentHash) -> Value? {
     guard values.updateValue(value, forKey: hash) == nil else { return nil }
     guard order.count == limit else {

@@ -87,6 +87,8 @@ final class HeldClaims: Sendable {
       if type.namesClusters {
         if let hash, let resource = sentResource(claim.name, hash) {
           sent.append(resource)
+          // It may be a copy for this client, as those of listeners are (`SentResources`).
+          if case .bytes(let body) = resource.body { byteCount += body.count }
           return resource
         }
         claimed.insert(claim.name)

@@ -6,14 +6,39 @@ internal import XDSSnapshot
 /// thousands of kinds of proxies that come and go, each with a listener of its own, would else leave hundreds of objects
 /// behind, each on a page that nothing else is on.
 struct SentResources: Sendable {
+  /// What is to be kept, and how. Made before there is a lock: O(bytes).
+  struct Item: Sendable {
+    fileprivate let resource: Resource
+    /// Of one that is packed.
+    fileprivate let body: [UInt8]?
+
+    init(_ resource: Resource, _ type: ResourceType) {
+      self.resource = resource
+      body = type == .listener ? resource.plainBody : nil
+    }
+  }
+
+  /// What was found. It is made into a resource when there is no lock any more.
+  enum Found: Sendable {
+    case whole(Resource)
+    /// The name and then the body.
+    case packed(ArraySlice<UInt8>, name: Int)
+
+    /// Nil if it has another name.
+    func resource(_ name: String, version: ContentHash) -> Resource? {
+      switch self {
+      case .whole(let resource): return resource.name == name ? resource : nil
+      case .packed(let bytes, let count):
+        guard bytes.prefix(count).elementsEqual(name.utf8) else { return nil }
+        return Resource(name: name, bytes: Array(bytes.dropFirst(count)), contentHash: version)
+      }
+    }
+  }
+
   private enum Kept {
     case whole(Resource)
-    /// The name and then the body, from a place in all that was ever packed.
+    /// From a place in all that was ever packed.
     case packed(at: Int, name: Int, body: Int)
-
-    var packedSize: Int {
-      if case .packed(_, let name, let body) = self { name + body } else { 0 }
-    }
   }
 
   private var kept: History<Kept>
@@ -29,34 +54,39 @@ struct SentResources: Sendable {
   /// Bytes that there is room for.
   var packedCapacity: Int { packed.capacity }
 
-  mutating func add(_ resource: Resource, _ type: ResourceType) {
-    guard kept[resource.contentHash] == nil else { return }
-    var forgotten: Kept?
-    if type == .listener, let body = resource.plainBody {
-      let name = resource.name.utf8
+  /// - Parameter forgotten: gets what has to be let go of for it, by whoever holds a lock after that.
+  mutating func add(_ item: Item, forgetting forgotten: inout [any Sendable]) {
+    let version = item.resource.contentHash
+    guard kept[version] == nil else { return }
+    let old: Kept?
+    if let body = item.body {
+      let name = item.resource.name.utf8
       let place = Kept.packed(at: begin + packed.count, name: name.count, body: body.count)
       packed += name
       packed += body
-      forgotten = kept.add(place, of: resource.contentHash)
+      old = kept.add(place, of: version)
     } else {
-      forgotten = kept.add(.whole(resource), of: resource.contentHash)
+      old = kept.add(.whole(item.resource), of: version)
     }
-    unused += forgotten?.packedSize ?? 0
+    switch old {
+    case .whole(let resource): forgotten.append(resource)
+    case .packed(_, let name, let body): unused += name + body
+    case nil: break
+    }
     guard unused > packed.count / 2 else { return }
     packed = Array(packed[unused...])
     begin += unused
     unused = 0
   }
 
-  /// Nil if nothing of this name has the version.
-  func resource(_ name: String, version: ContentHash) -> Resource? {
+  /// What has the version.
+  func found(_ version: ContentHash) -> Found? {
     switch kept[version] {
-    case .whole(let resource): return resource.name == name ? resource : nil
-    case .packed(let place, let nameCount, let bodyCount):
-      let body = place - begin + nameCount
-      guard packed[(place - begin)..<body].elementsEqual(name.utf8) else { return nil }
-      return Resource(name: name, bytes: Array(packed[body..<(body + bodyCount)]))
-    case nil: return nil
+    case .whole(let resource): .whole(resource)
+    // A copy: else the next that is packed would be one of all.
+    case .packed(let place, let name, let body):
+      .packed(ArraySlice(Array(packed[(place - begin)..<(place - begin + name + body)])), name: name)
+    case nil: nil
     }
   }
 }

@@ -35,9 +35,12 @@ final class SharedResponses: Sendable {
     var rememberedResources = SentResources(limit: 8192)
     var rememberedTables = History<ResourceTable>(limit: 1024)
     var encodings: UInt64 = 0
+    /// What was kept of what was sent, and is let go of when there is no lock.
+    var forgotten: [any Sendable] = []
 
     mutating func takeForgotten() -> [any Sendable] {
       var list: [any Sendable] = []
+      swap(&list, &forgotten)
       changes.takeForgotten(into: &list)
       targets.takeForgotten(into: &list)
       plans.takeForgotten(into: &list)
@@ -109,16 +112,18 @@ final class SharedResponses: Sendable {
       key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters,
       stub: stub)
     let cost = plan.cost
+    var sent: [SentResources.Item] = []
+    if key.type == .route || key.type == .listener {
+      // Not stubs, whose names clients make up: they would push out what other clients hold.
+      for resource in plan.resources where !plan.stubs.contains(resource.name) {
+        sent.append(SentResources.Item(resource, key.type))
+      }
+    }
     return withCaches { state in
       if let known = state.plans.known(key) { return known }
-      if key.type == .route || key.type == .listener {
-        // Not stubs, whose names clients make up: they would push out what other clients hold.
-        for resource in plan.resources where !plan.stubs.contains(resource.name) {
-          state.sentResources.add(resource, key.type)
-        }
-      }
+      for item in sent { state.sentResources.add(item, forgetting: &state.forgotten) }
       if key.variant == .stateOfTheWorld && key.type.isFullState && subscription.isWildcard {
-        state.sentTables.add(to, of: to.contentHash)
+        if let old = state.sentTables.add(to, of: to.contentHash) { state.forgotten.append(old) }
       }
       if cost > Self.largePlan && !subscription.isWildcard && state.seenPlans.known(key) == nil {
         _ = state.seenPlans.insert(true, for: key, cost: 0)
@@ -152,23 +157,25 @@ final class SharedResponses: Sendable {
 
   /// What an earlier process served, which clients may name by version.
   func remember(_ generation: Generation) {
-    state.withLock { state in
-      state.rememberedTables.add(generation.clusters, of: generation.clusters.contentHash)
-      for tables in generation.classes.values {
-        state.rememberedTables.add(tables.listeners, of: tables.listeners.contentHash)
-        tables.listeners.tree.forEach { state.rememberedResources.add($0, .listener) }
-        tables.routes.tree.forEach { state.rememberedResources.add($0, .route) }
+    var items: [SentResources.Item] = []
+    for tables in generation.classes.values {
+      tables.listeners.tree.forEach { items.append(SentResources.Item($0, .listener)) }
+      tables.routes.tree.forEach { items.append(SentResources.Item($0, .route)) }
+    }
+    let tables = [generation.clusters] + generation.classes.values.map(\.listeners)
+    withCaches { state in
+      for table in tables {
+        if let old = state.rememberedTables.add(table, of: table.contentHash) { state.forgotten.append(old) }
       }
+      for item in items { state.rememberedResources.add(item, forgetting: &state.forgotten) }
     }
   }
 
   /// A route table or listener that was sent lately, or the stub of a route table. A client that comes back names it by its
   /// version alone.
   func sentResource(_ type: ResourceType, _ name: String, version: ContentHash) -> Resource? {
-    let sent = state.withLock {
-      $0.sentResources.resource(name, version: version) ?? $0.rememberedResources.resource(name, version: version)
-    }
-    if let sent { return sent }
+    let sent = state.withLock { $0.sentResources.found(version) ?? $0.rememberedResources.found(version) }
+    if let sent = sent?.resource(name, version: version) { return sent }
     guard type == .route else { return nil }
     let stub = stub(type, name)
     return stub.contentHash == version ? stub : nil

@@ -105,6 +105,19 @@ import Testing
         + served(1) + [.closed(3)])
   }
 
+  /// Those who are turned away are of the crowd, and of what goes on.
+  @Test func whoeverIsTurnedAwayIsOfTheCrowd() {
+    let many = AcceptLoop<Script>.crowd
+    let turnedAway: [Accepted] = [.failure(EMFILE), connection(3)]
+    let system = Script(
+      Array(repeating: turnedAway, count: many + 60).flatMap { $0 } + [connection(5)],
+      reserves: Array(repeating: 3, count: many + 61))
+    system.comers = Array(repeating: true, count: 60) + [false]
+    system.pace = .milliseconds(20)
+    let done = system.run(steps: many + 61)
+    #expect(done.filter { $0 == .crowdIsOver }.count == 1 && done.suffix(3) == [.crowdIsOver, .served(5), .closed(3)])
+  }
+
   /// Twenty health checks a second go on after it.
   @Test func aFewWhoComeAgainAndAgainAreNoCrowd() {
     let many = AcceptLoop<Script>.crowd

@@ -102,6 +102,17 @@ import Testing
     #expect(slices.count == 4)
   }
 
+  /// A connection that closes gives way within the slice that closes it.
+  @Test func whatIsGivenAwayWithinASliceIsNotOfTheShareEither() {
+    let turns = turns(yieldProcessor: { [record] in record.time = record.time + .milliseconds(2) })
+    let work = Slices("a", 4, of: .microseconds(110), in: record)
+    work.then = { turns.giveWay() }
+    turns.begin(work)
+    #expect(record.slices.count == 4)
+    turns.begin(Slices("b", 1, of: .microseconds(10), in: record))
+    #expect(record.slices.last == "b", "0.44 ms of 0.5 are used up")
+  }
+
   @Test func aLoopThatIsServedLastGivesUpItsProcessorToo() {
     var count = 0
     let turns = turns(isServedLast: true, yieldProcessor: { count += 1 })

@@ -1,7 +1,19 @@
+import GRPCTransport
 import Testing
 import XDSSnapshot
 
 @testable import XDSServer
+
+extension SentResources {
+  fileprivate mutating func add(_ resource: Resource, _ type: ResourceType) {
+    var forgotten: [any Sendable] = []
+    add(Item(resource, type), forgetting: &forgotten)
+  }
+
+  fileprivate func resource(_ name: String, version: ContentHash) -> Resource? {
+    found(version)?.resource(name, version: version)
+  }
+}
 
 /// What is kept of listeners and routes that clients may come back with.
 @Suite struct SentResourcesTests {
@@ -48,6 +60,63 @@ import XDSSnapshot
     }
     let old = Self.plain(1800)
     #expect(sent.resource(old.name, version: old.contentHash) == nil)
+  }
+
+  /// A client's copies of what it came with are charged, however much that is.
+  @Test func copiesAreCharged() throws {
+    let memory = BufferAccount()
+    let shared = SharedResponses(memory: memory) { _, name in Resource(name: name, bytes: []) }
+    var world = World()
+    let large = Resource(name: "http", bytes: [UInt8](repeating: 7, count: 50_000))
+    world.listeners.set(large)
+    var before = world
+    shared.remember(before.generation())
+    world.listener("http", version: 2)
+    let stream = TestStream(.delta, shared: shared)
+    _ = stream.publish(&world)
+    let bytes = memory.bytes
+    _ = stream.subscribe(.listener, holding: ["http": large.version])
+    #expect(memory.bytes - bytes >= 50_000)
+    #expect(stream.session[.listener].acked["http"]?.contentHash == large.contentHash)
+  }
+
+  enum Listener: CaseIterable {
+    case namesNothing
+    case namesTheCluster
+    case neverSent
+  }
+
+  /// A cluster that is gone stays for a client that comes back until no listener of its can name it.
+  @Test(arguments: Listener.allCases) func aClusterWaitsForAListenerThatMayNameIt(listener: Listener) throws {
+    var world = World()
+    world.cluster("a")
+    world.cluster("b")
+    world.host("x", ["a", "b"])
+    world.listener("http", version: 1, clusters: listener == .namesTheCluster ? ["b"] : [])
+    let shared = SharedResponses.forTests()
+    var before = world
+    shared.remember(before.generation())
+    if listener == .neverSent { before.listener("http", version: 7) }
+    world.listener("http", version: 2)
+    world.host("x", version: 2, ["a"])
+    world.removeCluster("b")
+
+    let stream = TestStream(.delta, shared: shared)
+    _ = stream.publish(&world)
+    func held(_ type: ResourceType) -> [String: String] {
+      var versions: [String: String] = [:]
+      before.table(type).tree.forEach { versions[$0.name] = $0.version }
+      return versions
+    }
+    #expect(stream.subscribe(.cluster, holding: held(.cluster)).isEmpty, "b is not deleted")
+    _ = stream.subscribe(.endpoint, ["a", "b"], holding: held(.endpoint))
+    #expect(stream.subscribe(.listener, holding: held(.listener))[.listener]?.names == ["http"])
+    let told = stream.subscribe(.route, [World.routeName], holding: held(.route))
+    #expect(told[.route]?.names == [World.routeName])
+    let afterRoute = stream.ack(.route)
+    #expect(afterRoute[.cluster]?.removed == (listener == .namesNothing ? ["b"] : nil))
+    let afterListener = stream.ack(.listener)
+    #expect(afterListener[.cluster]?.removed == (listener == .namesNothing ? nil : ["b"]))
   }
 
   /// A client that comes back with an old listener, refuses the new one and asks again is sent the old one.
