@@ -129,17 +129,30 @@ final class Fleet: Sendable {
     return RoundResult(samples: parts.flatMap(\.samples), missing: parts.reduce(0) { $0 + $1.missing })
   }
 
-  /// So many proxies stop reading their sockets, or read again.
-  func setStalled(_ isStalled: Bool, count: Int) async throws {
+  /// So many proxies stop reading their sockets.
+  func stall(_ count: Int) async throws {
     var rest = count
-    for loop in loops.dropLast() {
-      let share = rest / loops.count
-      try await loop.eventLoop.flatSubmit { loop.value.setStalled(isStalled, first: share) }.get()
+    for (number, loop) in loops.enumerated() {
+      let share = number == loops.count - 1 ? rest : rest / loops.count
+      try await loop.eventLoop.flatSubmit { loop.value.stall(first: share) }.get()
       rest -= share
     }
-    guard let loop = loops.last else { return }
-    let share = rest
-    try await loop.eventLoop.flatSubmit { loop.value.setStalled(isStalled, first: share) }.get()
+  }
+
+  /// They read again, and catch up. Whom the server has given up meanwhile connects again, as proxies do.
+  ///
+  /// - Returns: how many these are.
+  func endStall(within limit: TimeAmount) async throws -> Int {
+    for loop in loops { try await loop.eventLoop.flatSubmit { loop.value.readAgain() }.get() }
+    try await Task.sleep(for: .seconds(1))
+    var lost: [Seat] = []
+    for loop in loops {
+      let indices = try await loop.eventLoop.submit { loop.value.endStall() }.get()
+      lost += seats.filter { $0.loop.eventLoop === loop.eventLoop && indices.contains($0.index) }
+    }
+    for seat in lost { try await open(seat) }
+    if !lost.isEmpty { _ = try await waitForSync(within: limit) }
+    return lost.count
   }
 
   func totals() async throws -> LoopFleet.Totals {

@@ -9,13 +9,11 @@ extension LoadRun {
       for isStalled in [false, true] {
         report.progress("pair \(pair) of \(plan.stalls.pairs), \(isStalled ? plan.stalls.readers : 0) do not read")
         let before = try server()
-        if isStalled { try await fleet.setStalled(true, count: plan.stalls.readers) }
+        if isStalled { try await fleet.stall(plan.stalls.readers) }
         let rounds = try await rounds(of: trigger, for: plan.stalls.duration, number: &number, through: fleet)
         let after = try server()
-        if isStalled { try await fleet.setStalled(false, count: plan.stalls.readers) }
-        report.stall(pair, readers: isStalled ? plan.stalls.readers : 0, rounds, server: (before, after))
-        // Whoever did not read catches up before the next stretch.
-        try await Task.sleep(for: .seconds(1))
+        let lost = try await fleet.endStall(within: plan.limit)
+        report.stall(pair, readers: isStalled ? plan.stalls.readers : 0, lost: lost, rounds, server: (before, after))
       }
     }
   }

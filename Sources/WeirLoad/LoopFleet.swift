@@ -108,7 +108,8 @@ final class LoopFleet {
 
   func closed(_ index: Int, _ reason: GRPCCloseReason) {
     members[index].isOpen = false
-    if !isClosing { lose("\(reason.status)") }
+    // A server may give up one that reads nothing, not even a PING.
+    if !isClosing && !members[index].isStalled { lose("\(reason.status)") }
   }
 
   /// Whoever waits for all proxies would wait in vain.
@@ -154,13 +155,32 @@ final class LoopFleet {
   /// What the round measured, and how many proxies it did not reach.
   func roundResult() -> (samples: [TimeAmount], missing: Int) { (round.samples, round.missing) }
 
-  /// The first `count` proxies leave their sockets alone, so that the kernel's buffers fill; or read again. Rounds do not wait
-  /// for one that does not read.
-  func setStalled(_ isStalled: Bool, first count: Int) -> EventLoopFuture<Void> {
+  /// The first `count` proxies leave their sockets alone, so that the kernel's buffers fill. Rounds do not wait for one that does
+  /// not read.
+  func stall(first count: Int) -> EventLoopFuture<Void> {
     let indices = members.indices.prefix(count)
-    for index in indices { members[index].isStalled = isStalled }
+    for index in indices { members[index].isStalled = true }
     return EventLoopFuture.andAllSucceed(
-      indices.compactMap { members[$0].channel?.setOption(.autoRead, value: !isStalled) }, on: eventLoop)
+      indices.compactMap { members[$0].channel?.setOption(.autoRead, value: false) }, on: eventLoop)
+  }
+
+  /// They read again, and learn so whether they have been given up.
+  func readAgain() -> EventLoopFuture<Void> {
+    let reading = members.filter(\.isStalled).compactMap { $0.channel?.setOption(.autoRead, value: true) }
+    // A connection that is closed takes no options.
+    return EventLoopFuture.andAllComplete(reading, on: eventLoop)
+  }
+
+  /// Rounds wait for them again. Returns who has lost its connection and has to sync anew.
+  func endStall() -> [Int] {
+    var lost: [Int] = []
+    for index in members.indices where members[index].isStalled {
+      members[index].isStalled = false
+      guard !members[index].isOpen else { continue }
+      members[index].syncTime = nil
+      lost.append(index)
+    }
+    return lost
   }
 
   func syncTimes() -> [TimeAmount] { members.filter { !$0.isSlow }.compactMap(\.syncTime) }

@@ -56,14 +56,17 @@ final class Report: Sendable {
   }
 
   /// A stretch of changes with some readers that did not read, or none.
-  func stall(_ pair: Int, readers: Int, _ rounds: Rounds, server: Change<ProcessUsage?>) {
+  func stall(_ pair: Int, readers: Int, lost: Int, _ rounds: Rounds, server: Change<ProcessUsage?>) {
     var growth: [(String, Double, String)] = []
     if let before = server.before, let after = server.after {
       growth = [("server_growth_kib", Double(after.resident - before.resident) / 1024, "KiB")]
     }
     add(
       "stall",
-      [("pair", Double(pair), ""), ("stalled_readers", Double(readers), ""), ("changes", Double(rounds.count), "")]
+      [
+        ("pair", Double(pair), ""), ("stalled_readers", Double(readers), ""), ("given_up", Double(lost), ""),
+        ("changes", Double(rounds.count), ""),
+      ]
         + latency(rounds) + growth + cost(server, per: max(1, rounds.count)))
   }
 

@@ -129,6 +129,15 @@ struct Mesh {
   }
 }
 
+extension Mesh {
+  /// Resources that a change sends, by type.
+  func resourcesSent(by change: () async throws -> Void) async throws -> [String: Int] {
+    let before = try await resourcesSent()
+    try await change()
+    return try await resourcesSent().merging(before, uniquingKeysWith: -).filter { $0.value != 0 }
+  }
+}
+
 /// A service in namespace `shop` and the backends behind it.
 struct ShopService {
   /// One backend and the pod that it is.

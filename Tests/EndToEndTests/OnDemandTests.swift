@@ -41,8 +41,11 @@ extension EndToEnd {
           }
           let new = try await ShopService.member("catalog-new", version: "v1")
           catalog.members.append(new)
-          try catalog.writeEndpoints(into: mesh.manifests)
-          try await load.next("the new endpoint") { $0.backend == "catalog-new" }
+          let sent = try await mesh.resourcesSent {
+            try catalog.writeEndpoints(into: mesh.manifests)
+            try await load.next("the new endpoint") { $0.backend == "catalog-new" }
+          }
+          #expect(sent == ["endpoint": 1], "one item for one item")
           // Nobody has asked for orders.
           #expect(try await clusters(mesh).contains(Mesh.cluster("orders")) == false)
           #expect(try await HTTPCall.get(mesh.outbound, "/", host: "orders").status == 200)

@@ -21,7 +21,7 @@ struct ResultsTests {
     let names = Set(WeirBenchmarks.all.map(\.name))
     #expect(names.count == WeirBenchmarks.all.count)
     for bar in Bar.all {
-      #expect(bar.judge(Figures()) == nil)
+      #expect(bar.outcome(Figures()) == nil)
       #expect(names.isSuperset(of: bar.measurements), "\(bar.figure)")
       #expect(WeirBenchmarks.enough.isSuperset(of: bar.measurements), "\(bar.figure)")
     }
@@ -33,11 +33,26 @@ struct ResultsTests {
     func isMet(cpu: Double, limit: Double) -> Bool? {
       var figures = Figures()
       figures.add(["endpoint.server_cpu_ms": cpu, "endpoint.limit_cpu_ms": limit], of: bar.measurements[0])
-      return bar.judge(figures)?.isMet
+      return bar.outcome(figures)?.isMet
     }
     #expect(isMet(cpu: 24, limit: 8.1) == true)
     #expect(isMet(cpu: 24, limit: 7.9) == false)
     #expect(isMet(cpu: 26, limit: 10) == false)
+  }
+
+  @Test("A change that somebody did not get, or nobody, meets no bar")
+  func undelivered() throws {
+    let bar = try #require(Bar.all.first { $0.measurements == ["vhds"] })
+    func isMet(_ change: [String: Double]) -> Bool? {
+      var figures = Figures()
+      figures.add(change.merging(["bytes_per_stream": 900]) { $1 }, of: "vhds")
+      return bar.outcome(figures)?.isMet
+    }
+    #expect(isMet(["resources_per_stream_and_change": 1, "not_received": 0]) == true)
+    #expect(isMet(["resources_per_stream_and_change": 1, "not_received": 1]) == false)
+    #expect(isMet(["resources_per_stream_and_change": 0.99, "not_received": 0]) == false)
+    #expect(isMet(["resources_per_stream_and_change": 2, "not_received": 0]) == false)
+    #expect(isMet(["not_received": 0]) == nil)
   }
 
   @Test("The table holds every bar, the failed measurement's reason, and plots of what was measured")

@@ -106,7 +106,7 @@ struct FleetTests {
   @Test("A proxy that leaves its socket unread is not waited for, and catches up")
   func stalled() async throws {
     try await withFleet(.delta, proxies: 4) { fleet, trigger in
-      try await fleet.setStalled(true, count: 1)
+      try await fleet.stall(1)
       let before = try await fleet.totals()
       for number in 1...3 {
         let result = try await fleet.round(number, within: .seconds(10)) { try await trigger.fire(number) }
@@ -114,7 +114,7 @@ struct FleetTests {
         #expect(result.missing == 0)
       }
       #expect(try await fleet.totals().messages - before.messages == 3 * 3)
-      try await fleet.setStalled(false, count: 1)
+      #expect(try await fleet.endStall(within: .seconds(20)) == 0)
       let result = try await fleet.round(4, within: .seconds(10)) { try await trigger.fire(4) }
       #expect(result.samples.count == 4)
       #expect(try await fleet.totals().lost == 0)

@@ -9,7 +9,9 @@ struct Compile: Measurement {
     let sizes = effort(quick: ["1000", "100000"], full: ["100", "1000", "10000", "100000"])
     let lines = try await Program("CompileBenchmark").lines(
       sizes + [
-        "--json", "--repeats", effort(quick: "300", full: "1000"), "--full-repeats", effort(quick: "3", full: "7"),
+        // As `weir serve` has it: what was recomputed, and why, is recorded.
+        "--json", "--recording", "--repeats", effort(quick: "300", full: "1000"),
+        "--full-repeats", effort(quick: "3", full: "7"),
       ],
       in: directory)
     var figures: [String: Double] = [:]

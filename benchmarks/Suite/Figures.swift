@@ -23,6 +23,13 @@ struct Figures {
   /// Whether anything of a measurement is there.
   func contains(_ measurement: String) -> Bool { values.keys.contains { $0.hasPrefix(measurement + "/") } }
 
+  /// How many times a stream did not get a change, of all changes of the measurement.
+  func undelivered(in measurement: String) -> Double {
+    values.reduce(0) { sum, figure in
+      figure.key.hasPrefix(measurement + "/") && figure.key.hasSuffix("not_received") ? sum + figure.value : sum
+    }
+  }
+
   // MARK: As lines of JSON
 
   /// One object a line, sorted by name.

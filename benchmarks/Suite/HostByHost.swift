@@ -30,8 +30,11 @@ func onePerStream(
   var figures = try events.first("changes").figures
   let sync = try events.first("sync")
   figures["sync_bytes_per_stream"] = sync["bytes_per_stream"]
-  figures["bytes_per_stream"] = Double(
-    wireBytes(
-      figures["bytes_per_stream_and_change"] ?? .nan, messages: figures["responses_per_stream_and_change"] ?? .nan))
+  // Nothing at all is no small answer.
+  if let bytes = figures["bytes_per_stream_and_change"], let messages = figures["responses_per_stream_and_change"],
+    messages > 0
+  {
+    figures["bytes_per_stream"] = Double(wireBytes(bytes, messages: messages))
+  }
   return figures
 }

@@ -45,14 +45,15 @@ struct Results {
 
   /// Writes the table and the plots of all figures at hand.
   ///
+  /// - Parameter seconds: what the measurements took, if all were taken.
   /// - Returns: the table's rows, and whether all of them are met.
-  func write() throws -> (rows: [Row], areMet: Bool) {
+  func write(seconds: Double? = nil) throws -> (rows: [Row], areMet: Bool) {
     let rows = Bar.all.map(row)
     var text = """
       # Results
 
-      Written by `make bench\(effort(quick: " QUICK=1", full: ""))` on \(Machine.description). [README](../README.md) tells how \
-      each figure is taken; the raw figures are in [raw](raw).
+      Written by `make bench\(effort(quick: " QUICK=1", full: ""))` on \(Machine.description)\(origin(seconds)). \
+      [README](../README.md) tells how each figure is taken; the raw figures are in [raw](raw).
 
       | figure | bar | measured | command | |
       |---|---|---|---|---|
@@ -73,11 +74,19 @@ struct Results {
     return (rows, rows.allSatisfy { $0.isMet })
   }
 
+  /// What was measured, when, and how long that took.
+  private func origin(_ seconds: Double?) -> String {
+    let day = Date().formatted(.iso8601.year().month().day())
+    let commit = ProcessInfo.processInfo.environment["WEIR_COMMIT"].map { ", at commit \($0)" } ?? ""
+    let time = seconds.map { ", in \(Text.number($0 / 60)) minutes without the builds" } ?? ", some of it earlier"
+    return ", \(day)\(commit)\(time)"
+  }
+
   private func row(_ bar: Bar) -> Row {
     let command =
       "benchmarks/run " + effort(quick: "--quick ", full: "")
       + bar.measurements.map { "--only \($0)" }.joined(separator: " ")
-    if let outcome = bar.judge(figures) {
+    if let outcome = bar.outcome(figures) {
       return Row(bar: bar, measured: outcome.measured, command: command, isMet: outcome.isMet)
     }
     let reason = bar.measurements.compactMap { failures[$0] }.first ?? "not measured"

@@ -35,6 +35,7 @@ struct StalledReader: Measurement {
       figures["pair\(pair).calm_growth_kib"] = calm["server_growth_kib"]
       figures["pair\(pair).stalled_growth_kib"] = stalled["server_growth_kib"]
       figures["pair\(pair).changes"] = stalled["changes"]
+      figures["pair\(pair).not_received"] = calm["not_received"] + stalled["not_received"]
       ratios.append(stalled["p99_ms"] / calm["p99_ms"])
       growth.append(stalled["server_growth_kib"])
     }

@@ -12,6 +12,8 @@ enum EditKind: String, CaseIterable {
   case broken = "broken objects"
   case brokenFile = "broken files"
   case copy = "objects in a second file"
+  case copyRemoved = "second files removed"
+  case absent = "files removed that were not there"
   case proxyClass = "classes of proxies come and go"
   case release = "releases started, moved and ended"
   case preview = "preview hosts of releases come and go"

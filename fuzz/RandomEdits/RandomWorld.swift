@@ -8,6 +8,7 @@ struct RandomWorld {
   var random: SeededGenerator
   let services: Int
   private(set) var counts: [EditKind: Int] = [:]
+  private var copies: Set<String> = []
   private var pools: [ObjectKind: ObjectPool<NamespacedName, TrafficObject>] = [:]
 
   init(seed: UInt64, services: Int) {
@@ -35,9 +36,12 @@ struct RandomWorld {
     case 8...10:
       // Of two files the one with the lower name counts: this one.
       count(.copy)
+      copies.insert(copy)
       return SourceUpdate(
         origin: copy, content: .documents([document(key, object, in: copy)], isComplete: true, problems: []))
-    case 11...13: return SourceUpdate(origin: copy, content: .removed)
+    case 11...13:
+      count(copies.remove(copy) == nil ? .absent : .copyRemoved)
+      return SourceUpdate(origin: copy, content: .removed)
     default:
       count(kind)
       pools[key.kind, default: .init()][key.id] = object
@@ -85,11 +89,12 @@ struct RandomWorld {
   }
 
   private mutating func deletion() -> SourceUpdate {
-    count(.deleted)
     let kind = random.pick(ObjectKind.allCases)
     guard let (id, object) = pools[kind]?.any(&random) else {
+      count(.absent)
       return SourceUpdate(origin: "nothing.yaml", content: .removed)
     }
+    count(.deleted)
     pools[kind]?[id] = nil
     return SourceUpdate(origin: "\(object.key).yaml", content: .removed)
   }

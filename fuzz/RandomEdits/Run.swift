@@ -20,7 +20,11 @@ struct Run {
     ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001),
     ProxyClass(namespace: "bank", listenHost: "127.0.0.1", listenPort: 15001),
     ProxyClass(namespace: "svc", listenHost: "127.0.0.3", listenPort: 5432),
+    ProxyClass(namespace: "shop", listenHost: "127.0.0.1", listenPort: 15001, takesVirtualHosts: true),
+    ProxyClass(namespace: "bank", listenHost: "127.0.0.1", listenPort: 15001, fetchesClusters: true),
   ]
+  /// Of how many endpoints on they are served one by one: never, always, or from some.
+  private var loneEndpointsFrom: Int { [0, 1, 3][Int(seed % 3)] }
 
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -36,7 +40,7 @@ struct Run {
   mutating func run(withdrawing withdrawn: TrafficCompiler.DeclaredRead? = nil) throws {
     var world = RandomWorld(seed: seed, services: services)
     var gate = AdmissionGate()
-    let compiler = TrafficCompiler(checksReads: true)
+    let compiler = TrafficCompiler(loneEndpointsFrom: loneEndpointsFrom, checksReads: true)
     let violations = Violations()
     if let withdrawn {
       compiler.withdraw(withdrawn)
@@ -111,7 +115,7 @@ struct Run {
     comparisons += 1
     let releases = shaping.releases
     let previews = shaping.previews.sorted { $0.key < $1.key }.map { TrafficObject.virtualService($0.value) }
-    let scratch = TrafficCompiler(checksReads: true)
+    let scratch = TrafficCompiler(loneEndpointsFrom: loneEndpointsFrom, checksReads: true)
     if random.chance(50) {
       // As it takes many more objects than there are here.
       scratch.largeBatch = 1
@@ -147,14 +151,31 @@ struct Run {
     if Set(a.classes.keys) != Set(b.classes.keys) { return "the classes differ" }
     if let difference = difference(a.clusters, b.clusters, b.clusters, "cluster") { return difference }
     if let difference = difference(a.endpoints, b.endpoints, b.clusters, "assignment") { return difference }
+    if (a.loneEndpoints == nil) != (b.loneEndpoints == nil) { return "one has endpoints one by one" }
+    if let one = a.loneEndpoints, let other = b.loneEndpoints {
+      let found =
+        difference(one.assignments, other.assignments, b.clusters, "assignment by reference")
+        ?? difference(one.endpoints, other.endpoints, b.clusters, "lone endpoint")
+      if let found { return found }
+    }
     for (proxyClass, tables) in a.classes {
       guard let others = b.classes[proxyClass] else { continue }
       let found =
         difference(tables.listeners, others.listeners, b.clusters, "listener")
         ?? difference(tables.routes, others.routes, b.clusters, "route configuration")
+        ?? difference(tables.hostByHost, others.hostByHost, b.clusters)
       if let found { return "\(proxyClass.namespace): \(found)" }
     }
     return nil
+  }
+
+  private static func difference(
+    _ a: Generation.HostByHost?, _ b: Generation.HostByHost?, _ clusters: ResourceTable
+  ) -> String? {
+    guard let a, let b else { return a == nil && b == nil ? nil : "one has virtual hosts one by one" }
+    if a.routeTable != b.routeTable { return "the route tables without hosts have two names" }
+    return difference(a.listeners, b.listeners, clusters, "listener of hosts one by one")
+      ?? difference(a.virtualHosts, b.virtualHosts, clusters, "virtual host")
   }
 
   private static func difference(
