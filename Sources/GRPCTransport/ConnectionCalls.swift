@@ -154,12 +154,12 @@ final class ConnectionCalls {
   }
 
   /// Drains the connection once it has behaved and its address is trusted.
-  func onReturnToTrust(
+  func drainOnReturnToTrust(
     of connection: HTTP2Connection, every interval: TimeAmount, isTrusted: @escaping () -> Bool
   ) {
     review = timers.schedule(in: interval) { [self] in
       if !connection.isDistrusted, isTrusted() { return connection.drain() }
-      onReturnToTrust(of: connection, every: interval, isTrusted: isTrusted)
+      drainOnReturnToTrust(of: connection, every: interval, isTrusted: isTrusted)
     }
   }
 

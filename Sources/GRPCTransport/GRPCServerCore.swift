@@ -183,7 +183,7 @@ final class GRPCServerCore: Sendable {
   private func serveLast(_ connection: HTTP2Connection, _ calls: ConnectionCalls, _ peer: SocketAddress?) {
     distrustedConnectionCount.add(1, ordering: .relaxed)
     calls.isCountedAsDistrusted = true
-    calls.onReturnToTrust(of: connection, every: configuration.distrustedTime) { [offenders] in
+    calls.drainOnReturnToTrust(of: connection, every: configuration.distrustedTime) { [offenders] in
       !offenders.contains(peer, at: .now())
     }
   }

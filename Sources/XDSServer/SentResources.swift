@@ -22,7 +22,7 @@ struct SentResources: Sendable {
   enum Found: Sendable {
     case whole(Resource)
     /// The name and then the body.
-    case packed(ArraySlice<UInt8>, name: Int)
+    case packed([UInt8], name: Int)
 
     /// Nil if it has another name.
     func resource(_ name: String, version: ContentHash) -> Resource? {
@@ -58,17 +58,14 @@ struct SentResources: Sendable {
   mutating func add(_ item: Item, forgetting forgotten: inout [any Sendable]) {
     let version = item.resource.contentHash
     guard kept[version] == nil else { return }
-    let old: Kept?
+    var new = Kept.whole(item.resource)
     if let body = item.body {
       let name = item.resource.name.utf8
-      let place = Kept.packed(at: begin + packed.count, name: name.count, body: body.count)
+      new = .packed(at: begin + packed.count, name: name.count, body: body.count)
       packed += name
       packed += body
-      old = kept.add(place, of: version)
-    } else {
-      old = kept.add(.whole(item.resource), of: version)
     }
-    switch old {
+    switch kept.add(new, of: version) {
     case .whole(let resource): forgotten.append(resource)
     case .packed(_, let name, let body): unused += name + body
     case nil: break
@@ -83,9 +80,8 @@ struct SentResources: Sendable {
   func found(_ version: ContentHash) -> Found? {
     switch kept[version] {
     case .whole(let resource): .whole(resource)
-    // A copy: else the next that is packed would be one of all.
     case .packed(let place, let name, let body):
-      .packed(ArraySlice(Array(packed[(place - begin)..<(place - begin + name + body)])), name: name)
+      .packed(Array(packed[(place - begin)...].prefix(name + body)), name: name)
     case nil: nil
     }
   }
