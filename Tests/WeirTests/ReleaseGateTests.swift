@@ -32,8 +32,10 @@ import TrafficModel
 
     func send(_ request: WebhookRequest, timeout: Duration) async throws -> WebhookResponse {
       let status = statuses.withLock { $0[request.url] ?? 200 }
+      // Taken before anybody hears of the request: what they ask next must not take it.
+      let hold = held.withLock { $0.removeValue(forKey: request.url) }
       continuation.yield(String(request.url.dropFirst("http://receiver/".count)))
-      if let hold = held.withLock({ $0.removeValue(forKey: request.url) }) { for await _ in hold {} }
+      if let hold { for await _ in hold {} }
       guard status > 0 else { throw NoAnswer() }
       return WebhookResponse(status: status)
     }
