@@ -114,7 +114,7 @@ extension ProxySession {
           return
         }
       } else {
-        let whole = plan(type, from: ResourceTable(), to: table, owed: .everything, clusters: ResourceTable())
+        let whole = plan(type, from: ResourceTable(), to: table, owed: .everything)
         if whole.version == versionInfo {
           take(table, type)
           return

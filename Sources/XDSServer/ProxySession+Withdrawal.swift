@@ -22,7 +22,7 @@ extension ProxySession {
 
   /// Looks whether the client owes nothing but the answer to its clusters, and since when. O(1) while it owes more, and
   /// while it is known; else O(resources in flight).
-  mutating func watchClusters(at now: Duration, _ generation: Generation) {
+  mutating func watchClusters(at now: () -> Duration, _ generation: Generation) {
     // Clusters in flight are looked at each time.
     guard attention.contains(.cluster), scope == .aggregated, let flight = self[.cluster].inFlight,
       owesOnlyClusters(flight)
@@ -40,7 +40,7 @@ extension ProxySession {
     let traces = withdrawal == nil ? traces(beside: flight, generation) : []
     guard !groups.isEmpty || !traces.isEmpty || isOutdated(flight, generation) else { return }
     watch = Watch(
-      nonce: flight.nonce, deadline: now + (isSlow ? patience.long : patience.normal), groups: groups, traces: traces)
+      nonce: flight.nonce, deadline: now() + (isSlow ? patience.long : patience.normal), groups: groups, traces: traces)
   }
 
   /// Clusters of a response that the client refused, which have gone since and could not be taken back because something might
@@ -127,7 +127,7 @@ extension ProxySession {
     if !watch.traces.isEmpty {
       withdrawal = Withdrawal(of: flight, groups: watch.groups)
       let plan = plan(
-        .cluster, from: flight.table, to: flight.table, owed: .names(Set(watch.traces)), clusters: ResourceTable())
+        .cluster, from: flight.table, to: flight.table, owed: .names(Set(watch.traces)))
       // What is given once more warms again.
       for cluster in plan.resources { endpointsAsOf.remove(cluster.name) }
       var response = send(plan, flight.table, generation, isComplete: false)
@@ -153,7 +153,7 @@ extension ProxySession {
         endpointsAsOf.remove(cluster.name)
       }
     }
-    let plan = plan(.cluster, from: flight.table, to: table, owed: .nothing, clusters: ResourceTable())
+    let plan = plan(.cluster, from: flight.table, to: table, owed: .nothing)
     var response = send(plan, table, generation, isComplete: false)
     self[.cluster].inFlight?.isWithdrawal = true
     response.suspects = group.map(\.name).sorted()

@@ -426,11 +426,11 @@ struct ProxySession: Sendable {
   /// What is to be sent now, in this order. The caller calls it after events while the stream can take more, and at
   /// `wakeUp`.
   ///
-  /// - Parameter now: the time on a clock of the caller's that does not go back.
+  /// - Parameter now: the time on a clock of the caller's that does not go back. Mostly nobody needs to know.
   /// - Complexity: O(1) when nothing changed, or when another stream was in the same state before.
-  mutating func pump(at now: Duration = .zero) -> [Response] {
+  mutating func pump(at now: @autoclosure () -> Duration = .zero) -> [Response] {
     guard let generation else { return [] }
-    if isIdle && wakeUp.map({ now < $0 }) ?? true { return [] }
+    if isIdle && wakeUp.map({ now() < $0 }) ?? true { return [] }
     isIdle = true
     for type in ResourceType.allCases where attention.contains(type) && self[type].claims != nil {
       adopt(type, generation)
@@ -438,7 +438,7 @@ struct ProxySession: Sendable {
     }
     releaseWhole(generation)
     var responses: [Response] = []
-    if let response = withdraw(at: now, generation) { responses.append(response) }
+    if watch != nil, let response = withdraw(at: now(), generation) { responses.append(response) }
     for type in ResourceType.allCases where attention.contains(type) {
       if !self[type].isRequested {
         attention.remove(type)
@@ -493,11 +493,10 @@ struct ProxySession: Sendable {
         }
       }
       let refused = type == .cluster ? refusedToTell(table, generation) : []
-      let clusters = type == .endpoint ? self[.cluster].inFlight?.table ?? self[.cluster].acked : ResourceTable()
-      let isUnchanged =
-        table.contentHash == self[type].acked.contentHash && owed.isNothing
-        && (type != .endpoint || clusters.contentHash == endpointsAsOf.contentHash)
-      if isUnchanged {
+      // Nil where they are what they were when endpoints were last sent, as they mostly are.
+      let isRenewed = type == .endpoint && self[.cluster].newestHash != endpointsAsOf.contentHash
+      let clusters = isRenewed ? self[.cluster].newest : nil
+      if table.contentHash == self[type].acked.contentHash && owed.isNothing && clusters == nil {
         if settled(type, table, generation, isComplete) { return nil }
         continue
       }
@@ -506,7 +505,7 @@ struct ProxySession: Sendable {
         type, from: self[type].acked, to: table, owed: owed, clusters: clusters,
         answersRequest: !self[type].owed.isNothing)
       self[type].owed = .nothing
-      if type == .endpoint { endpointsAsOf = clusters }
+      if let clusters { endpointsAsOf = clusters }
       if plan.isEmpty {
         if settled(type, table, generation, isComplete) { return nil }
         continue
@@ -569,7 +568,7 @@ struct ProxySession: Sendable {
     _ type: ResourceType, _ table: ResourceTable, _ generation: Generation, _ isComplete: Bool
   ) -> Bool {
     let before = (self[type].acked.contentHash, warm.contentHash)
-    self[type].acked = table
+    if before.0 != table.contentHash { self[type].acked = table }
     confirm(type, generation.number, isComplete: isComplete)
     if type == .endpoint || type == .cluster { warmUp(after: type) }
     // What was looked at before may look different now.

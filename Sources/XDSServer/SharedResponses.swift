@@ -70,7 +70,7 @@ final class SharedResponses: Sendable {
     names = NameSetPool(memory: memory)
   }
 
-  /// Works on the caches under the lock. What they forget on the way is let go of after it.
+  /// Adds to the caches under the lock. What they forget on the way, and have forgotten since the last time, is let go of after it.
   private func withCaches<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
     let (result, forgotten) = state.withLock { (body(&$0), $0.takeForgotten()) }
     withExtendedLifetime(forgotten) {}
@@ -81,14 +81,14 @@ final class SharedResponses: Sendable {
   func change(from: ResourceTable, to: ResourceTable) -> TableChange {
     if from.contentHash == to.contentHash { return .none }
     let key = ChangeKey(from: from.contentHash, to: to.contentHash)
-    if let known = withCaches({ $0.changes.known(key) }) { return known }
+    if let known = state.withLock({ $0.changes.known(key) }) { return known }
     let change = TableChange(from: from, to: to)
     return withCaches { $0.changes.insert(change, for: key, cost: 256 + change.entries.count * 32) }
   }
 
   /// The index of a table. O(1) when it is known.
   func index(of table: ResourceTable) -> TableIndex {
-    if let known = withCaches({ $0.indices.known(table.contentHash) }) { return known }
+    if let known = state.withLock({ $0.indices.known(table.contentHash) }) { return known }
     let index = TableIndex(table)
     return withCaches { $0.indices.insert(index, for: table.contentHash, cost: index.cost) }
   }
@@ -96,7 +96,7 @@ final class SharedResponses: Sendable {
   /// A table computed from what `parts` stand for.
   func target(of parts: [ContentHash], _ make: () -> Target) -> Target {
     let key = parts.dropFirst().reduce(parts[0]) { ContentHash($0, $1) }
-    if let known = withCaches({ $0.targets.known(key) }) { return known }
+    if let known = state.withLock({ $0.targets.known(key) }) { return known }
     let target = make()
     return withCaches { $0.targets.insert(target, for: key, cost: 1024 + target.held.count * 96) }
   }
@@ -104,12 +104,12 @@ final class SharedResponses: Sendable {
   /// The response for a stream in a state. O(1) when another stream was in it.
   func plan(
     _ key: ResponsePlan.Key, from: ResourceTable, to: ResourceTable, subscription: Subscription, owed: Owed,
-    clusters: ResponsePlan.Clusters
+    clusters: @autoclosure () -> ResponsePlan.Clusters
   ) -> ResponsePlan {
-    if let known = withCaches({ $0.plans.known(key) }) { return known }
+    if let known = state.withLock({ $0.plans.known(key) }) { return known }
     let change = change(from: from, to: to)
     let plan = ResponsePlan(
-      key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters,
+      key: key, from: from, to: to, subscription: subscription, owed: owed, change: change, clusters: clusters(),
       stub: stub)
     let cost = plan.cost
     var sent: [SentResources.Item] = []

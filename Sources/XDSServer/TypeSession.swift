@@ -94,6 +94,10 @@ struct TypeSession: Sendable {
     var stale: UInt64 = 0
   }
 
+  /// What the client has, or will have once it accepts what is on its way.
+  var newest: ResourceTable { inFlight?.table ?? acked }
+  var newestHash: ContentHash { inFlight?.table.contentHash ?? acked.contentHash }
+
   /// What the client came with, whether it has been adopted or not.
   var keptClaims: HeldClaims? { heldClaims ?? claims?.comparison?.claims }
 

@@ -153,8 +153,16 @@ extension XDSStream {
     discard(parcel, on: thread)
     settle(outcome.heard, type)
     settleClaims()
-    if session != nil { write(outcome.responses, publishedAt: nil) }
+    if session != nil { write(outcome.responses) }
     comeBack(after: outcome.heard, byteCount: byteCount, took: outcome.took)
+  }
+
+  private func write(_ responses: [(response: ProxySession.Response, message: EncodedMessage?)]) {
+    if responses.isEmpty { return }
+    for (response, message) in responses {
+      guard write(response, message, publishedAt: nil) else { return }
+    }
+    call.flush()
   }
 
   /// Reads on.

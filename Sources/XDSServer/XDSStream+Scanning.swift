@@ -1,6 +1,12 @@
 internal import EnvoyAPI
 internal import XDSSnapshot
 
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
+
 // Requests that are read where they lie. Two kinds come by the thousand: a proxy accepts, and a proxy names all that it holds
 // or subscribes to, which other proxies have named as well. Neither is decoded, and no name becomes a text; whatever is not
 // plainly one of these takes the usual way.
@@ -150,7 +156,7 @@ extension ResourceType {
   fileprivate init?(typeURL bytes: UnsafeRawBufferPointer) {
     let type = Self.allCases.first { type in
       var url = type.typeURL
-      return url.withUTF8 { $0.count == bytes.count && UnsafeRawBufferPointer($0).elementsEqual(bytes) }
+      return url.withUTF8 { $0.count == bytes.count && memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0 }
     }
     guard let type else { return nil }
     self = type

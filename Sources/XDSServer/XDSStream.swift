@@ -475,30 +475,32 @@ final class XDSStream: GRPCCallHandler {
     guard session != nil else { return }
     schedule()
     if responses.isEmpty { return }
-    let shared = server.shared
-    write(
-      responses.lazy.map { (response: $0, message: shared.framed($0.plan, $0.nonce)) }, publishedAt: publishedAt)
+    for response in responses {
+      guard write(response, server.shared.framed(response.plan, response.nonce), publishedAt: publishedAt) else { return }
+    }
+    call.flush()
   }
 
-  /// - Parameter responses: with their messages; without one where there is no room for it.
-  func write(
-    _ responses: some Sequence<(response: ProxySession.Response, message: EncodedMessage?)>, publishedAt: NIODeadline?
-  ) {
-    var isAny = false
-    for (response, message) in responses {
-      isAny = true
-      if !response.suspects.isEmpty { noteWithdrawal(response.suspects) }
-      let plan = response.plan
-      guard let message else { return refuseForMemory() }
-      guard holdings.hold(message, plan.type) else { return refuseForMemory(.clientMemory) }
-      let size = message.buffer.readableBytes
-      call.write(framed: message.buffer)
-      let now = NIODeadline.now()
-      holdings.noteSent(plan.type, at: now)
-      if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
-      loop.counts[plan.type.rawValue].sent(plan, byteCount: size)
+  /// Writes a response, which is on its way when the call is flushed. Ends the stream, and returns false, if there is no room for it.
+  ///
+  /// - Parameter message: nil if there was no room for that.
+  func write(_ response: ProxySession.Response, _ message: EncodedMessage?, publishedAt: NIODeadline?) -> Bool {
+    if !response.suspects.isEmpty { noteWithdrawal(response.suspects) }
+    let plan = response.plan
+    guard let message else {
+      refuseForMemory()
+      return false
     }
-    if isAny { call.flush() }
+    guard holdings.hold(message, plan.type) else {
+      refuseForMemory(.clientMemory)
+      return false
+    }
+    call.write(framed: message.buffer)
+    let now = NIODeadline.now()
+    holdings.noteSent(plan.type, at: now)
+    if let publishedAt { server.latencies.push.record(elapsed: now - publishedAt) }
+    loop.counts[plan.type.rawValue].sent(plan, byteCount: message.buffer.readableBytes)
+    return true
   }
 }
 
