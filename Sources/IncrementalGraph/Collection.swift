@@ -149,7 +149,7 @@ public class Collection<Key: SlotKey, Value: Equatable>: Node {
   }
 
   override func describeKey(_ slot: Int32) -> String {
-    index.key(slot).map { String(describing: $0) } ?? ""
+    index.key(slot)?.eventName ?? ""
   }
 }
 

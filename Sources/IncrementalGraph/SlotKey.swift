@@ -3,10 +3,18 @@
 public protocol SlotKey: Hashable {
   /// The same for equal keys. A `KeyIndex` draws the seed for itself, so which keys collide is not known beforehand.
   func slotHash(seed: UInt64) -> UInt64
+  /// How events name it.
+  var eventName: String { get }
 }
 
 extension SlotKey {
   @inlinable public func slotHash(seed: UInt64) -> UInt64 { UInt64(bitPattern: Int64(hashValue)) }
+  @inlinable public var eventName: String { String(describing: self) }
+}
+
+extension SlotKey where Self: CustomStringConvertible {
+  // Without looking for a conformance at run time, as Swift does for what may have none.
+  @inlinable public var eventName: String { description }
 }
 
 extension Int: SlotKey {}

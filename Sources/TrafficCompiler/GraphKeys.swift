@@ -13,6 +13,8 @@ extension SlicePart.Key: SlotKey {
   func slotHash(seed: UInt64) -> UInt64 {
     subset.slotHash(seed: portName.slotHash(seed: slice.slotHash(seed: seed)))
   }
+
+  var eventName: String { "\(slice) port \"\(portName)\"" + (subset.isEmpty ? "" : " subset \(subset)") }
 }
 
 extension HostKey: SlotKey {
@@ -23,10 +25,20 @@ extension HostKey: SlotKey {
     case .wildcard(let suffix): suffix.slotHash(seed: ~seed)
     }
   }
+
+  var eventName: String {
+    switch self {
+    case .service(let id): id.description
+    case .name(let host): host
+    case .wildcard(let suffix): suffix.isEmpty ? "*" : "*.\(suffix)"
+    }
+  }
 }
 
 extension HostClaim: SlotKey {
   func slotHash(seed: UInt64) -> UInt64 { claimant.slotHash(seed: host.slotHash(seed: seed)) }
+
+  var eventName: String { "\(host.eventName) of \(claimant)" }
 }
 
 extension ProxyClass: SlotKey {}

@@ -283,11 +283,10 @@ struct ProxySession: Sendable {
   /// A delta request that does nothing but accept the response in flight. False if that is not what it answers: then it
   /// is a request like any other.
   mutating func acknowledged(_ nonce: Nonce, of type: ResourceType) -> Bool {
-    guard let flight = self[type].inFlight, flight.nonce == nonce, type != .cluster || withdrawal == nil else {
-      return false
-    }
+    guard self[type].inFlight?.nonce == nonce, type != .cluster || withdrawal == nil,
+      let flight = self[type].inFlight.take()
+    else { return false }
     isIdle = false
-    self[type].inFlight = nil
     lastAnswered = max(lastAnswered, flight.order)
     accept(flight, type)
     return true
