@@ -476,7 +476,8 @@ final class XDSStream: GRPCCallHandler {
     schedule()
     if responses.isEmpty { return }
     for response in responses {
-      guard write(response, server.shared.framed(response.plan, response.nonce), publishedAt: publishedAt) else { return }
+      let message = server.shared.framed(response.plan, response.nonce)
+      guard write(response, message, publishedAt: publishedAt) else { return }
     }
     call.flush()
   }
