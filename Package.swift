@@ -176,7 +176,7 @@ let package = Package(
       [
         "CAllocationCounts", "CBarePacking", "TrafficCompiler", "TrafficModel", "XDSSnapshot",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], exclude: ["README.md"]),
 
     // Hostile bytes for the wire, made and fed; not part of a product.
     library(

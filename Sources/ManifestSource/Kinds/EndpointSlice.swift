@@ -63,8 +63,9 @@ extension ObjectHeader {
     }
     var addresses: [String] = []
     let written = item["addresses"]
-    if written.items.isEmpty, !written.isPresent || written.isList { written.error("must hold at least one address") }
-    for field in written.items {
+    let fields = written.items
+    if fields.isEmpty, !written.isPresent || written.isList { written.error("must hold at least one address") }
+    for field in fields {
       guard let address = field.requiredString() else { continue }
       let isValid: Bool =
         switch family {
@@ -90,11 +91,14 @@ extension ObjectHeader {
       isReady ? .ready : isServing && isTerminating ? .draining : .notReady
 
     let topology = item["topology"].strings()
-    let zone = item["zone"].string() ?? topology["topology.kubernetes.io/zone"]
-    let nodeName = item["nodeName"].string() ?? topology["kubernetes.io/hostname"]
-    for (field, text) in [(item["zone"], zone), (item["nodeName"], nodeName)] {
-      if let text, Names.holdsControlCharacter(text) { field.error("must not hold control characters") }
+    func text(_ name: String, orLabel label: String) -> String? {
+      let field = item[name]
+      guard let text = field.string() ?? topology[label] else { return nil }
+      if Names.holdsControlCharacter(text) { field.error("must not hold control characters") }
+      return text
     }
+    let zone = text("zone", orLabel: "topology.kubernetes.io/zone")
+    let nodeName = text("nodeName", orLabel: "kubernetes.io/hostname")
     return EndpointSlice.Endpoint(
       addresses: addresses, state: state, zone: zone.nonEmpty, nodeName: nodeName.nonEmpty, pod: pod(item["targetRef"]))
   }
