@@ -264,11 +264,17 @@ public final class LoopTurns {
       hasMore = work.takeSlice()
       let time = now()
       spent = before + (time - givenAway - start)
-      giveWay(at: time)
+      if hasMore || !isCalm(work) { giveWay(at: time) }
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
     spent = before + (worked - start)
     return hasMore
+  }
+
+  /// Nobody waits in line: a loop that has a few acknowledgements to read is done within its share, and to go on with them later,
+  /// with cold caches, would cost more than others gain.
+  private func isCalm(_ work: any Work) -> Bool {
+    line.waiting.isEmpty && slowLine.waiting.isEmpty && !isServedLast && !work.isDistrusted
   }
 
   /// The clock, without what others had of the processor because the loop gave way.
@@ -278,7 +284,7 @@ public final class LoopTurns {
   /// (``ProcessorHold``). O(1): a system call, each tenth of a millisecond.
   public func giveWay() { giveWay(at: now()) }
 
-  /// After each slice, and mostly it is too soon: then `hold` is only looked at, as a change of it is checked to be the only one.
+  /// Mostly it is too soon: then `hold` is only looked at, as a change of it is checked to be the only one.
   private func giveWay(at time: NIODeadline) {
     if hold.isLong(at: time) { givenAway = givenAway + hold.giveWay(at: time) }
   }

@@ -92,14 +92,25 @@ import Testing
       record.time = record.time + .milliseconds(2)
     })
     turns.begin(Slices("a", 8, of: .microseconds(60), in: record))
-    #expect(slices == [2, 4, 6, 8], "each tenth of a millisecond")
+    #expect(slices == [2, 4, 6], "each tenth of a millisecond")
     #expect(record.slices.count == 8 && turns.waitingCount == (trusted: 0, distrusted: 0))
     loop.run()
     record.time = record.time + .milliseconds(5)
     turns.begin(Slices("b", 1, of: .microseconds(60), in: record))
-    #expect(slices.count == 4, "it has just come to its processor")
+    #expect(slices.count == 3, "it has just come to its processor")
     turns.giveWay()
-    #expect(slices.count == 4)
+    #expect(slices.count == 3)
+  }
+
+  @Test func aLoopThatIsDoneWithinItsShareKeepsItsProcessor() {
+    var count = 0
+    let turns = turns(yieldProcessor: { count += 1 })
+    for _ in 1...7 { turns.begin(Slices("ack", 1, of: .microseconds(60), in: record)) }
+    #expect(record.slices.count == 7 && count == 0)
+    for _ in 1...5 { turns.begin(Slices("ack", 1, of: .microseconds(60), in: record)) }
+    #expect(turns.waitingCount.trusted == 3, "0.54 ms of 0.5 are used up")
+    loop.advanceTime(by: .microseconds(20))
+    #expect(record.slices.count == 12 && count == 1, "two wait behind the first")
   }
 
   /// A connection that closes gives way within the slice that closes it.
