@@ -7,7 +7,7 @@ import Testing
 struct ChartTests {
   private func chart(_ values: [Double?], bar: Double? = nil) -> Chart {
     Chart(
-      title: "a < b & c", unit: "ms", labels: values.indices.map { "\($0)" },
+      title: "a < b & c", measurements: ["compile"], unit: "ms", labels: values.indices.map { "\($0)" },
       series: [.init(name: "one", values: values)], bar: bar)
   }
 

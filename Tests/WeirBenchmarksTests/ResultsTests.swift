@@ -74,11 +74,22 @@ struct ResultsTests {
     #expect(text.contains("| no such flag | `benchmarks/run --quick --only vhds` | missed |"))
     #expect(text.contains("p99 3 ms in delta, 26 ms in state of the world"))
     #expect(FileManager.default.fileExists(atPath: directory.path + "/end-to-end.svg"))
+    #expect(text.contains("through a real Envoy: `benchmarks/run --quick --only end-to-end`"))
     #expect(!FileManager.default.fileExists(atPath: directory.path + "/nginx-latency.svg"))
     // A later run with one measurement finds the others.
     var later = try Results(directory.path, .quick)
     try later.load()
     #expect(later.figures["limit/900.cpu_ms"] == 7.5)
+  }
+
+  @Test("Each plot names measurements that there are")
+  func plots() {
+    let names = Set(WeirBenchmarks.all.map(\.name))
+    let charts = Charts.all(Figures())
+    #expect(Set(charts.map(\.name)).count == charts.count)
+    for (name, chart) in charts {
+      #expect(!chart.measurements.isEmpty && names.isSuperset(of: chart.measurements), "\(name)")
+    }
   }
 
   @Test("Bytes on the wire: gRPC's prefix, and a frame header for each 16 KiB")

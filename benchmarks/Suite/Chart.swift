@@ -13,6 +13,8 @@ struct Chart {
   }
 
   var title: String
+  /// The names of the measurements that its figures are of.
+  var measurements: [String]
   var unit: String
   var labels: [String]
   var series: [Series]

@@ -68,7 +68,7 @@ struct Results {
         continue
       }
       try Data(svg.utf8).write(to: file)
-      text += "![\(chart.title)](\(name).svg)\n\n"
+      text += "![\(chart.title)](\(name).svg)\n\n\(chart.title): `\(command(chart.measurements))`\n\n"
     }
     try Data(text.utf8).write(to: directory.appendingPathComponent("RESULTS.md"))
     return (rows, rows.allSatisfy { $0.isMet })
@@ -82,10 +82,13 @@ struct Results {
     return ", \(day)\(commit)\(time)"
   }
 
+  /// What takes these measurements alone.
+  private func command(_ measurements: [String]) -> String {
+    "benchmarks/run " + effort(quick: "--quick ", full: "") + measurements.map { "--only \($0)" }.joined(separator: " ")
+  }
+
   private func row(_ bar: Bar) -> Row {
-    let command =
-      "benchmarks/run " + effort(quick: "--quick ", full: "")
-      + bar.measurements.map { "--only \($0)" }.joined(separator: " ")
+    let command = command(bar.measurements)
     if let outcome = bar.outcome(figures) {
       return Row(bar: bar, measured: outcome.measured, command: command, isMet: outcome.isMet)
     }
