@@ -69,6 +69,9 @@ public final class LoopTurns {
   let isServedLast: Bool
   let now: () -> NIODeadline
   private var hold: ProcessorHold
+  /// When the last slice ended.
+  private var handledUntil = NIODeadline.uptimeNanoseconds(0)
+  private static let absence = TimeAmount.microseconds(50)
   /// How long others have had the processor because the loop gave way.
   private var givenAway = TimeAmount.zero
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
@@ -264,17 +267,19 @@ public final class LoopTurns {
       hasMore = work.takeSlice()
       let time = now()
       spent = before + (time - givenAway - start)
-      if hasMore || !isCalm(work) { giveWay(at: time) }
+      handledUntil = time
+      // A few acknowledgements are done soon, and to go on with them later, with cold caches, costs more than others gain.
+      if hasMore || !isCalm(work) || time - hold.heldSince >= shares.trusted { giveWay(at: time) }
     } while hasMore && !work.isDistrusted && goesOn(spent)
     work.endSlices()
     spent = before + (worked - start)
     return hasMore
   }
 
-  /// Nobody waits in line: a loop that has a few acknowledgements to read is done within its share, and to go on with them later,
-  /// with cold caches, would cost more than others gain.
+  /// All that the loop was given so far is done, as far as it is known here, and none of it was of a client that others are to be kept
+  /// from: then it keeps its processor for a share, and not for a tenth of a millisecond only.
   private func isCalm(_ work: any Work) -> Bool {
-    line.waiting.isEmpty && slowLine.waiting.isEmpty && !isServedLast && !work.isDistrusted
+    line.waiting.isEmpty && slowLine.waiting.isEmpty && due.isEmpty && !isServedLast && !work.isDistrusted
   }
 
   /// The clock, without what others had of the processor because the loop gave way.
@@ -294,8 +299,15 @@ public final class LoopTurns {
     guard !isTurnOpen else { return }
     isTurnOpen = true
     used = .zero
-    hold.heldSince = now()
+    noteReturn()
     eventLoop.assumeIsolatedUnsafeUnchecked().execute { self.isTurnOpen = false }
+  }
+
+  /// The loop goes on. Between two turns it mostly sleeps; if it was away for no longer than a look at the sockets takes, it has held its
+  /// processor all the time.
+  private func noteReturn() {
+    let time = now()
+    if time - handledUntil > Self.absence { hold.heldSince = time }
   }
 
   private func schedule(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
@@ -311,7 +323,7 @@ public final class LoopTurns {
   /// A slice for each that waits, in turn, until the share is used up.
   private func serve(_ path: ReferenceWritableKeyPath<LoopTurns, Line>) {
     self[keyPath: path].restsUntil = nil
-    if !isTurnOpen { hold.heldSince = now() }
+    if !isTurnOpen { noteReturn() }
     let share = path == \LoopTurns.slowLine ? shares.distrusted : shares.trusted
     var spent = TimeAmount.zero
     while spent < share, let work = self[keyPath: path].waiting.popFirst() {

@@ -114,7 +114,7 @@ public final class FlatMap<SourceKey: SlotKey, SourceValue: Equatable, Key: Slot
     let owner = owner(slot)
     if owner != unit {
       if owner != -1, !units.isMarked(owner) {
-        graph.onViolation(.outputOfTwoUnits(collection: name, key: String(describing: key)))
+        graph.onViolation(.outputOfTwoUnits(collection: name, key: key.eventName))
       }
       setOwner(unit, slot)
     }

@@ -3,7 +3,8 @@
 public protocol SlotKey: Hashable {
   /// The same for equal keys. A `KeyIndex` draws the seed for itself, so which keys collide is not known beforehand.
   func slotHash(seed: UInt64) -> UInt64
-  /// How events name it.
+  /// How events and violations name it. That of an input's key is taken apart again to name an object, so it is
+  /// `NAMESPACE/NAME`, or the name alone of what has no namespace.
   var eventName: String { get }
 }
 

@@ -14,7 +14,7 @@ extension ProxySession {
     let clusters = types[ResourceType.cluster.rawValue]
     let endpoints = types[ResourceType.endpoint.rawValue]
     if endpoints.awaitsSubscription { return }
-    let sent = clusters.inFlight?.table ?? clusters.acked
+    let sent = clusters.newest
     let isComing = endpoints.inFlight != nil || !endpoints.owed.isNothing
     // Collections are asked for one by one, and not each by name.
     let hasCollections = takesLoneEndpoints && generation?.loneEndpoints?.endpoints.count ?? 0 > 0
@@ -57,7 +57,7 @@ extension ProxySession {
     guard clusters.isRequested, warm.contentHash != clusters.acked.contentHash, !endpoints.awaitsSubscription else {
       return
     }
-    let sent = clusters.inFlight?.table ?? clusters.acked
+    let sent = clusters.newest
     for name in names where !endpoints.subscription.covers(name) && warm[name] == nil {
       if let cluster = clusters.acked[name], !isCold(name, clusters, endpoints, sent) { warm.set(cluster) }
     }

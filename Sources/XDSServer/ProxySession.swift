@@ -425,7 +425,8 @@ struct ProxySession: Sendable {
   /// What is to be sent now, in this order. The caller calls it after events while the stream can take more, and at
   /// `wakeUp`.
   ///
-  /// - Parameter now: the time on a clock of the caller's that does not go back. Mostly nobody needs to know.
+  /// - Parameter now: the time on a clock of the caller's that does not go back. Mostly nobody asks; where
+  ///   somebody does, it may be asked for more than once.
   /// - Complexity: O(1) when nothing changed, or when another stream was in the same state before.
   mutating func pump(at now: @autoclosure () -> Duration = .zero) -> [Response] {
     guard let generation else { return [] }
@@ -492,8 +493,8 @@ struct ProxySession: Sendable {
         }
       }
       let refused = type == .cluster ? refusedToTell(table, generation) : []
-      // Nil where they are what they were when endpoints were last sent, as they mostly are.
       let isRenewed = type == .endpoint && self[.cluster].newestHash != endpointsAsOf.contentHash
+      // Mostly nil: they are what they were when endpoints were last sent.
       let clusters = isRenewed ? self[.cluster].newest : nil
       if table.contentHash == self[type].acked.contentHash && owed.isNothing && clusters == nil {
         if settled(type, table, generation, isComplete) { return nil }

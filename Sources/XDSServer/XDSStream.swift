@@ -482,7 +482,7 @@ final class XDSStream: GRPCCallHandler {
     call.flush()
   }
 
-  /// Writes a response, which is on its way when the call is flushed. Ends the stream, and returns false, if there is no room for it.
+  /// Writes a response, which is on its way when the call is flushed. If there is no room for it, ends the stream and returns false.
   ///
   /// - Parameter message: nil if there was no room for that.
   func write(_ response: ProxySession.Response, _ message: EncodedMessage?, publishedAt: NIODeadline?) -> Bool {

@@ -92,7 +92,7 @@ import Testing
       record.time = record.time + .milliseconds(2)
     })
     turns.begin(Slices("a", 8, of: .microseconds(60), in: record))
-    #expect(slices == [2, 4, 6], "each tenth of a millisecond")
+    #expect(slices == [2, 4, 6], "each tenth of a millisecond, but not when all is done")
     #expect(record.slices.count == 8 && turns.waitingCount == (trusted: 0, distrusted: 0))
     loop.run()
     record.time = record.time + .milliseconds(5)
@@ -108,9 +108,47 @@ import Testing
     for _ in 1...7 { turns.begin(Slices("ack", 1, of: .microseconds(60), in: record)) }
     #expect(record.slices.count == 7 && count == 0)
     for _ in 1...5 { turns.begin(Slices("ack", 1, of: .microseconds(60), in: record)) }
-    #expect(turns.waitingCount.trusted == 3, "0.54 ms of 0.5 are used up")
+    #expect(turns.waitingCount.trusted == 3 && count == 1, "0.54 ms of 0.5 are used up")
     loop.advanceTime(by: .microseconds(20))
-    #expect(record.slices.count == 12 && count == 1, "two wait behind the first")
+    #expect(record.slices.count == 12 && count == 2, "one waited after 0.14 ms")
+  }
+
+  @Test func turnsThatFollowEachOtherHoldTheProcessorTogether() {
+    var turnsBefore: [Int] = []
+    var turn = 0
+    let turns = turns(yieldProcessor: { turnsBefore.append(turn) })
+    for _ in 1...6 {
+      turn += 1
+      turns.begin(Slices("ack", 1, of: .microseconds(400), in: record))
+      loop.run()
+      record.time = record.time + .microseconds(20)
+    }
+    #expect(turnsBefore == [2, 4, 6])
+    record.time = record.time + .microseconds(31)
+    turns.begin(Slices("ack", 1, of: .microseconds(400), in: record))
+    #expect(turnsBefore.count == 3, "it was away")
+  }
+
+  @Test func aSliceThatTakesMoreThanTheShareGivesWay() {
+    var count = 0
+    let turns = turns(yieldProcessor: { count += 1 })
+    turns.begin(Slices("a", 1, of: .microseconds(499), in: record))
+    loop.run()
+    record.time = record.time + .milliseconds(1)
+    #expect(count == 0)
+    turns.begin(Slices("a", 1, of: .microseconds(500), in: record))
+    #expect(count == 1)
+  }
+
+  @Test func whoeverIsNotTrustedLeavesTheProcessorToOthers() {
+    var count = 0
+    let turns = turns(yieldProcessor: { count += 1 })
+    turns.begin(Slices("bad", 1, of: .microseconds(120), isDistrusted: true, in: record))
+    turns.begin(Slices("bad", 1, of: .microseconds(120), isDistrusted: true, in: record))
+    turns.begin(Slices("good", 1, of: .microseconds(120), in: record))
+    #expect(record.slices == ["good"] && count == 1, "others wait in the slow line")
+    loop.advanceTime(by: .milliseconds(1))
+    #expect(record.slices == ["good", "bad", "bad"] && count == 3)
   }
 
   /// A connection that closes gives way within the slice that closes it.
