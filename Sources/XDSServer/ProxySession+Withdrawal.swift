@@ -119,8 +119,8 @@ extension ProxySession {
 
   /// Takes back the next group of suspects if the time is over. The response follows one that is not answered: the only
   /// case of two in flight.
-  mutating func withdraw(at now: Duration, _ generation: Generation) -> Response? {
-    guard let watch, now >= watch.deadline, let flight = self[.cluster].inFlight, flight.nonce == watch.nonce else {
+  mutating func withdraw(at now: () -> Duration, _ generation: Generation) -> Response? {
+    guard let watch, now() >= watch.deadline, let flight = self[.cluster].inFlight, flight.nonce == watch.nonce else {
       return nil
     }
     self.watch = nil

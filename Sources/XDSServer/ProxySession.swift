@@ -438,7 +438,7 @@ struct ProxySession: Sendable {
     }
     releaseWhole(generation)
     var responses: [Response] = []
-    if watch != nil, let response = withdraw(at: now(), generation) { responses.append(response) }
+    if let response = withdraw(at: now, generation) { responses.append(response) }
     for type in ResourceType.allCases where attention.contains(type) {
       if !self[type].isRequested {
         attention.remove(type)

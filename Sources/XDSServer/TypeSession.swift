@@ -96,6 +96,7 @@ struct TypeSession: Sendable {
 
   /// What the client has, or will have once it accepts what is on its way.
   var newest: ResourceTable { inFlight?.table ?? acked }
+  /// Without a copy of the table, which each push would make.
   var newestHash: ContentHash { inFlight?.table.contentHash ?? acked.contentHash }
 
   /// What the client came with, whether it has been adopted or not.

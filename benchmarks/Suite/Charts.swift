@@ -1,3 +1,5 @@
+import EnvoyHarness
+
 /// The suite's plots, by the names of their files.
 enum Charts {
   static func all(_ figures: Figures) -> [(name: String, chart: Chart)] {
@@ -14,21 +16,20 @@ enum Charts {
   private static func fanOut(_ figures: Figures) -> [(String, Chart)] {
     let cells = FanOut.grid
     let labels = cells.map { "\($0.services) × \($0.proxies)" }
-    let names = ["delta", "sotw"].flatMap { variant in
-      cells.map { "fanout-\(variant)-\($0.services)x\($0.proxies)" }
-    }
-    func values(_ protocol: String, _ figure: String) -> [Double?] {
-      cells.map { figures["fanout-\(`protocol`)-\($0.services)x\($0.proxies)/\(figure)"] }
+    let names = FanOut.all.map(\.name)
+    func values(_ variant: XDSProtocol, _ figure: String) -> [Double?] {
+      FanOut.all.filter { $0.protocol == variant }.map { figures["\($0.name)/\(figure)"] }
     }
     func cost(_ change: String, _ title: String) -> Chart {
       Chart(
         title: "Server CPU \(title), services × streams", measurements: names, unit: "ms", labels: labels,
         series: [
-          .init(name: "delta", values: values("delta", "\(change).server_cpu_ms")),
-          .init(name: "limit line, delta", values: values("delta", "\(change).limit_cpu_ms"), isReference: true),
-          .init(name: "state of the world", values: values("sotw", "\(change).server_cpu_ms")),
+          .init(name: "delta", values: values(.delta, "\(change).server_cpu_ms")),
+          .init(name: "limit line, delta", values: values(.delta, "\(change).limit_cpu_ms"), isReference: true),
+          .init(name: "state of the world", values: values(.stateOfTheWorld, "\(change).server_cpu_ms")),
           .init(
-            name: "limit line, state of the world", values: values("sotw", "\(change).limit_cpu_ms"), isReference: true),
+            name: "limit line, state of the world", values: values(.stateOfTheWorld, "\(change).limit_cpu_ms"),
+            isReference: true),
         ])
     }
     return [
@@ -41,10 +42,10 @@ enum Charts {
           title: "From trigger to receipt, one endpoint changed, services × streams", measurements: names, unit: "ms",
           labels: labels,
           series: [
-            .init(name: "delta p50", values: values("delta", "endpoint.p50_ms")),
-            .init(name: "delta p99", values: values("delta", "endpoint.p99_ms")),
-            .init(name: "state of the world p50", values: values("sotw", "endpoint.p50_ms")),
-            .init(name: "state of the world p99", values: values("sotw", "endpoint.p99_ms")),
+            .init(name: "delta p50", values: values(.delta, "endpoint.p50_ms")),
+            .init(name: "delta p99", values: values(.delta, "endpoint.p99_ms")),
+            .init(name: "state of the world p50", values: values(.stateOfTheWorld, "endpoint.p50_ms")),
+            .init(name: "state of the world p99", values: values(.stateOfTheWorld, "endpoint.p99_ms")),
           ])
       ),
     ]

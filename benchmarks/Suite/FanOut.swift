@@ -12,6 +12,11 @@ struct FanOut: Measurement {
   static let grid = [(1000, 1), (1000, 100), (1000, 1000), (5000, 100), (5000, 1000)]
     .map { (services: $0.0, proxies: $0.1) }
 
+  /// The grid in both protocols.
+  static let all = [XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
+    grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
+  }
+
   var name: String { "fanout-\(`protocol`)-\(services)x\(proxies)" }
 
   /// The storm and the memory are asked for with these: a thousand proxies in delta.

@@ -28,9 +28,7 @@ struct WeirBenchmarks: AsyncParsableCommand {
   /// Small ones first: whoever looks on sees something soon.
   static let all: [any Measurement] =
     [Limit(), EndToEnd(), Nginx(), Compile()]
-    + [EnvoyHarness.XDSProtocol.delta, .stateOfTheWorld].flatMap { variant in
-      FanOut.grid.map { FanOut(services: $0.services, proxies: $0.proxies, protocol: variant) }
-    } + [StalledReader(), HostByHost(), EndpointByEndpoint()] + Rollback.all + [ReleaseKills()]
+    + FanOut.all + [StalledReader(), HostByHost(), EndpointByEndpoint()] + Rollback.all + [ReleaseKills()]
 
   /// What `--quick` leaves out: cells of the grid without a bar.
   static let enough: Set = [
