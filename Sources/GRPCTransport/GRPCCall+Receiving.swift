@@ -25,7 +25,7 @@ extension GRPCCall {
     do throws(GRPCStatus) {
       while !isPaused, let handler, status == nil || role == .client {
         if waitsForLargeMessage() { break }
-        guard let message = try deframer.next() else { break }
+        guard let message = try deframer.next(leaving: turns?.messages) else { break }
         handler.received(message: message)
         // One that was refused was not looked through, and says nothing of others.
         if message.readableBytes > ConnectionCalls.largeMessage, status == nil { turns?.largeIsHandled() }
@@ -78,9 +78,11 @@ extension GRPCCall {
     if takesLargeMessage {
       takesLargeMessage = false
       connectionCalls.spend(length)
+      stream?.messageIsHandled()
       return false
     }
     isYielding = true
+    stream?.messageIsWhole()
     let work = LaterWork(of: self) { [self] in goOn(takesLargeMessage: true) }
     let network = connectionCalls.network
     guard let wait = connectionCalls.waitForLarge() else {
@@ -267,7 +269,7 @@ extension GRPCCall {
       return
     }
     uncredited += body.readableBytes
-    deframer.append(body)
+    deframer.append(body, storage: turns?.messages)
     if isPaused || isYielding {
       deframer.compact()
       settleCharge()

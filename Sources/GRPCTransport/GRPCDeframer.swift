@@ -1,3 +1,4 @@
+package import HTTP2Transport
 package import NIOCore
 
 /// Cuts a stream of body bytes into messages, however these were split over DATA frames.
@@ -28,10 +29,14 @@ package struct GRPCDeframer {
     return Int(length)
   }
 
-  package mutating func append(_ bytes: ByteBuffer) {
+  /// - Parameter storage: of large messages, if there is some to spare.
+  package mutating func append(_ bytes: ByteBuffer, storage: MessageStorage? = nil) {
     if pending.readableBytes == 0 {
       pending = bytes
       ownsPending = false
+    } else if needsRoom(for: bytes), let spare = storage?.take(for: pending.readableBytes + missing(bytes.readableBytes)) {
+      own(in: spare)
+      pending.writeImmutableBuffer(bytes)
     } else {
       if !ownsPending { own(roomFor: bytes.readableBytes) }
       if pending.writableBytes < bytes.readableBytes {
@@ -43,18 +48,27 @@ package struct GRPCDeframer {
 
   /// Copies what is pending to a storage of its own.
   private mutating func own(roomFor count: Int) {
-    var copy = ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count))
-    copy.writeImmutableBuffer(pending)
-    pending = copy
+    own(in: ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count)))
+  }
+
+  private mutating func own(in storage: consuming ByteBuffer) {
+    storage.writeImmutableBuffer(pending)
+    pending = storage
     ownsPending = true
   }
+
+  private func needsRoom(for bytes: ByteBuffer) -> Bool { !ownsPending || pending.writableBytes < bytes.readableBytes }
 
   /// How much to make room for when so much is to be added: a large message comes in dozens of pieces, and is not to be copied
   /// again for each doubling. But never for much more than has come.
   private func room(for count: Int) -> Int {
+    max(count, min(missing(count), (pending.readableBytes + count) * Self.growth))
+  }
+
+  /// How much is still to come of the message that has begun, if its length is known and allowed; at least `count`.
+  private func missing(_ count: Int) -> Int {
     guard let length = pending.getInteger(at: pending.readerIndex + 1, as: UInt32.self) else { return count }
-    let missing = GRPCFraming.prefixLength + min(Int(length), maxMessageSize) - pending.readableBytes
-    return max(count, min(missing, (pending.readableBytes + count) * Self.growth))
+    return max(count, GRPCFraming.prefixLength + min(Int(length), maxMessageSize) - pending.readableBytes)
   }
 
   /// Bytes that are made room for, for each that has come. With these, and rounded up to a power of two, the storage is up to eight
@@ -63,7 +77,9 @@ package struct GRPCDeframer {
 
   /// The next whole message, or nil until more bytes arrive.
   /// - Throws: the status that the call must end with: the message is too large, or compressed.
-  package mutating func next() throws(GRPCStatus) -> ByteBuffer? {
+  ///
+  /// - Parameter storage: what gets the memory of a large one, for the next.
+  package mutating func next(leaving storage: MessageStorage? = nil) throws(GRPCStatus) -> ByteBuffer? {
     let start = pending.readerIndex
     guard let flag = pending.getInteger(at: start, as: UInt8.self),
       let length = pending.getInteger(at: start + 1, as: UInt32.self)
@@ -80,7 +96,10 @@ package struct GRPCDeframer {
     guard pending.readableBytes >= total else { return nil }
     pending.moveReaderIndex(forwardBy: GRPCFraming.prefixLength)
     let message = pending.readSlice(length: Int(length))
-    if pending.readableBytes == 0 { pending = ByteBuffer() }
+    if pending.readableBytes == 0 {
+      if ownsPending { storage?.give(pending) }
+      pending = ByteBuffer()
+    }
     ownsPending = false
     return message
   }

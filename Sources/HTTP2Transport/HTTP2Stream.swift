@@ -103,6 +103,15 @@ public final class HTTP2Stream {
     connection.scheduleFlush()
   }
 
+  /// The large message that the peer was sending is there.
+  public func messageIsWhole() { connection?.messageIsWhole() }
+
+  /// It has its turn now: another connection may send one (``LoopTurns``).
+  public func messageIsHandled() {
+    guard let connection else { return }
+    connection.turns?.endBody(of: connection)
+  }
+
   /// Body bytes accepted and not yet handed to the socket.
   public var bufferedBytes: Int { connection?.session.bufferedBytes(on: id) ?? 0 }
   public var isWritable: Bool { connection?.session.isWritable(id) ?? false }

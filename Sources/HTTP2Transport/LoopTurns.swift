@@ -16,6 +16,8 @@ public import NIOCore
 /// than a fifth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
 /// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
+/// Of connections that are in the middle of large bodies a few have slices (``BodyTurns``): they are to be done before others begin.
+///
 /// What cannot be cut into slices (a request with a hundred thousand names) waits in a line of all loops (``LargeTurns``). One such
 /// piece may take longer than its share, and then the loop begins none for as long, so that at least half of its time is for
 /// others. The slow line too pays back what a long slice took beyond its share.
@@ -32,6 +34,8 @@ public final class LoopTurns {
     func takeSlice() -> Bool
     /// No slice follows for now.
     func endSlices()
+    /// Whether what follows is more of a large body: it may have to wait for others' (``BodyTurns``).
+    var isInLargeBody: Bool { get }
   }
 
   /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls whose fields
@@ -61,6 +65,8 @@ public final class LoopTurns {
   let input = InputScratch()
   /// Of the loop's connections.
   public let timers: LoopTimers
+  /// For the large messages of the loop's connections.
+  public let messages: MessageStorage
   /// Bytes that a connection may read there at a time.
   let inputShare: () -> Int
   private let eventLoop: any EventLoop
@@ -77,6 +83,8 @@ public final class LoopTurns {
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
+  private var bodies = BodyTurns()
+  private var isLookingAtBodies = false
   private let large: LargeTurns
   /// The undividable piece that has its turn.
   private var current: LargeTurns.Piece?
@@ -119,6 +127,7 @@ public final class LoopTurns {
     self.onWaiting = onWaiting
     self.eventLoop = eventLoop
     timers = LoopTimers(eventLoop: eventLoop)
+    messages = MessageStorage(timers: timers)
     self.shares = shares
     self.large = large
     self.isServedLast = isServedLast
@@ -233,14 +242,16 @@ public final class LoopTurns {
   }
 
   /// How many wait for their next slice.
-  public var waitingCount: (trusted: Int, distrusted: Int) { (line.waiting.count, slowLine.waiting.count) }
+  public var waitingCount: (trusted: Int, distrusted: Int) {
+    (line.waiting.count + bodies.waitingCount, slowLine.waiting.count)
+  }
 
   /// Begins with the work at once, if it is trusted, the turn has time left and nobody waits.
   ///
   /// - Parameter work: is not in line.
   func begin(_ work: any Work) {
     openTurn()
-    if !work.isDistrusted && line.waiting.isEmpty && used < shares.trusted {
+    if !work.isDistrusted && line.waiting.isEmpty && used < shares.trusted && mayGoOn(work) {
       var spent = used
       let hasMore = slices(of: work, spending: &spent, while: { $0 < shares.trusted })
       used = spent
@@ -251,6 +262,10 @@ public final class LoopTurns {
 
   /// Puts work in line that is not there.
   public func enqueue(_ work: any Work) {
+    guard mayGoOn(work) else {
+      bodies.wait(work)
+      return admitBodies()
+    }
     let path = work.isDistrusted ? \LoopTurns.slowLine : \LoopTurns.line
     self[keyPath: path].waiting.append(work)
     schedule(path)
@@ -270,8 +285,9 @@ public final class LoopTurns {
       handledUntil = time
       // A few acknowledgements are done soon, and to go on with them later, with cold caches, costs more than others gain.
       if hasMore || !isCalm(work) || time - hold.heldSince >= shares.trusted { giveWay(at: time) }
-    } while hasMore && !work.isDistrusted && goesOn(spent)
+    } while hasMore && !work.isDistrusted && goesOn(spent) && mayGoOn(work)
     work.endSlices()
+    if !hasMore { bodies.rests(work, at: handledUntil) }
     spent = before + (worked - start)
     return hasMore
   }
@@ -280,6 +296,28 @@ public final class LoopTurns {
   /// from: then it keeps its processor for a share, and not for a tenth of a millisecond only.
   private func isCalm(_ work: any Work) -> Bool {
     line.waiting.isEmpty && slowLine.waiting.isEmpty && due.isEmpty && !isServedLast && !work.isDistrusted
+  }
+
+  /// Whether nobody else's large body comes before what follows of this work. Those that are served last hold up each other only.
+  func mayGoOn(_ work: any Work) -> Bool { !work.isInLargeBody || isLast(work) || bodies.admits(work, at: now) }
+
+  /// The message of the work's large body is there.
+  func noteWholeBody(of work: any Work) { bodies.isWhole(work) }
+
+  /// The message of the work's large body is handled, or will not be.
+  func endBody(of work: any Work) {
+    if bodies.leave(work) { admitBodies() }
+  }
+
+  private func admitBodies() {
+    let time = now()
+    while let work = bodies.next(at: time) { enqueue(work) }
+    guard bodies.waitingCount > 0, !isLookingAtBodies else { return }
+    isLookingAtBodies = true
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: BodyTurns.patience) { [self] in
+      isLookingAtBodies = false
+      admitBodies()
+    }
   }
 
   /// The clock, without what others had of the processor because the loop gave way.
@@ -337,4 +375,8 @@ public final class LoopTurns {
     self[keyPath: path].isServiceScheduled = false
     if !self[keyPath: path].waiting.isEmpty { schedule(path) }
   }
+}
+
+extension LoopTurns.Work {
+  public var isInLargeBody: Bool { false }
 }
