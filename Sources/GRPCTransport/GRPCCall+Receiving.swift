@@ -22,13 +22,17 @@ extension GRPCCall {
     isDelivering = true
     defer { isDelivering = false }
     var count = 0
+    var hasHandledLarge = false
     do throws(GRPCStatus) {
       while !isPaused, let handler, status == nil || role == .client {
         if waitsForLargeMessage() { break }
-        guard let message = try deframer.next(leaving: turns?.messages) else { break }
+        guard let message = try deframer.next(storage: turns?.messages) else { break }
         handler.received(message: message)
         // One that was refused was not looked through, and says nothing of others.
-        if message.readableBytes > ConnectionCalls.largeMessage, status == nil { turns?.largeIsHandled() }
+        if message.readableBytes > ConnectionCalls.largeMessage {
+          if status == nil { turns?.largeIsHandled() }
+          hasHandledLarge = true
+        }
         count += 1
         guard count < messagesPerTurn else {
           yield()
@@ -39,10 +43,11 @@ extension GRPCCall {
       if error.code == .resourceExhausted { server?.counts.limitedStreams.add(.messageSize) }
       refuse(error)
     }
-    deframer.compact()
+    deframer.compact(storage: turns?.messages)
     settleCharge()
     settleAwaited(isMessageWhole: count > 0)
     guard !isPaused, !isYielding else { return }
+    settlePlace(hasHandledLarge: hasHandledLarge)
     credit()
     if let reason = pendingClose {
       tellClosed(reason)
@@ -78,7 +83,6 @@ extension GRPCCall {
     if takesLargeMessage {
       takesLargeMessage = false
       connectionCalls.spend(length)
-      stream?.messageIsHandled()
       return false
     }
     isYielding = true
@@ -95,6 +99,15 @@ extension GRPCCall {
       turns.enqueueLarge(work, of: length, from: network)
     }
     return true
+  }
+
+  /// A client that comes back sends one long message after the other, and keeps its place among the loop's connections meanwhile.
+  private func settlePlace(hasHandledLarge: Bool) {
+    if deframer.isInLongMessage {
+      stream?.messageIsLong()
+    } else if hasHandledLarge {
+      stream?.messageIsHandled()
+    }
   }
 
   /// Tells the connection what the client still owes.
@@ -271,7 +284,7 @@ extension GRPCCall {
     uncredited += body.readableBytes
     deframer.append(body, storage: turns?.messages)
     if isPaused || isYielding {
-      deframer.compact()
+      deframer.compact(storage: turns?.messages)
       settleCharge()
     } else {
       deliver()

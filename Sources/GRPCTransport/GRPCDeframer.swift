@@ -8,7 +8,9 @@ package import NIOCore
 package struct GRPCDeframer {
   package let maxMessageSize: Int
   private var pending = ByteBuffer()
-  /// Whether `pending` has storage of its own, which may be appended to without copying what is there.
+  /// Whether `pending` has storage that was made here, and not a buffer that was received.
+  private var hasOwnStorage = false
+  /// Whether that may be appended to without copying what is there: nobody has a message in it.
   private var ownsPending = false
 
   package init(maxMessageSize: Int) {
@@ -29,35 +31,37 @@ package struct GRPCDeframer {
     return Int(length)
   }
 
-  /// - Parameter storage: of large messages, if there is some to spare.
+  /// Whether a long message has begun, and is not there whole.
+  var isInLongMessage: Bool {
+    let missing = missing(0)
+    return missing > 0 && pending.readableBytes + missing >= MessageStorage.least
+  }
+
+  /// - Parameter storage: of large messages: what there is to spare of it is used, and what is not needed here any more goes there.
   package mutating func append(_ bytes: ByteBuffer, storage: MessageStorage? = nil) {
-    if pending.readableBytes == 0 {
+    guard pending.readableBytes > 0 else {
       pending = bytes
-      ownsPending = false
-    } else if needsRoom(for: bytes), let spare = storage?.take(for: pending.readableBytes + missing(bytes.readableBytes)) {
-      own(in: spare)
-      pending.writeImmutableBuffer(bytes)
-    } else {
-      if !ownsPending { own(roomFor: bytes.readableBytes) }
-      if pending.writableBytes < bytes.readableBytes {
-        pending.reserveCapacity(minimumWritableBytes: room(for: bytes.readableBytes))
-      }
-      pending.writeImmutableBuffer(bytes)
+      (hasOwnStorage, ownsPending) = (false, false)
+      return
     }
+    if !ownsPending || pending.writableBytes < bytes.readableBytes { own(roomFor: bytes.readableBytes, storage) }
+    pending.writeImmutableBuffer(bytes)
   }
 
-  /// Copies what is pending to a storage of its own.
-  private mutating func own(roomFor count: Int) {
-    own(in: ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count)))
+  /// Copies what is pending to a storage of its own that has room for so much more.
+  private mutating func own(roomFor count: Int, _ storage: MessageStorage?) {
+    var copy =
+      storage?.take(for: pending.readableBytes + missing(count))
+      ?? ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count))
+    copy.writeImmutableBuffer(pending)
+    leave(storage)
+    pending = copy
+    (hasOwnStorage, ownsPending) = (true, true)
   }
 
-  private mutating func own(in storage: consuming ByteBuffer) {
-    storage.writeImmutableBuffer(pending)
-    pending = storage
-    ownsPending = true
+  private func leave(_ storage: MessageStorage?) {
+    if hasOwnStorage { storage?.give(pending) }
   }
-
-  private func needsRoom(for bytes: ByteBuffer) -> Bool { !ownsPending || pending.writableBytes < bytes.readableBytes }
 
   /// How much to make room for when so much is to be added: a large message comes in dozens of pieces, and is not to be copied
   /// again for each doubling. But never for much more than has come.
@@ -78,8 +82,8 @@ package struct GRPCDeframer {
   /// The next whole message, or nil until more bytes arrive.
   /// - Throws: the status that the call must end with: the message is too large, or compressed.
   ///
-  /// - Parameter storage: what gets the memory of a large one, for the next.
-  package mutating func next(leaving storage: MessageStorage? = nil) throws(GRPCStatus) -> ByteBuffer? {
+  /// - Parameter storage: as for ``append(_:storage:)``.
+  package mutating func next(storage: MessageStorage? = nil) throws(GRPCStatus) -> ByteBuffer? {
     let start = pending.readerIndex
     guard let flag = pending.getInteger(at: start, as: UInt8.self),
       let length = pending.getInteger(at: start + 1, as: UInt32.self)
@@ -96,23 +100,25 @@ package struct GRPCDeframer {
     guard pending.readableBytes >= total else { return nil }
     pending.moveReaderIndex(forwardBy: GRPCFraming.prefixLength)
     let message = pending.readSlice(length: Int(length))
-    if pending.readableBytes == 0 {
-      if ownsPending { storage?.give(pending) }
-      pending = ByteBuffer()
-    }
     ownsPending = false
+    if pending.readableBytes == 0 {
+      leave(storage)
+      removeAll()
+    }
     return message
   }
 
   /// Gives up a large received buffer of which only a little is left: a peer must not be able to hold down more memory than it
   /// sends. And one in which a message has begun, which is copied when it goes on anyway, so that the next can be received into it.
-  mutating func compact() {
+  ///
+  /// - Parameter storage: as for ``append(_:storage:)``.
+  mutating func compact(storage: MessageStorage? = nil) {
     guard !ownsPending, pending.readableBytes > 0 else { return }
-    if pending.readableBytes < pending.storageCapacity / 4 || room(for: 0) > 0 { own(roomFor: 0) }
+    if pending.readableBytes < pending.storageCapacity / 4 || room(for: 0) > 0 { own(roomFor: 0, storage) }
   }
 
   package mutating func removeAll() {
     pending = ByteBuffer()
-    ownsPending = false
+    (hasOwnStorage, ownsPending) = (false, false)
   }
 }

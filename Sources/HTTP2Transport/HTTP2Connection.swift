@@ -62,9 +62,9 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   /// What was handled last was of a large body, and the socket may have more of it, which is read past the channel: through it,
   /// each piece costs two changes to the selector and a turn of the loop.
   private var mayReadOn: Bool { isInLargeBody && !isSocketEmpty && socket != nil }
-  public private(set) var isInLargeBody = false
-  /// While a piece is handled: the message that it belongs to is whole.
-  private var hasBodyEnded = false
+  private var isInLargeBody = false
+  /// As those say to whom what was handled last went.
+  public private(set) var isInLongMessage = false
   /// Since the channel has read last.
   private var isSocketEmpty = false
   /// `turns` will ask for the next slice.
@@ -287,7 +287,7 @@ public final class HTTP2Connection: ChannelDuplexHandler {
     cancelTimers()
     inbound = ByteBuffer()
     noteWaiting()
-    turns?.endBody(of: self)
+    turns?.endMessage(of: self)
     // Events that were parsed but not told are void: every stream ends the same way now.
     let reason = closeError ?? error
     let lost = streams
@@ -331,20 +331,24 @@ extension HTTP2Connection: LoopTurns.Work {
         inbound.readableBytes > LoopTurns.sliceSize
         ? session.bodyAhead(in: inbound, least: LoopTurns.largeBody) : session.bodyAhead
       let count = min(max(LoopTurns.sliceSize, ahead), inbound.readableBytes)
-      hasBodyEnded = false
+      if count > 0 { isInLongMessage = false }
       if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
       size += count
-      isInLargeBody = !hasBodyEnded && max(ahead, session.bodyAhead) >= LoopTurns.largeBody
+      isInLargeBody = max(ahead, session.bodyAhead) >= LoopTurns.largeBody
     } while isInLargeBody && size < LoopTurns.bodySize && hasMoreToReceive && isBefore(&end)
       && turns?.mayGoOn(self) ?? true
     return hasMoreToReceive
   }
 
-  /// The large message that the peer was sending is there.
-  func messageIsWhole() {
-    hasBodyEnded = true
-    turns?.noteWholeBody(of: self)
+  /// More of the message is to follow, and much.
+  func messageIsLong() {
+    isInLongMessage = true
+    turns?.noteMessage(of: self, isWhole: false)
   }
+
+  func messageIsWhole() { turns?.noteMessage(of: self, isWhole: true) }
+
+  func messageIsHandled() { turns?.endMessage(of: self) }
 
   /// Whether the slice may go on. What looks like the rest of a large body may be many requests.
   private func isBefore(_ end: inout NIODeadline?) -> Bool {

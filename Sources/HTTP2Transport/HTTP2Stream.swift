@@ -103,14 +103,15 @@ public final class HTTP2Stream {
     connection.scheduleFlush()
   }
 
-  /// The large message that the peer was sending is there.
+  /// What was received last is of a long message, of which more is to follow. To be said of each piece. Its rest may have to wait while
+  /// other connections of the loop send theirs (``LoopTurns``).
+  public func messageIsLong() { connection?.messageIsLong() }
+
+  /// The whole of it is there.
   public func messageIsWhole() { connection?.messageIsWhole() }
 
-  /// It has its turn now: another connection may send one (``LoopTurns``).
-  public func messageIsHandled() {
-    guard let connection else { return }
-    connection.turns?.endBody(of: connection)
-  }
+  /// It has its turn now: another connection may send one.
+  public func messageIsHandled() { connection?.messageIsHandled() }
 
   /// Body bytes accepted and not yet handed to the socket.
   public var bufferedBytes: Int { connection?.session.bufferedBytes(on: id) ?? 0 }

@@ -16,7 +16,7 @@ public import NIOCore
 /// than a fifth of the loop's time. A thousand of them hold each other up, and nobody else: the loop sleeps in between, so
 /// that they do not take the processor from the rest of the process either. One alone hardly notices.
 ///
-/// Of connections that are in the middle of large bodies a few have slices (``BodyTurns``): they are to be done before others begin.
+/// Of connections that are in the middle of long messages a few have slices (`MessagePlaces`): they are to be done before others begin.
 ///
 /// What cannot be cut into slices (a request with a hundred thousand names) waits in a line of all loops (``LargeTurns``). One such
 /// piece may take longer than its share, and then the loop begins none for as long, so that at least half of its time is for
@@ -34,8 +34,8 @@ public final class LoopTurns {
     func takeSlice() -> Bool
     /// No slice follows for now.
     func endSlices()
-    /// Whether what follows is more of a large body: it may have to wait for others' (``BodyTurns``).
-    var isInLargeBody: Bool { get }
+    /// Whether what follows is the rest of a long message: it may have to wait for others' (`MessagePlaces`).
+    var isInLongMessage: Bool { get }
   }
 
   /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls whose fields
@@ -83,8 +83,8 @@ public final class LoopTurns {
   private let onWaiting: (_ connections: Int, _ bytes: Int) -> Void
   private var line = Line(pause: .microseconds(20))
   private var slowLine: Line
-  private var bodies = BodyTurns()
-  private var isLookingAtBodies = false
+  private var places = MessagePlaces()
+  private var isLookingAtPlaces = false
   private let large: LargeTurns
   /// The undividable piece that has its turn.
   private var current: LargeTurns.Piece?
@@ -243,7 +243,7 @@ public final class LoopTurns {
 
   /// How many wait for their next slice.
   public var waitingCount: (trusted: Int, distrusted: Int) {
-    (line.waiting.count + bodies.waitingCount, slowLine.waiting.count)
+    (line.waiting.count + places.waitingCount, slowLine.waiting.count)
   }
 
   /// Begins with the work at once, if it is trusted, the turn has time left and nobody waits.
@@ -263,8 +263,8 @@ public final class LoopTurns {
   /// Puts work in line that is not there.
   public func enqueue(_ work: any Work) {
     guard mayGoOn(work) else {
-      bodies.wait(work)
-      return admitBodies()
+      places.wait(work)
+      return givePlaces()
     }
     let path = work.isDistrusted ? \LoopTurns.slowLine : \LoopTurns.line
     self[keyPath: path].waiting.append(work)
@@ -287,7 +287,7 @@ public final class LoopTurns {
       if hasMore || !isCalm(work) || time - hold.heldSince >= shares.trusted { giveWay(at: time) }
     } while hasMore && !work.isDistrusted && goesOn(spent) && mayGoOn(work)
     work.endSlices()
-    if !hasMore { bodies.rests(work, at: handledUntil) }
+    if !hasMore { places.rests(work, at: handledUntil) }
     spent = before + (worked - start)
     return hasMore
   }
@@ -298,25 +298,25 @@ public final class LoopTurns {
     line.waiting.isEmpty && slowLine.waiting.isEmpty && due.isEmpty && !isServedLast && !work.isDistrusted
   }
 
-  /// Whether nobody else's large body comes before what follows of this work. Those that are served last hold up each other only.
-  func mayGoOn(_ work: any Work) -> Bool { !work.isInLargeBody || isLast(work) || bodies.admits(work, at: now) }
+  /// Whether nobody else's long message comes before what follows of this work. Those that are served last hold up each other only.
+  func mayGoOn(_ work: any Work) -> Bool { !work.isInLongMessage || isLast(work) || places.admits(work, at: now) }
 
-  /// The message of the work's large body is there.
-  func noteWholeBody(of work: any Work) { bodies.isWhole(work) }
+  /// The work's long message is there, or is one of which more is to follow.
+  func noteMessage(of work: any Work, isWhole: Bool) { places.note(work, isWhole: isWhole) }
 
-  /// The message of the work's large body is handled, or will not be.
-  func endBody(of work: any Work) {
-    if bodies.leave(work) { admitBodies() }
+  /// The work's long message is handled, or will not be.
+  func endMessage(of work: any Work) {
+    if places.leave(work) { givePlaces() }
   }
 
-  private func admitBodies() {
+  private func givePlaces() {
     let time = now()
-    while let work = bodies.next(at: time) { enqueue(work) }
-    guard bodies.waitingCount > 0, !isLookingAtBodies else { return }
-    isLookingAtBodies = true
-    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: BodyTurns.patience) { [self] in
-      isLookingAtBodies = false
-      admitBodies()
+    while let work = places.next(at: time) { enqueue(work) }
+    guard places.waitingCount > 0, !isLookingAtPlaces else { return }
+    isLookingAtPlaces = true
+    eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: MessagePlaces.patience) { [self] in
+      isLookingAtPlaces = false
+      givePlaces()
     }
   }
 
@@ -378,5 +378,5 @@ public final class LoopTurns {
 }
 
 extension LoopTurns.Work {
-  public var isInLargeBody: Bool { false }
+  public var isInLongMessage: Bool { false }
 }

@@ -6,9 +6,9 @@ public import NIOCore
 /// It is kept for as long as large messages follow each other, and a moment longer. Confined to its event loop.
 public final class MessageStorage {
   /// Bytes of a message from which on its memory is kept.
-  public static let least = 256 << 10
+  public static let least = 64 << 10
   /// Bytes that are kept.
-  static let most = 16 << 20
+  static let most = 8 << 20
   /// Kept for so long after the last use, and up to twice as long.
   static let time = TimeAmount.seconds(1)
 

@@ -36,10 +36,22 @@ enum Trigger: Sendable {
         throw LoadFailure(description: "trigger: \(filled) answered \(status)")
       }
     case .file(let path, let template):
-      try Data(Self.fill(template, number).utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+      try Self.replace(path, with: Self.fill(template, number))
     case .command(let command):
       let status = try await Self.run(Self.fill(command, number))
       guard status == 0 else { throw LoadFailure(description: "trigger: the command ended with status \(status)") }
+    }
+  }
+
+  /// By rename, when the new file is closed. (Foundation's atomic writing closes it afterwards: who watches sees two changes.)
+  private static func replace(_ path: String, with text: String) throws {
+    let target = URL(fileURLWithPath: path)
+    let new = target.deletingLastPathComponent().appendingPathComponent(".\(target.lastPathComponent).new")
+    try Data(text.utf8).write(to: new)
+    guard rename(new.path, target.path) == 0 else {
+      let reason = String(cString: strerror(errno))
+      try? FileManager.default.removeItem(at: new)
+      throw LoadFailure(description: "trigger: \(path) cannot be replaced: \(reason)")
     }
   }
 

@@ -30,7 +30,8 @@ struct FanOut: Measurement {
       var arguments = await scene.arguments(proxies: proxies, protocol: `protocol`)
       arguments += measuresWeight(effort) ? scene.bothTriggers : scene.endpointTrigger
       arguments += ["--updates", "\(updates(effort))", "--interval", "0.1"]
-      if isLarge { arguments += ["--settle", "10"] }
+      // Also where no memory is looked at: what the sync leaves behind is let go of meanwhile, and is no part of a change.
+      arguments += ["--settle", "10"]
       if isLarge, services == 1000 { arguments += ["--storms", effort(quick: "1", full: "5")] }
       events = try await LoadTool(arguments: arguments).run(in: directory)
     } catch {

@@ -1,18 +1,18 @@
 internal import NIOCore
 
-/// Which connections of an event loop receive large bodies: a few at a time, each until its message has been handled.
+/// Which connections of an event loop receive long messages: a few at a time, each until its message has been handled.
 ///
 /// A thousand proxies that come back at once send most of a megabyte each. If all were received side by side, all would be half there
 /// at once, in memory that nobody has touched before; one after the other they find the memory of those before them
 /// (``MessageStorage``) and the processor's caches. A connection that has to wait has told the length of its message, and little more;
 /// the rest stays with its peer and the system.
 ///
-///     begins a large body ──▶ waits ──(a place is free)──▶ in place ──(its message is whole)──▶ in place ──(it is handled)──▶ …
-///                                                                      └─(brings nothing)─▶ …
+///     begins a long message ──▶ waits ──(a place is free)──▶ in place ──(the message is whole)──▶ in place ──(it is handled)──▶ …
+///                                                                         └─(brings nothing)─▶ …
 ///
 /// Whoever is slow loses its place to one that waits, and may go on when it gets one again. So nobody waits for a client, and for
 /// connections with little to say nothing of this holds.
-struct BodyTurns {
+struct MessagePlaces {
   /// With fewer a loop would wait for its clients' kernels.
   static let places = 4
   /// A peer that, since it has its place, had nothing to read for so long in all loses it.
@@ -38,7 +38,7 @@ struct BodyTurns {
 
   var waitingCount: Int { waiting.count }
 
-  /// Whether the connection may go on with a large body: it has a place, or there is one.
+  /// Whether the connection may go on with its message: it has a place, or there is one.
   mutating func admits(_ work: any LoopTurns.Work, at now: () -> NIODeadline) -> Bool {
     if let index = index(of: work) {
       if let idleSince = taken[index].idleSince {
@@ -60,9 +60,9 @@ struct BodyTurns {
     if let index = index(of: work), !taken[index].isWhole { taken[index].idleSince = now }
   }
 
-  /// The message is there, and waits to be handled.
-  mutating func isWhole(_ work: any LoopTurns.Work) {
-    if let index = index(of: work) { taken[index].isWhole = true }
+  /// - Parameter isWhole: the message is there, and waits to be handled.
+  mutating func note(_ work: any LoopTurns.Work, isWhole: Bool) {
+    if let index = index(of: work) { taken[index].isWhole = isWhole }
   }
 
   /// Returns whether it had a place.

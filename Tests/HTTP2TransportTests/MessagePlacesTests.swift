@@ -1,0 +1,159 @@
+import NIOCore
+import NIOEmbedded
+import Testing
+
+@testable import HTTP2Transport
+
+/// Of connections that send long messages a few go on at a time. By a clock that the loop and the work move on.
+@Suite struct MessagePlacesTests {
+  private final class Record {
+    var spent = TimeAmount.zero
+    var slices: [String] = []
+  }
+
+  /// A connection in a long message.
+  private final class Long: LoopTurns.Work {
+    let name: String
+    private let record: Record
+    var isDistrusted: Bool
+    var isInLongMessage = true
+    /// Whether its socket has more.
+    var hasMore = true
+
+    init(_ name: String, isDistrusted: Bool = false, in record: Record) {
+      self.name = name
+      self.isDistrusted = isDistrusted
+      self.record = record
+    }
+
+    func takeSlice() -> Bool {
+      record.spent = record.spent + .microseconds(200)
+      record.slices.append(name)
+      return hasMore
+    }
+
+    func endSlices() {}
+  }
+
+  private let loop = EmbeddedEventLoop()
+  private let record = Record()
+
+  private func turns(isServedLast: Bool = false) -> LoopTurns {
+    LoopTurns(
+      eventLoop: loop, isServedLast: isServedLast,
+      now: { [record, loop] in .uptimeNanoseconds(1_000_000_000) + (loop.now - .uptimeNanoseconds(0)) + record.spent },
+      yieldProcessor: {})
+  }
+
+  private func begin(_ names: some Sequence<Int>, _ turns: LoopTurns, isDistrusted: Bool = false) -> [Long] {
+    let works = names.map { Long("\($0)", isDistrusted: isDistrusted, in: record) }
+    for work in works {
+      turns.begin(work)
+      // Each is heard of in a turn of its own.
+      loop.run()
+    }
+    return works
+  }
+
+  /// Who has slices while the loop goes round so many times.
+  private func served(in milliseconds: Int64 = 1) -> Set<String> {
+    record.slices = []
+    for _ in 0..<(milliseconds * 20) { loop.advanceTime(by: .microseconds(50)) }
+    return Set(record.slices)
+  }
+
+  @Test func aFewAreReceivedAtATimeAndTheNextWhenOneIsHandled() {
+    let turns = turns()
+    let works = begin(0..<6, turns)
+    #expect(served() == ["0", "1", "2", "3"])
+    #expect(turns.waitingCount.trusted == 6)
+    works[2].isInLongMessage = false
+    works[2].hasMore = false
+    turns.noteMessage(of: works[2], isWhole: true)
+    _ = served()
+    #expect(served() == ["0", "1", "3"], "until it is handled it has its place")
+    turns.endMessage(of: works[2])
+    #expect(served() == ["0", "1", "3", "4"])
+  }
+
+  @Test func whoIsInNoLongMessageIsNotHeldUp() {
+    let turns = turns()
+    _ = begin(0..<6, turns)
+    let short = Long("short", in: record)
+    (short.isInLongMessage, short.hasMore) = (false, false)
+    turns.begin(short)
+    #expect(served().isSuperset(of: ["short", "0", "1", "2", "3"]))
+  }
+
+  @Test func whoBringsNothingLosesItsPlaceToOneThatWaits() {
+    let turns = turns()
+    let works = begin(0..<5, turns)
+    for work in works { work.hasMore = false }
+    #expect(served(in: 3).isSubset(of: ["0", "1", "2", "3"]), "their peers have nothing, but not for long")
+    #expect(served(in: 10) == ["4"])
+    works[0].hasMore = true
+    turns.begin(works[0])
+    #expect(served() == ["0"], "there are places")
+  }
+
+  /// Drop by drop is no better: what counts is for how long there was nothing in all.
+  @Test func whoTricklesLosesItsPlaceToo() {
+    let turns = turns()
+    let works = begin(0..<5, turns)
+    for work in works { work.hasMore = false }
+    _ = served()
+    var rounds = 0
+    while !record.slices.contains("4"), rounds < 50 {
+      rounds += 1
+      for work in works[0..<4] { turns.begin(work) }
+      loop.advanceTime(by: .milliseconds(1))
+    }
+    #expect((4...12).contains(rounds))
+  }
+
+  /// A peer that sends without end, or a message that nobody gets to.
+  @Test func aPlaceIsLostAfterATimeInAnyCase() {
+    let turns = turns()
+    let works = begin(0..<5, turns)
+    for work in works { turns.noteMessage(of: work, isWhole: true) }
+    works[0].hasMore = false
+    let start = turns.now()
+    while !served().contains("4"), turns.now() < start + .seconds(1) {}
+    let time = turns.now() - start
+    #expect(time > MessagePlaces.longest - .milliseconds(10))
+    #expect(time < MessagePlaces.longest + .milliseconds(100), "when somebody looks")
+  }
+
+  @Test func aPlaceIsNobodysWhileNobodyWaits() {
+    let turns = turns()
+    let works = begin(0..<4, turns)
+    for work in works { work.hasMore = false }
+    _ = served(in: 200)
+    record.slices = []
+    for work in works {
+      turns.begin(work)
+      loop.run()
+    }
+    #expect(record.slices == ["0", "1", "2", "3"] && served() == [] && turns.waitingCount.trusted == 0)
+    works[0].hasMore = true
+    turns.begin(works[0])
+    #expect(served() == ["0"])
+  }
+
+  /// Those have lines of their own, and hold up each other only.
+  @Test(arguments: [true, false]) func whoIsServedLastNeedsNoPlace(_ isDistrusted: Bool) {
+    let turns = turns(isServedLast: !isDistrusted)
+    _ = begin(0..<6, turns, isDistrusted: isDistrusted)
+    #expect(served(in: 20) == ["0", "1", "2", "3", "4", "5"])
+  }
+
+  @Test func whoComesToBeDistrustedMeanwhileGoesToTheSlowLine() {
+    let turns = turns()
+    let works = begin(0..<5, turns)
+    _ = served()
+    works[4].isDistrusted = true
+    turns.endMessage(of: works[0])
+    #expect(turns.waitingCount.distrusted == 1)
+    #expect(served(in: 5).contains("4"))
+  }
+}
