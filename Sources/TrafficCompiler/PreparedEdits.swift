@@ -7,7 +7,7 @@ import TrafficModel
 final class PreparedEdits: Sendable {
   private let edits: [Edit]
   private let portions: Portions
-  private let podHash: KeyHasher<NamespacedName>
+  private let hashers: KeyHashers
   /// The portion to be made next.
   private let making: Mutex<Int>
   /// By number: those that are made, until both threads have them.
@@ -15,11 +15,10 @@ final class PreparedEdits: Sendable {
 
   /// - Parameters:
   ///   - first: the portion to begin with.
-  ///   - podHash: of the input of pods.
-  init(_ edits: [Edit], _ portions: Portions, from first: Int, podHash: KeyHasher<NamespacedName>) {
+  init(_ edits: [Edit], _ portions: Portions, from first: Int, _ hashers: KeyHashers) {
     self.edits = edits
     self.portions = portions
-    self.podHash = podHash
+    self.hashers = hashers
     making = Mutex(first)
     made = Mutex(Array(repeating: nil, count: portions.ends.count))
   }
@@ -30,7 +29,7 @@ final class PreparedEdits: Sendable {
       if let portion = take(number) { return portion }
       making.withLock { next in
         guard next <= number else { return }
-        let portion = PreparedPortion(edits, portions.order[portions.places(next)], podHash)
+        let portion = PreparedPortion(edits, portions.order[portions.places(next)], hashers)
         made.withLock { $0[next] = portion }
         next += 1
       }
@@ -48,6 +47,20 @@ final class PreparedEdits: Sendable {
   }
 }
 
+/// Of the inputs that come in great numbers: in a large transaction an edit mostly waits for its key's place in a table.
+struct KeyHashers: Sendable {
+  let pods, services, slices, rules, routedServices, virtualServices: KeyHasher<NamespacedName>
+
+  init(_ graph: TrafficGraph) {
+    pods = graph.pods.hasher
+    services = graph.services.hasher
+    slices = graph.slices.hasher
+    rules = graph.destinationRules.hasher
+    routedServices = graph.routedServices.hasher
+    virtualServices = graph.virtualServices.hasher
+  }
+}
+
 /// What a portion's edits become.
 ///
 /// `@unchecked Sendable`: one thread makes it, and gives it to both under a lock, under which `isTaken` is used as well. After that
@@ -58,30 +71,40 @@ final class PreparedPortion: @unchecked Sendable {
   /// Places of what the graph of routes is told.
   let routed: [Int32]
   private let edits: UnsafeMutablePointer<PreparedEdit>
-  /// Of pods.
+  /// Of what the graph of clusters is told, and, for each of `routed`, of what that of routes is.
   private let hashes: [KeyHash?]
+  private let routedHashes: [KeyHash?]
   var count: Int { hashes.count }
 
-  fileprivate init(_ all: [Edit], _ order: ArraySlice<Int32>, _ podHash: KeyHasher<NamespacedName>) {
+  fileprivate init(_ all: [Edit], _ order: ArraySlice<Int32>, _ hashers: KeyHashers) {
     edits = .allocate(capacity: order.count)
     var labels = LabelLists()
     var routed: [Int32] = []
-    var hashes: [KeyHash?] = []
+    var (hashes, routedHashes): ([KeyHash?], [KeyHash?]) = ([], [])
+    func route(_ place: Int, _ hash: KeyHash?) {
+      routed.append(Int32(place))
+      routedHashes.append(hash)
+    }
     hashes.reserveCapacity(order.count)
     for (place, index) in order.enumerated() {
       let edit = PreparedEdit(all[Int(index)], &labels) { _ in nil }
       var hash: KeyHash?
       switch edit {
-      case .pod(let id, _): hash = podHash(id)
-      case .service, .routes: routed.append(Int32(place))
-      case .plain: if case .delete = all[Int(index)] { routed.append(Int32(place)) }
-      case .slice, .rule: break
+      case .pod(let id, _): hash = hashers.pods(id)
+      case .slice(let id, _): hash = hashers.slices(id)
+      case .rule(let rule): hash = hashers.rules(rule.content.id)
+      case .service(let service):
+        hash = hashers.services(service.content.id)
+        route(place, hashers.routedServices(service.content.id))
+      case .routes(let routes): route(place, hashers.virtualServices(routes.content.id))
+      case .plain: if case .delete = all[Int(index)] { route(place, nil) }
       }
       hashes.append(hash)
       (edits + place).initialize(to: edit)
     }
     self.routed = routed
     self.hashes = hashes
+    self.routedHashes = routedHashes
   }
 
   deinit {
@@ -91,8 +114,31 @@ final class PreparedPortion: @unchecked Sendable {
 
   subscript(place: Int) -> PreparedEdit { edits[place] }
 
-  /// The hash of a pod; nil for anything else, and past the end.
-  func podHash(_ place: Int) -> KeyHash? { place < count ? hashes[place] : nil }
+  /// Of the key that the graph of clusters is to set; nil if there is none.
+  func hash(_ place: Int) -> KeyHash? { hashes[place] }
+
+  /// Has the processor fetch the place of a key that the graph of clusters is about to set. Past the end nothing happens.
+  func expect(_ place: Int, in graph: TrafficGraph) {
+    guard place < count, let hash = hashes[place] else { return }
+    switch edits[place] {
+    case .pod: graph.pods.prefetch(hash)
+    case .slice: graph.slices.prefetch(hash)
+    case .rule: graph.destinationRules.prefetch(hash)
+    case .service: graph.services.prefetch(hash)
+    case .routes, .plain: break
+    }
+  }
+
+  /// The same for the graph of routes.
+  /// - Parameter index: into `routed`.
+  func expectRouted(_ index: Int, in graph: TrafficGraph) {
+    guard index < routed.count, let hash = routedHashes[index] else { return }
+    switch edits[Int(routed[index])] {
+    case .service: graph.routedServices.prefetch(hash)
+    case .routes: graph.virtualServices.prefetch(hash)
+    case .pod, .slice, .rule, .plain: break
+    }
+  }
 
   /// The same for the graph of clusters; what that graph alone needs is then gone from here.
   func take(_ place: Int) -> PreparedEdit {

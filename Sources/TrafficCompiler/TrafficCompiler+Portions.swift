@@ -37,7 +37,7 @@ extension TrafficCompiler {
     let recordsEvents = graph.recordsEvents
     let runs = graph.statistics.runs
     graph.recordsEvents = false
-    let prepared = PreparedEdits(edits, portions, from: first, podHash: graph.pods.hasher)
+    let prepared = PreparedEdits(edits, portions, from: first, KeyHashers(graph))
     isSideBySide = true
     nonisolated(unsafe) let compiler = self
     DispatchQueue.concurrentPerform(iterations: 2) { half in
@@ -65,11 +65,13 @@ extension TrafficCompiler {
       let start = portions.places(number).lowerBound
       graph.clusterGraph.transaction {
         for place in 0..<portion.count {
-          if let hash = portion.podHash(place + Self.lookahead) { graph.pods.prefetch(hash) }
+          portion.expect(place + Self.lookahead, in: graph)
           let edit = portion.take(place)
-          // Most are pods, and of those nothing needs to be looked at again.
-          if case .pod(let id, let facts) = edit, let hash = portion.podHash(place) {
+          // Most are pods.
+          if case .pod(let id, let facts) = edit, let hash = portion.hash(place) {
             graph.pods.set(facts, for: id, hash: hash)
+          } else if case .slice(let id, let facts) = edit, let hash = portion.hash(place) {
+            graph.slices.set(facts, for: id, hash: hash)
           } else {
             applyToClusters(edits[Int(portions.order[start + place])], edit)
           }
@@ -84,7 +86,8 @@ extension TrafficCompiler {
       let portion = prepared.portion(number)
       let start = portions.places(number).lowerBound
       graph.routeGraph.transaction {
-        for place in portion.routed {
+        for (index, place) in portion.routed.enumerated() {
+          portion.expectRouted(index + Self.lookahead, in: graph)
           applyToRoutes(edits[Int(portions.order[start + Int(place)])], portion[Int(place)])
         }
       }

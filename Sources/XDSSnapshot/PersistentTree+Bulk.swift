@@ -1,3 +1,5 @@
+public import CPrefetch
+
 extension PersistentTree {
   /// Adds many elements, or puts them in the place of those with their keys; of several with one key the last counts.
   ///
@@ -106,7 +108,12 @@ extension PersistentTree.Subtree {
     _ elements: UnsafeBufferPointer<Element>, _ placed: UnsafeBufferPointer<Placed>, _ range: Range<Int>
   ) -> Self {
     let first = placed[range.lowerBound]
-    guard range.count > 1 else { return .leaf(elements[Int(first.index)]) }
+    guard range.count > 1 else {
+      // Leaves are made in the order of `placed`, and lie anywhere.
+      let ahead = range.lowerBound + Self.lookahead
+      if ahead < placed.count { expect(elements, Int(placed[ahead].index)) }
+      return .leaf(elements[Int(first.index)])
+    }
     let last = placed[range.upperBound - 1]
     func key(_ entry: Placed) -> String { elements[Int(entry.index)].key }
     var bit = first.position.firstDifference(from: last.position)
@@ -122,6 +129,15 @@ extension PersistentTree.Subtree {
       .init(
         bit: bit, position: first.position, left: build(elements, placed, range.lowerBound..<low),
         right: build(elements, placed, low..<range.upperBound)))
+  }
+
+  /// How many leaves ahead the memory of one is asked for.
+  @inlinable static var lookahead: Int { 6 }
+
+  /// Says that what an element refers to is about to be counted, where it is one reference.
+  @inlinable @inline(__always) static func expect(_ elements: UnsafeBufferPointer<Element>, _ index: Int) {
+    guard MemoryLayout<Element>.size == MemoryLayout<UInt>.size, let base = elements.baseAddress else { return }
+    weir_prefetch(UnsafeRawPointer(bitPattern: UnsafeRawPointer(base + index).load(as: UInt.self)))
   }
 
   /// The position of an element below, and the first bit in which positions below differ.

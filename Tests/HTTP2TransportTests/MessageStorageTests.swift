@@ -21,11 +21,12 @@ import Testing
   }
 
   @Test func theMemoryOfAMessageIsTheNextOnes() throws {
-    let first = address({ () -> ByteBuffer in
-      let buffer = buffer(1 << 20)
-      storage.give(buffer)
-      return buffer
-    }())
+    let first = address(
+      { () -> ByteBuffer in
+        let buffer = buffer(1 << 20)
+        storage.give(buffer)
+        return buffer
+      }())
     let next = try #require(storage.take(for: 700_000))
     #expect(address(next) == first && next.readableBytes == 0 && next.writableBytes >= 700_000)
     #expect(storage.byteCount == 0 && storage.take(for: 700_000) == nil)
