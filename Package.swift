@@ -81,7 +81,7 @@ let package = Package(
     library("TrafficModel"),
     library("IncrementalGraph", ["CPrefetch", hashTrees]),
     library("XDSSnapshot", ["CXXHash", "CPrefetch", hashTrees]),
-    library("TrafficCompiler", ["TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
+    library("TrafficCompiler", ["CPrefetch", "TrafficModel", "IncrementalGraph", "EnvoyAPI", "XDSSnapshot"]),
 
     // Releases: the state machine, what it makes of routes, the forms in which it is sent and stored.
     library("ReleaseControl", ["TrafficModel"]),

@@ -44,18 +44,26 @@ package struct GRPCDeframer {
       (hasOwnStorage, ownsPending) = (false, false)
       return
     }
-    if !ownsPending || pending.writableBytes < bytes.readableBytes { own(roomFor: bytes.readableBytes, storage) }
+    if !ownsPending || pending.writableBytes < bytes.readableBytes { makeRoom(for: bytes.readableBytes, storage) }
     pending.writeImmutableBuffer(bytes)
   }
 
-  /// Copies what is pending to a storage of its own that has room for so much more.
-  private mutating func own(roomFor count: Int, _ storage: MessageStorage?) {
-    var copy =
-      storage?.take(for: pending.readableBytes + missing(count))
-      ?? ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count))
-    copy.writeImmutableBuffer(pending)
+  /// Sees to it that what is pending lies in a storage of its own that has room for so much more.
+  private mutating func makeRoom(for count: Int, _ storage: MessageStorage?) {
+    if let spare = storage?.take(for: pending.readableBytes + missing(count)) {
+      move(to: spare, leaving: storage)
+    } else if ownsPending {
+      // Without a copy, if the system has room behind it.
+      pending.reserveCapacity(minimumWritableBytes: room(for: count))
+    } else {
+      move(to: ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count)), leaving: storage)
+    }
+  }
+
+  private mutating func move(to buffer: consuming ByteBuffer, leaving storage: MessageStorage?) {
+    buffer.writeImmutableBuffer(pending)
     leave(storage)
-    pending = copy
+    pending = buffer
     (hasOwnStorage, ownsPending) = (true, true)
   }
 
@@ -114,7 +122,7 @@ package struct GRPCDeframer {
   /// - Parameter storage: as for ``append(_:storage:)``.
   mutating func compact(storage: MessageStorage? = nil) {
     guard !ownsPending, pending.readableBytes > 0 else { return }
-    if pending.readableBytes < pending.storageCapacity / 4 || room(for: 0) > 0 { own(roomFor: 0, storage) }
+    if pending.readableBytes < pending.storageCapacity / 4 || room(for: 0) > 0 { makeRoom(for: 0, storage) }
   }
 
   package mutating func removeAll() {

@@ -1,3 +1,4 @@
+internal import CPrefetch
 import IncrementalGraph
 import Synchronization
 import TrafficModel
@@ -74,6 +75,8 @@ final class PreparedPortion: @unchecked Sendable {
   /// Of what the graph of clusters is told, and, for each of `routed`, of what that of routes is.
   private let hashes: [KeyHash?]
   private let routedHashes: [KeyHash?]
+  /// What was made, as the place that it was made in, on the other thread: for hints only.
+  private let objects: [UnsafeRawPointer?]
   var count: Int { hashes.count }
 
   fileprivate init(_ all: [Edit], _ order: ArraySlice<Int32>, _ hashers: KeyHashers) {
@@ -86,25 +89,31 @@ final class PreparedPortion: @unchecked Sendable {
       routedHashes.append(hash)
     }
     hashes.reserveCapacity(order.count)
+    var objects: [UnsafeRawPointer?] = []
+    objects.reserveCapacity(order.count)
     for (place, index) in order.enumerated() {
       let edit = PreparedEdit(all[Int(index)], &labels) { _ in nil }
       var hash: KeyHash?
+      var object: AnyObject?
       switch edit {
       case .pod(let id, _): hash = hashers.pods(id)
-      case .slice(let id, _): hash = hashers.slices(id)
-      case .rule(let rule): hash = hashers.rules(rule.content.id)
+      case .slice(let id, let facts): (hash, object) = (hashers.slices(id), facts)
+      case .rule(let rule): (hash, object) = (hashers.rules(rule.content.id), rule)
       case .service(let service):
+        object = service
         hash = hashers.services(service.content.id)
         route(place, hashers.routedServices(service.content.id))
       case .routes(let routes): route(place, hashers.virtualServices(routes.content.id))
       case .plain: if case .delete = all[Int(index)] { route(place, nil) }
       }
       hashes.append(hash)
+      objects.append(object.map { UnsafeRawPointer(Unmanaged.passUnretained($0).toOpaque()) })
       (edits + place).initialize(to: edit)
     }
     self.routed = routed
     self.hashes = hashes
     self.routedHashes = routedHashes
+    self.objects = objects
   }
 
   deinit {
@@ -117,9 +126,14 @@ final class PreparedPortion: @unchecked Sendable {
   /// Of the key that the graph of clusters is to set; nil if there is none.
   func hash(_ place: Int) -> KeyHash? { hashes[place] }
 
-  /// Has the processor fetch the place of a key that the graph of clusters is about to set. Past the end nothing happens.
+  /// Has the processor fetch the place of a key that the graph of clusters is about to set, and the object. Past the end nothing
+  /// happens.
   func expect(_ place: Int, in graph: TrafficGraph) {
     guard place < count, let hash = hashes[place] else { return }
+    if let object = objects[place] {
+      weir_prefetch(object)
+      weir_prefetch(object + 64)
+    }
     switch edits[place] {
     case .pod: graph.pods.prefetch(hash)
     case .slice: graph.slices.prefetch(hash)

@@ -122,9 +122,15 @@ extension Bar {
       againstLimit(
         "endpoint", of: grid, "one endpoint changed, S=1000 N=1000 delta: server CPU per update", atMost: 25),
       atMost(60, "ms", "endpoint.p99_ms", of: grid, "the same: p99 to all streams"),
-      atMost(
-        3, "ms", "endpoint.server_cpu_ms", of: "fanout-delta-5000x100",
-        "one endpoint changed, S=5000 N=100 delta: server CPU per update"),
+      Bar(
+        figure: "one endpoint changed, S=5000 N=100 delta: server CPU per update", bar: "≤ 3 ms",
+        measurements: ["fanout-delta-5000x100"]
+      ) { figures in
+        let name = "fanout-delta-5000x100/endpoint.server"
+        guard let cost = figures[name + "_cpu_ms"] else { return nil }
+        let each = (1...3).compactMap { figures["\(name)\($0)_cpu_ms"] }.map(Text.number).joined(separator: ", ")
+        return Outcome(measured: "\(Text.number(cost)) ms (median of three servers: \(each))", isMet: cost <= 3)
+      },
       Bar(
         figure: "state of the world, one endpoint changed: bytes to each stream",
         bar: "the changed ClusterLoadAssignments only (the subset's, and the service's own)",
