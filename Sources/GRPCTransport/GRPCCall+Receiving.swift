@@ -22,17 +22,13 @@ extension GRPCCall {
     isDelivering = true
     defer { isDelivering = false }
     var count = 0
-    var hasHandledLarge = false
     do throws(GRPCStatus) {
       while !isPaused, let handler, status == nil || role == .client {
         if waitsForLargeMessage() { break }
         guard let message = try deframer.next(storage: turns?.messages) else { break }
         handler.received(message: message)
         // One that was refused was not looked through, and says nothing of others.
-        if message.readableBytes > ConnectionCalls.largeMessage {
-          if status == nil { turns?.largeIsHandled() }
-          hasHandledLarge = true
-        }
+        if message.readableBytes > ConnectionCalls.largeMessage, status == nil { turns?.largeIsHandled() }
         count += 1
         guard count < messagesPerTurn else {
           yield()
@@ -44,10 +40,10 @@ extension GRPCCall {
       refuse(error)
     }
     deframer.compact(storage: turns?.messages)
+    settlePlace()
     settleCharge()
     settleAwaited(isMessageWhole: count > 0)
     guard !isPaused, !isYielding else { return }
-    settlePlace(hasHandledLarge: hasHandledLarge)
     credit()
     if let reason = pendingClose {
       tellClosed(reason)
@@ -86,7 +82,7 @@ extension GRPCCall {
       return false
     }
     isYielding = true
-    stream?.messageIsWhole()
+    if isInLongMessage { stream?.messageIsWhole() }
     let work = LaterWork(of: self) { [self] in goOn(takesLargeMessage: true) }
     let network = connectionCalls.network
     guard let wait = connectionCalls.waitForLarge() else {
@@ -101,13 +97,21 @@ extension GRPCCall {
     return true
   }
 
-  /// A client that comes back sends one long message after the other, and keeps its place among the loop's connections meanwhile.
-  private func settlePlace(hasHandledLarge: Bool) {
+  /// Tells the stream of long messages that begin, and of their end: when they are handed over, whoever goes on with them where. A client
+  /// that comes back sends one after the other, and keeps its place among the loop's connections meanwhile.
+  private func settlePlace() {
     if deframer.isInLongMessage {
+      isInLongMessage = true
       stream?.messageIsLong()
-    } else if hasHandledLarge {
-      stream?.messageIsHandled()
+    } else if deframer.wholeMessageLength.map({ $0 <= ConnectionCalls.largeMessage }) ?? true {
+      leavePlace()
     }
+  }
+
+  private func leavePlace() {
+    guard isInLongMessage else { return }
+    isInLongMessage = false
+    stream?.longMessageEnds()
   }
 
   /// Tells the connection what the client still owes.
@@ -195,6 +199,7 @@ extension GRPCCall {
   /// Drops what was received and credits it; for calls whose input no longer matters.
   func discardInbound() {
     deframer.removeAll()
+    leavePlace()
     charge?.releaseAll()
     connectionCalls?.ended(self)
     hasPendingEnd = false
@@ -217,6 +222,7 @@ extension GRPCCall {
     cancelDeadline()
     largeMessageTimer?.cancel()
     largeMessageTimer = nil
+    leavePlace()
     stream = nil
     pendingClose = nil
     deframer.removeAll()
@@ -285,6 +291,7 @@ extension GRPCCall {
     deframer.append(body, storage: turns?.messages)
     if isPaused || isYielding {
       deframer.compact(storage: turns?.messages)
+      settlePlace()
       settleCharge()
     } else {
       deliver()
@@ -372,6 +379,7 @@ extension GRPCCall {
     }
     if isPaused {
       cancelDeadline()
+      leavePlace()
       stream = nil
       pendingClose = told
     } else {

@@ -34,6 +34,8 @@ public final class GRPCCall {
   /// The client has done what it should not (server).
   var isBlamed = false
   private var deadline: LoopTimers.Timer?
+  /// The stream was told that a long message has begun.
+  var isInLongMessage = false
   /// A large message waits for the connection's budget.
   var largeMessageTimer: LoopTimers.Timer?
 

@@ -34,7 +34,8 @@ package struct GRPCDeframer {
   /// Whether a long message has begun, and is not there whole.
   var isInLongMessage: Bool {
     let missing = missing(0)
-    return missing > 0 && pending.readableBytes + missing >= MessageStorage.least
+    return missing > 0
+      && pending.readableBytes + missing > GRPCFraming.prefixLength + ConnectionCalls.largeMessage
   }
 
   /// - Parameter storage: of large messages: what there is to spare of it is used, and what is not needed here any more goes there.
@@ -50,7 +51,8 @@ package struct GRPCDeframer {
 
   /// Sees to it that what is pending lies in a storage of its own that has room for so much more.
   private mutating func makeRoom(for count: Int, _ storage: MessageStorage?) {
-    if let spare = storage?.take(for: pending.readableBytes + missing(count)) {
+    let come = pending.readableBytes + count
+    if let spare = storage?.take(for: pending.readableBytes + missing(count), atMost: come * Self.most) {
       move(to: spare, leaving: storage)
     } else if ownsPending {
       // Without a copy, if the system has room behind it.
@@ -83,7 +85,10 @@ package struct GRPCDeframer {
     return max(count, GRPCFraming.prefixLength + min(Int(length), maxMessageSize) - pending.readableBytes)
   }
 
-  /// Bytes that are made room for, for each that has come. With these, and rounded up to a power of two, the storage is up to eight
+  /// The storage is at most so many times what has come.
+  private static let most = 8
+
+  /// Bytes that are made room for, for each that has come. With these, and rounded up to a power of two, the storage is up to `most`
   /// times what has come. Pages that nothing was ever written to take no memory; those of storage that was in use before do.
   private static let growth = 3
 

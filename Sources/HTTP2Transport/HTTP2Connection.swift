@@ -63,8 +63,10 @@ public final class HTTP2Connection: ChannelDuplexHandler {
   /// each piece costs two changes to the selector and a turn of the loop.
   private var mayReadOn: Bool { isInLargeBody && !isSocketEmpty && socket != nil }
   private var isInLargeBody = false
-  /// As those say to whom what was handled last went.
-  public private(set) var isInLongMessage = false
+  /// From when it is told so until it is told that the message is handed over.
+  public var isInLongMessage: Bool { isMessageLong && !needsNoPlace }
+  private var isMessageLong = false
+  private var needsNoPlace = false
   /// Since the channel has read last.
   private var isSocketEmpty = false
   /// `turns` will ask for the next slice.
@@ -331,7 +333,6 @@ extension HTTP2Connection: LoopTurns.Work {
         inbound.readableBytes > LoopTurns.sliceSize
         ? session.bodyAhead(in: inbound, least: LoopTurns.largeBody) : session.bodyAhead
       let count = min(max(LoopTurns.sliceSize, ahead), inbound.readableBytes)
-      if count > 0 { isInLongMessage = false }
       if !isClosing, let slice = inbound.readSlice(length: count) { receive(slice) }
       size += count
       isInLargeBody = max(ahead, session.bodyAhead) >= LoopTurns.largeBody
@@ -340,15 +341,22 @@ extension HTTP2Connection: LoopTurns.Work {
     return hasMoreToReceive
   }
 
-  /// More of the message is to follow, and much.
+  /// A long message has begun. Of one of the streams, as of the following two: if several send one, they share a place.
   func messageIsLong() {
-    isInLongMessage = true
+    isMessageLong = true
     turns?.noteMessage(of: self, isWhole: false)
   }
 
   func messageIsWhole() { turns?.noteMessage(of: self, isWhole: true) }
 
-  func messageIsHandled() { turns?.endMessage(of: self) }
+  func longMessageEnds() {
+    (isMessageLong, needsNoPlace) = (false, false)
+    turns?.endMessage(of: self)
+  }
+
+  public func hasWaitedEnough() { needsNoPlace = true }
+
+  public var isOver: Bool { isClosing }
 
   /// Whether the slice may go on. What looks like the rest of a large body may be many requests.
   private func isBefore(_ end: inout NIODeadline?) -> Bool {

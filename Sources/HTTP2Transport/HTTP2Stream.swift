@@ -103,15 +103,14 @@ public final class HTTP2Stream {
     connection.scheduleFlush()
   }
 
-  /// What was received last is of a long message, of which more is to follow. To be said of each piece. Its rest may have to wait while
-  /// other connections of the loop send theirs (``LoopTurns``).
+  /// A long message has begun. Its rest may have to wait while other connections of the loop send theirs (``LoopTurns``).
   public func messageIsLong() { connection?.messageIsLong() }
 
   /// The whole of it is there.
   public func messageIsWhole() { connection?.messageIsWhole() }
 
-  /// It has its turn now: another connection may send one.
-  public func messageIsHandled() { connection?.messageIsHandled() }
+  /// It was handed over, or will not be: other connections may send theirs. Whoever has said that one has begun says this, too.
+  public func longMessageEnds() { connection?.longMessageEnds() }
 
   /// Body bytes accepted and not yet handed to the socket.
   public var bufferedBytes: Int { connection?.session.bufferedBytes(on: id) ?? 0 }

@@ -36,6 +36,10 @@ public final class LoopTurns {
     func endSlices()
     /// Whether what follows is the rest of a long message: it may have to wait for others' (`MessagePlaces`).
     var isInLongMessage: Bool { get }
+    /// It has waited for others' long enough: with the rest of this message it need not.
+    func hasWaitedEnough()
+    /// Nothing of it will be handled any more.
+    var isOver: Bool { get }
   }
 
   /// Bytes of a connection's slice: what a client can make them cost (a header block that is over its limit, calls whose fields
@@ -263,7 +267,7 @@ public final class LoopTurns {
   /// Puts work in line that is not there.
   public func enqueue(_ work: any Work) {
     guard mayGoOn(work) else {
-      places.wait(work)
+      places.wait(work, since: now())
       return givePlaces()
     }
     let path = work.isDistrusted ? \LoopTurns.slowLine : \LoopTurns.line
@@ -299,19 +303,24 @@ public final class LoopTurns {
   }
 
   /// Whether nobody else's long message comes before what follows of this work. Those that are served last hold up each other only.
-  func mayGoOn(_ work: any Work) -> Bool { !work.isInLongMessage || isLast(work) || places.admits(work, at: now) }
+  func mayGoOn(_ work: any Work) -> Bool { !work.isInLongMessage || isLast(work) || places.take(work, at: now) }
 
   /// The work's long message is there, or is one of which more is to follow.
-  func noteMessage(of work: any Work, isWhole: Bool) { places.note(work, isWhole: isWhole) }
+  func noteMessage(of work: any Work, isWhole: Bool) { places.note(work, isWhole: isWhole, at: now) }
 
-  /// The work's long message is handled, or will not be.
+  /// The work's long message is handed over, or will not be.
   func endMessage(of work: any Work) {
     if places.leave(work) { givePlaces() }
   }
 
   private func givePlaces() {
     let time = now()
-    while let work = places.next(at: time) { enqueue(work) }
+    while let next = places.next(at: time) {
+      if !next.hasPlace { next.work.hasWaitedEnough() }
+      // Who is served last needs none.
+      if next.hasPlace, isLast(next.work) { _ = places.leave(next.work) }
+      enqueue(next.work)
+    }
     guard places.waitingCount > 0, !isLookingAtPlaces else { return }
     isLookingAtPlaces = true
     eventLoop.assumeIsolatedUnsafeUnchecked().scheduleTask(in: MessagePlaces.patience) { [self] in
@@ -379,4 +388,6 @@ public final class LoopTurns {
 
 extension LoopTurns.Work {
   public var isInLongMessage: Bool { false }
+  public func hasWaitedEnough() {}
+  public var isOver: Bool { false }
 }

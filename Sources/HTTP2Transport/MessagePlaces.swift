@@ -1,16 +1,18 @@
 internal import NIOCore
 
-/// Which connections of an event loop receive long messages: a few at a time, each until its message has been handled.
+/// Which connections of an event loop receive long messages: a few at a time, each until its message has been handed over.
 ///
 /// A thousand proxies that come back at once send most of a megabyte each. If all were received side by side, all would be half there
 /// at once, in memory that nobody has touched before; one after the other they find the memory of those before them
 /// (``MessageStorage``) and the processor's caches. A connection that has to wait has told the length of its message, and little more;
 /// the rest stays with its peer and the system.
 ///
-///     begins a long message ──▶ waits ──(a place is free)──▶ in place ──(the message is whole)──▶ in place ──(it is handled)──▶ …
-///                                                                         └─(brings nothing)─▶ …
+///     begins a long message ──▶ waits ──(a place is free)──▶ in place ──(the message is whole)──▶ in place ──(handed over)──▶ …
+///                                 │                             │
+///                                 └─(waited long enough)─▶ …    └─(brings nothing, or has been there for long)─▶ …
 ///
-/// Whoever is slow loses its place to one that waits, and may go on when it gets one again. So nobody waits for a client, and for
+/// Whoever is slow loses its place to one that waits, and waits again for the rest. So a client holds others up for milliseconds, and
+/// all clients together for no longer than `mostWaiting`: who has waited for that long in a message goes on with it without a place. For
 /// connections with little to say nothing of this holds.
 struct MessagePlaces {
   /// Measured with 4 to 32: with more a storm touches more memory, and with fewer a hundred proxies that come for the first time are
@@ -20,10 +22,12 @@ struct MessagePlaces {
   static let patience = TimeAmount.milliseconds(5)
   /// So does one that has had its place for so long.
   static let longest = TimeAmount.milliseconds(100)
+  /// Much shorter than any time after which a peer is taken for silent.
+  static let mostWaiting = TimeAmount.seconds(1)
 
   private struct Place {
     let work: any LoopTurns.Work
-    let since: NIODeadline
+    var since: NIODeadline
     var idle = TimeAmount.zero
     var idleSince: NIODeadline?
     /// What is awaited now is this end.
@@ -35,12 +39,13 @@ struct MessagePlaces {
   }
 
   private var taken: [Place] = []
-  private var waiting = CircularBuffer<any LoopTurns.Work>()
+  private var waiting = CircularBuffer<(work: any LoopTurns.Work, since: NIODeadline)>()
 
+  /// With those that have closed meanwhile.
   var waitingCount: Int { waiting.count }
 
-  /// Whether the connection may go on with its message: it has a place, or there is one.
-  mutating func admits(_ work: any LoopTurns.Work, at now: () -> NIODeadline) -> Bool {
+  /// Takes a place for a connection that goes on with its message, if it has none. Returns whether it has one now.
+  mutating func take(_ work: any LoopTurns.Work, at now: () -> NIODeadline) -> Bool {
     if let index = index(of: work) {
       if let idleSince = taken[index].idleSince {
         taken[index].idle = taken[index].idle + (now() - idleSince)
@@ -53,17 +58,18 @@ struct MessagePlaces {
     return true
   }
 
-  /// For a place. Each waits once.
-  mutating func wait(_ work: any LoopTurns.Work) { waiting.append(work) }
+  /// For a place. Who waits is in no other line.
+  mutating func wait(_ work: any LoopTurns.Work, since now: NIODeadline) { waiting.append((work, now)) }
 
   /// All that had come was handled.
   mutating func rests(_ work: any LoopTurns.Work, at now: NIODeadline) {
     if let index = index(of: work), !taken[index].isWhole { taken[index].idleSince = now }
   }
 
-  /// - Parameter isWhole: the message is there, and waits to be handled.
-  mutating func note(_ work: any LoopTurns.Work, isWhole: Bool) {
-    if let index = index(of: work) { taken[index].isWhole = isWhole }
+  /// - Parameter isWhole: the message is there, and waits to be handled; else another one has begun.
+  mutating func note(_ work: any LoopTurns.Work, isWhole: Bool, at now: () -> NIODeadline) {
+    guard let index = index(of: work), taken[index].isWhole != isWhole else { return }
+    taken[index] = Place(work: work, since: isWhole ? taken[index].since : now(), isWhole: isWhole)
   }
 
   /// Returns whether it had a place.
@@ -73,14 +79,21 @@ struct MessagePlaces {
     return true
   }
 
-  /// Who has a place from now on and waited for it.
-  mutating func next(at now: NIODeadline) -> (any LoopTurns.Work)? {
-    guard !waiting.isEmpty else { return nil }
-    if taken.count >= Self.places { taken.removeAll { $0.isLost(at: now) } }
-    guard taken.count < Self.places else { return nil }
-    let next = waiting.removeFirst()
-    taken.append(Place(work: next, since: now))
-    return next
+  /// Who waited and goes on now, with a place, or because it has waited long enough. Those that have closed are let go of.
+  mutating func next(at now: NIODeadline) -> (work: any LoopTurns.Work, hasPlace: Bool)? {
+    while let first = waiting.first {
+      if first.work.isOver {
+        waiting.removeFirst()
+        continue
+      }
+      if taken.count >= Self.places { taken.removeAll { $0.isLost(at: now) } }
+      if taken.count < Self.places {
+        taken.append(Place(work: first.work, since: now))
+        return (waiting.removeFirst().work, true)
+      }
+      return now - first.since > Self.mostWaiting ? (waiting.removeFirst().work, false) : nil
+    }
+    return nil
   }
 
   private func index(of work: any LoopTurns.Work) -> Int? { taken.firstIndex { $0.work === work } }

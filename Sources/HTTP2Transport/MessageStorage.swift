@@ -20,10 +20,12 @@ public final class MessageStorage {
 
   public init(timers: LoopTimers) { self.timers = timers }
 
-  /// Memory for so many bytes, but not for many times as many. What it holds besides, if somebody still reads it there, stays as it is.
-  public func take(for count: Int) -> ByteBuffer? {
+  /// Memory for so many bytes, and no more than a limit: nobody is to hold much for having announced it. What it holds besides, if
+  /// somebody still reads it there, stays as it is.
+  public func take(for count: Int, atMost limit: Int) -> ByteBuffer? {
+    // The oldest: the last may still be read.
     guard count >= Self.least,
-      let index = spare.lastIndex(where: { $0.storageCapacity >= count && $0.storageCapacity / 4 <= count })
+      let index = spare.firstIndex(where: { $0.storageCapacity >= count && $0.storageCapacity <= limit })
     else { return nil }
     isUsed = true
     var buffer = spare.remove(at: index)

@@ -154,7 +154,7 @@ final class PreparedPortion: @unchecked Sendable {
     }
   }
 
-  /// The same for the graph of clusters; what that graph alone needs is then gone from here.
+  /// An edit for the graph of clusters; what that graph alone needs is then gone from here.
   func take(_ place: Int) -> PreparedEdit {
     switch edits[place] {
     case .service, .routes, .plain: return edits[place]

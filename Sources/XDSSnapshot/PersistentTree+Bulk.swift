@@ -137,7 +137,7 @@ extension PersistentTree.Subtree {
   /// Says that what an element refers to is about to be counted, where it is one reference.
   @inlinable @inline(__always) static func expect(_ elements: UnsafeBufferPointer<Element>, _ index: Int) {
     guard MemoryLayout<Element>.size == MemoryLayout<UInt>.size, let base = elements.baseAddress else { return }
-    weir_prefetch(UnsafeRawPointer(bitPattern: UnsafeRawPointer(base + index).load(as: UInt.self)))
+    weir_prefetch(UnsafeRawPointer(bitPattern: UnsafeRawPointer(base + index).loadUnaligned(as: UInt.self)))
   }
 
   /// The position of an element below, and the first bit in which positions below differ.

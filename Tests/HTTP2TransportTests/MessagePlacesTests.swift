@@ -19,6 +19,8 @@ import Testing
     var isInLongMessage = true
     /// Whether its socket has more.
     var hasMore = true
+    var isOver = false
+    var hasWaited = false
 
     init(_ name: String, isDistrusted: Bool = false, in record: Record) {
       self.name = name
@@ -33,6 +35,11 @@ import Testing
     }
 
     func endSlices() {}
+
+    func hasWaitedEnough() {
+      hasWaited = true
+      isInLongMessage = false
+    }
   }
 
   private let loop = EmbeddedEventLoop()
@@ -145,6 +152,35 @@ import Testing
     #expect(served() == ["0"])
   }
 
+  /// A client that closes while it waits, or a thousand, are nobody's concern.
+  @Test func whoIsOverNeitherWaitsNorHasAPlace() {
+    let turns = turns()
+    let works = begin(0..<first.count + 40, turns)
+    _ = served()
+    for work in works[first.count..<works.count - 1] { work.isOver = true }
+    turns.endMessage(of: works[0])
+    works[0].isInLongMessage = false
+    works[0].hasMore = false
+    let served = served()
+    #expect(
+      served.contains("\(works.count - 1)") && served.isDisjoint(with: (first.count..<works.count - 1).map { "\($0)" }))
+    #expect(turns.waitingCount.trusted == first.count)
+  }
+
+  /// Whatever those in place do, and those before it in the line.
+  @Test func nobodyWaitsForLongerThanASecond() {
+    let turns = turns()
+    let works = begin(0..<first.count + 1000, turns)
+    let last = works[works.count - 1]
+    let start = turns.now()
+    while !last.hasWaited, !record.slices.contains(last.name), turns.now() < start + .seconds(5) {
+      record.slices = []
+      loop.advanceTime(by: .milliseconds(1))
+    }
+    #expect(turns.now() - start < MessagePlaces.mostWaiting + .milliseconds(300))
+    #expect(works.contains { $0.hasWaited } && works.contains { !$0.hasWaited })
+  }
+
   /// Those have lines of their own, and hold up each other only.
   @Test(arguments: [true, false]) func whoIsServedLastNeedsNoPlace(_ isDistrusted: Bool) {
     let turns = turns(isServedLast: !isDistrusted)
@@ -157,8 +193,13 @@ import Testing
     let works = begin(0...first.count, turns)
     _ = served()
     works[first.count].isDistrusted = true
+    works[0].hasMore = false
+    works[0].isInLongMessage = false
     turns.endMessage(of: works[0])
     #expect(turns.waitingCount.distrusted == 1)
     #expect(served(in: 5).contains(next))
+    let another = begin([99], turns)
+    #expect(served().contains("99"), "it has left its place")
+    withExtendedLifetime(another) {}
   }
 }

@@ -27,25 +27,29 @@ import Testing
         storage.give(buffer)
         return buffer
       }())
-    let next = try #require(storage.take(for: 700_000))
+    let next = try #require(storage.take(for: 700_000, atMost: 8 << 20))
     #expect(address(next) == first && next.readableBytes == 0 && next.writableBytes >= 700_000)
-    #expect(storage.byteCount == 0 && storage.take(for: 700_000) == nil)
+    #expect(storage.byteCount == 0 && storage.take(for: 700_000, atMost: 8 << 20) == nil)
   }
 
   /// Somebody keeps a message, and another may not be written over it.
   @Test func whatIsStillReadStaysAsItIs() throws {
     let kept = buffer(1 << 20, 7)
     storage.give(kept)
-    var next = try #require(storage.take(for: 1 << 20))
+    var next = try #require(storage.take(for: 1 << 20, atMost: 1 << 20))
     #expect(address(next) != address(kept) && next.writableBytes >= 1 << 20)
     next.writeRepeatingByte(0, count: 1 << 20)
     #expect(kept.readableBytesView.allSatisfy { $0 == 7 })
   }
 
-  @Test func aSmallMessageGetsNoLargeMemory() {
+  @Test func nobodyGetsMoreThanTheLimit() {
     storage.give(buffer(4 << 20))
-    #expect(storage.take(for: MessageStorage.least - 1) == nil && storage.take(for: 900_000) == nil)
-    #expect(storage.take(for: 4 << 20) != nil)
+    #expect(storage.take(for: MessageStorage.least - 1, atMost: 8 << 20) == nil)
+    #expect(storage.take(for: 900_000, atMost: (4 << 20) - 1) == nil)
+    #expect(storage.take(for: (4 << 20) + 1, atMost: 8 << 20) == nil, "it is too small")
+    #expect(storage.take(for: 4 << 20, atMost: 0) == nil)
+    #expect(storage.byteCount == 4 << 20)
+    #expect(storage.take(for: 900_000, atMost: 4 << 20) != nil)
   }
 
   @Test func noMoreThanSoMuchIsKept() {
@@ -61,7 +65,7 @@ import Testing
     storage.give(buffer(1 << 20))
     for _ in 0..<5 {
       loop.advanceTime(by: .milliseconds(900))
-      if let buffer = storage.take(for: 1 << 20) { storage.give(buffer) }
+      if let buffer = storage.take(for: 1 << 20, atMost: 1 << 20) { storage.give(buffer) }
     }
     #expect(storage.byteCount == 1 << 20)
     loop.advanceTime(by: .seconds(2))
