@@ -54,6 +54,9 @@ package struct GRPCDeframer {
     let come = pending.readableBytes + count
     if let spare = storage?.take(for: pending.readableBytes + missing(count), atMost: come * Self.most) {
       move(to: spare, leaving: storage)
+    } else if storage != nil, isInLongMessage, come * Self.most >= MessageStorage.least {
+      let capacity = max(MessageStorage.least, pending.readableBytes + room(for: count))
+      move(to: ByteBufferAllocator().buffer(capacity: capacity), leaving: storage)
     } else if ownsPending {
       // Without a copy, if the system has room behind it.
       pending.reserveCapacity(minimumWritableBytes: room(for: count))
@@ -86,9 +89,9 @@ package struct GRPCDeframer {
   }
 
   /// The storage is at most so many times what has come.
-  private static let most = 8
+  private static let most = 16
 
-  /// Bytes that are made room for, for each that has come. With these, and rounded up to a power of two, the storage is up to `most`
+  /// Bytes that are made room for, for each that has come. With these, and rounded up to a power of two, the storage is up to eight
   /// times what has come. Pages that nothing was ever written to take no memory; those of storage that was in use before do.
   private static let growth = 3
 

@@ -5,8 +5,9 @@ public import NIOCore
 ///
 /// It is kept for as long as large messages follow each other, and a moment longer. Confined to its event loop.
 public final class MessageStorage {
-  /// Bytes of a message from which on its memory is kept.
-  public static let least = 64 << 10
+  /// Bytes of memory from which on it is kept. `weir serve` has the system give blocks of this size, and take them back when they are
+  /// freed (`HeapReturn`); smaller ones would leave holes among what lives on, which stay resident.
+  public static let least = 1 << 20
   /// Bytes that are kept.
   static let most = 8 << 20
   /// Kept for so long after the last use, and up to twice as long.
@@ -24,8 +25,7 @@ public final class MessageStorage {
   /// somebody still reads it there, stays as it is.
   public func take(for count: Int, atMost limit: Int) -> ByteBuffer? {
     // The oldest: the last may still be read.
-    guard count >= Self.least,
-      let index = spare.firstIndex(where: { $0.storageCapacity >= count && $0.storageCapacity <= limit })
+    guard let index = spare.firstIndex(where: { $0.storageCapacity >= count && $0.storageCapacity <= limit })
     else { return nil }
     isUsed = true
     var buffer = spare.remove(at: index)
