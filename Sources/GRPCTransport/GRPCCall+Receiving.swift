@@ -100,6 +100,8 @@ extension GRPCCall {
   /// Tells the stream of long messages that begin, and of their end: when they are handed over, whoever goes on with them where. A client
   /// that comes back sends one after the other, and keeps its place among the loop's connections meanwhile.
   private func settlePlace() {
+    // After nearly every message there is nothing left, and no need to look for a length.
+    guard deframer.bufferedBytes > 0 else { return leavePlace() }
     if deframer.isInLongMessage {
       isInLongMessage = true
       stream?.messageIsLong()

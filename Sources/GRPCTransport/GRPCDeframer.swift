@@ -51,18 +51,19 @@ package struct GRPCDeframer {
 
   /// Sees to it that what is pending lies in a storage of its own that has room for so much more.
   private mutating func makeRoom(for count: Int, _ storage: MessageStorage?) {
-    let come = pending.readableBytes + count
-    if let spare = storage?.take(for: pending.readableBytes + missing(count), atMost: come * Self.most) {
-      move(to: spare, leaving: storage)
-    } else if storage != nil, isInLongMessage, come * Self.most >= MessageStorage.least {
-      let capacity = max(MessageStorage.least, pending.readableBytes + room(for: count))
-      move(to: ByteBufferAllocator().buffer(capacity: capacity), leaving: storage)
-    } else if ownsPending {
-      // Without a copy, if the system has room behind it.
-      pending.reserveCapacity(minimumWritableBytes: room(for: count))
-    } else {
-      move(to: ByteBufferAllocator().buffer(capacity: pending.readableBytes + room(for: count)), leaving: storage)
+    let limit = (pending.readableBytes + count) * Self.most
+    if let spare = storage?.take(for: pending.readableBytes + missing(count), atMost: limit) {
+      return move(to: spare, leaving: storage)
     }
+    let isWorthKeeping = storage != nil && isInLongMessage && limit >= MessageStorage.least
+    if ownsPending, !isWorthKeeping {
+      // Without a copy, if the system has room behind it.
+      return pending.reserveCapacity(minimumWritableBytes: room(for: count))
+    }
+    let capacity = pending.readableBytes + room(for: count)
+    move(
+      to: ByteBufferAllocator().buffer(capacity: isWorthKeeping ? max(MessageStorage.least, capacity) : capacity),
+      leaving: storage)
   }
 
   private mutating func move(to buffer: consuming ByteBuffer, leaving storage: MessageStorage?) {
