@@ -133,9 +133,9 @@ struct Measurement {
   private var roundTrip: Duration { report.latencyFromSending.percentile(0.5) }
   private var trouble: EnvoyTrouble? { report.trouble }
 
-  /// The smallest delay that at least this part of all stay within (nearest rank).
   func percentile(_ part: Double) -> Duration {
-    delays[max(0, Int((Double(delays.count) * part).rounded(.up)) - 1)]
+    guard let delay = delays.percentile(part) else { preconditionFailure("no change was measured") }
+    return delay
   }
 
   var text: String {

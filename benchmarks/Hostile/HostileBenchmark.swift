@@ -118,7 +118,8 @@ func say(_ text: String) {
 extension [TimeAmount] {
   /// Of a sorted array: the smallest that at least this part of all stay within (nearest rank), in milliseconds.
   func percentile(_ part: Double) -> Double {
-    isEmpty ? 0 : Double(self[Swift.max(0, Int((Double(count) * part).rounded(.up)) - 1)].nanoseconds) / 1e6
+    let element: TimeAmount? = percentile(part)
+    return element.map { Double($0.nanoseconds) / 1e6 } ?? 0
   }
 }
 

@@ -169,7 +169,7 @@ static void serve(size_t subscription, size_t first, size_t first_ack, size_t pu
       "{\"event\":\"limit\",\"streams\":%ld,\"push_bytes\":%zu,\"ack_bytes\":%zu,\"sync_cpu_ms\":%.3f,"
       "\"cpu_ms\":%.4f,\"cpu_median_ms\":%.4f,\"wall_median_ms\":%.3f,\"wall_p99_ms\":%.3f}\n",
       count, push, ack, sync * 1000, sum / (double)pushes, cpu[pushes / 2], wall[pushes / 2],
-      wall[pushes * 99 / 100]);
+      wall[(pushes * 99 + 99) / 100 - 1]);
 }
 
 static void connect_all(
