@@ -149,11 +149,11 @@ public final class HTTP2Session {
     bytes.withUnsafeReadableBytes { peerStreams.bodyAhead(in: $0, least: least) }
   }
 
-  /// The objects that a write to the newest stream goes through, where they lie, and how many bytes of them it needs: a hint, for a
-  /// caller that is about to write to many sessions.
+  /// The objects that a write to the newest stream goes through, and what is read of its answer, where they lie, and how many bytes of
+  /// them are needed: a hint, for a caller that has to do with many sessions one after the other.
   package func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {
     body(Unmanaged.passUnretained(self).toOpaque(), 448)
-    body(UnsafeRawPointer(session), 320)
+    body(UnsafeRawPointer(session), 1280)
     if let stream = streams.newest?.stream { body(Unmanaged.passUnretained(stream).toOpaque(), 128) }
   }
 

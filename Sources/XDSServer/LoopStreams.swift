@@ -3,8 +3,10 @@ internal import XDSSnapshot
 
 /// The streams of one event loop, and what they count. Confined to that loop.
 final class LoopStreams {
-  private struct Members {
-    var generation: Generation?
+  /// The streams of a class. They and it refer to each other until they are removed.
+  final class Members {
+    /// What they were last told of.
+    fileprivate(set) var generation: Generation?
     /// As they came: what streams need lies in memory in about that order, and a push to all goes through it once.
     private(set) var streams: [XDSStream] = []
     /// Of each stream.
@@ -12,16 +14,18 @@ final class LoopStreams {
 
     init(generation: Generation?) { self.generation = generation }
 
-    mutating func add(_ stream: XDSStream) {
+    func add(_ stream: XDSStream) {
       stream.place = streams.count
+      stream.members = self
       streams.append(stream)
       places.append(stream.places)
     }
 
     /// The last one gets its place. O(1).
-    mutating func remove(_ stream: XDSStream) {
+    func remove(_ stream: XDSStream) {
       let place = stream.place
       guard place < streams.count, streams[place] === stream else { return }
+      stream.members = nil
       streams.swapAt(place, streams.count - 1)
       places.swapAt(place, places.count - 1)
       streams[place].place = place
@@ -31,17 +35,22 @@ final class LoopStreams {
 
     func forEach(_ body: (XDSStream) -> Void) {
       for (index, stream) in streams.enumerated() {
-        let ahead = index + MemoryPlaces.lookahead
-        if ahead < places.count { places[ahead].prefetch() }
+        fetch(after: index)
         body(stream)
       }
+    }
+
+    /// Has the processor fetch what it needs for a stream that comes soon after one with this place. O(1).
+    func fetch(after index: Int) {
+      let ahead = index + MemoryPlaces.lookahead
+      if ahead < places.count { places[ahead].prefetch() }
     }
   }
 
   let presence: LoopPresence
   private(set) var generation: Generation?
   private var streams: [ObjectIdentifier: XDSStream] = [:]
-  /// The streams whose clients have said who they are, and the generation that they were last told of.
+  /// The streams whose clients have said who they are.
   private var classes: [ProxyClass: Members] = [:]
   /// Who waits for what streams confirm: mostly nobody.
   private var watches: [LoopWatch] = []
@@ -62,7 +71,9 @@ final class LoopStreams {
   /// A stream of the loop turns out to be of a class.
   func identified(_ stream: XDSStream, as proxyClass: ProxyClass) {
     presence.note(proxies: 1)
-    classes[proxyClass, default: Members(generation: generation)].add(stream)
+    let members = classes[proxyClass] ?? Members(generation: generation)
+    classes[proxyClass] = members
+    members.add(stream)
     for watch in watches { watch.opened(stream) }
   }
 
@@ -87,7 +98,7 @@ final class LoopStreams {
     for (proxyClass, members) in classes where generation.classes[proxyClass] != nil {
       let news = members.generation.map { (types: generation.changedTypes(since: $0, for: proxyClass), since: $0) }
       if let news, news.types.isEmpty { continue }
-      classes[proxyClass]?.generation = generation
+      members.generation = generation
       members.forEach { $0.published(generation, news: news, at: publishedAt) }
     }
   }
@@ -100,7 +111,7 @@ final class LoopStreams {
     for stream in streams.values { stream.catchUp() }
     for (proxyClass, members) in classes {
       let isNews = members.generation.map { !generation.changedTypes(since: $0, for: proxyClass).isEmpty }
-      if isNews == false { classes[proxyClass]?.generation = generation }
+      if isNews == false { members.generation = generation }
     }
   }
 

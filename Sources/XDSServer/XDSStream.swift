@@ -46,7 +46,8 @@ final class XDSStream: GRPCCallHandler {
   private(set) var isOver = false
   /// How many wait for something that this stream has not confirmed.
   var watchers = 0
-  /// Where it is among the streams of its class (`LoopStreams`).
+  /// The streams of its class on its loop, as long as it is one of them, and where it is there.
+  var members: LoopStreams.Members?
   var place = 0
   /// The client is one that is remembered.
   private var isKnown = false
@@ -78,6 +79,8 @@ final class XDSStream: GRPCCallHandler {
     let request = heard(message)
     // Handled elsewhere: what is left is done when it is back.
     if isAway { return }
+    // Answers come in about the order in which their streams were told.
+    if request.isAnswer { members?.fetch(after: place) }
     charge(request, byteCount: message.readableBytes)
     finish(request)
   }
