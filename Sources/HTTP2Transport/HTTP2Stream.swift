@@ -116,7 +116,7 @@ public final class HTTP2Stream {
   public var bufferedBytes: Int { connection?.session.bufferedBytes(on: id) ?? 0 }
   public var isWritable: Bool { connection?.session.isWritable(id) ?? false }
 
-  /// Where the objects lie that a write goes through (``HTTP2Session/HTTP2Session/forEachPlace(_:)``).
+  /// Where the objects lie that a write, and the reading of its answer, go through (``HTTP2Session/HTTP2Session/forEachPlace(_:)``).
   package func forEachPlace(_ body: (_ address: UnsafeRawPointer, _ byteCount: Int) -> Void) {
     body(Unmanaged.passUnretained(self).toOpaque(), 64)
     guard let connection else { return }

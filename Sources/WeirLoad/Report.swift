@@ -56,10 +56,15 @@ final class Report: Sendable {
   }
 
   /// A stretch of changes with some readers that did not read, or none.
-  func stall(_ pair: Int, readers: Int, lost: Int, _ rounds: Rounds, server: Change<ProcessUsage?>) {
+  ///
+  /// - Parameter most: bytes resident in the server, after any of the changes.
+  func stall(_ pair: Int, readers: Int, lost: Int, _ rounds: Rounds, server: Change<ProcessUsage?>, most: Int) {
     var growth: [(String, Double, String)] = []
     if let before = server.before, let after = server.after {
-      growth = [("server_growth_kib", Double(after.resident - before.resident) / 1024, "KiB")]
+      growth = [
+        ("server_growth_kib", Double(after.resident - before.resident) / 1024, "KiB"),
+        ("server_most_growth_kib", Double(max(most, after.resident) - before.resident) / 1024, "KiB"),
+      ]
     }
     add(
       "stall",

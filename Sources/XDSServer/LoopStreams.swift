@@ -23,9 +23,9 @@ final class LoopStreams {
 
     /// The last one gets its place. O(1).
     func remove(_ stream: XDSStream) {
-      let place = stream.place
-      guard place < streams.count, streams[place] === stream else { return }
+      guard stream.members === self else { return }
       stream.members = nil
+      let place = stream.place
       streams.swapAt(place, streams.count - 1)
       places.swapAt(place, places.count - 1)
       streams[place].place = place

@@ -32,7 +32,7 @@ struct StreamHoldings {
     self.share = share
   }
 
-  /// What a push to the stream will look at.
+  /// What a push to the stream, and its answer, will look at.
   func forEachPlace(_ body: (UnsafeRawPointer, Int) -> Void) {
     types.withUnsafeBytes { if let base = $0.baseAddress { body(base, $0.count) } }
   }

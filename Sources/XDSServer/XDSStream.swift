@@ -222,7 +222,7 @@ final class XDSStream: GRPCCallHandler {
 
   // MARK: From the server
 
-  /// What a push to this stream will look at.
+  /// What a push to this stream will look at, and mostly what its answer will.
   var places: MemoryPlaces {
     var places = MemoryPlaces()
     places.add(Unmanaged.passUnretained(self).toOpaque(), 1024)

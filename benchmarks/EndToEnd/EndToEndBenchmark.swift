@@ -134,7 +134,7 @@ struct Measurement {
   private var trouble: EnvoyTrouble? { report.trouble }
 
   func percentile(_ part: Double) -> Duration {
-    guard let delay = delays.percentile(part) else { preconditionFailure("no change was measured") }
+    guard let delay = delays.nearestRank(part) else { preconditionFailure("no change was measured") }
     return delay
   }
 

@@ -118,8 +118,7 @@ func say(_ text: String) {
 extension [TimeAmount] {
   /// Of a sorted array: the smallest that at least this part of all stay within (nearest rank), in milliseconds.
   func percentile(_ part: Double) -> Double {
-    let element: TimeAmount? = percentile(part)
-    return element.map { Double($0.nanoseconds) / 1e6 } ?? 0
+    nearestRank(part).map { Double($0.nanoseconds) / 1e6 } ?? 0
   }
 }
 

@@ -130,6 +130,9 @@ static void expect(size_t length) {
 static size_t answer;
 static void write_answer(struct stream *stream) { begin_write(stream, answer); }
 
+// Where, of so many sorted values, the smallest lies that at least percent of all do not exceed.
+static long rank(long percent, long count) { return (count * percent + 99) / 100 - 1; }
+
 static void serve(size_t subscription, size_t first, size_t first_ack, size_t push, size_t ack, long pushes, long rest) {
   int listener = socket(AF_INET, SOCK_STREAM, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -168,8 +171,8 @@ static void serve(size_t subscription, size_t first, size_t first_ack, size_t pu
   printf(
       "{\"event\":\"limit\",\"streams\":%ld,\"push_bytes\":%zu,\"ack_bytes\":%zu,\"sync_cpu_ms\":%.3f,"
       "\"cpu_ms\":%.4f,\"cpu_median_ms\":%.4f,\"wall_median_ms\":%.3f,\"wall_p99_ms\":%.3f}\n",
-      count, push, ack, sync * 1000, sum / (double)pushes, cpu[pushes / 2], wall[pushes / 2],
-      wall[(pushes * 99 + 99) / 100 - 1]);
+      count, push, ack, sync * 1000, sum / (double)pushes, cpu[rank(50, pushes)], wall[rank(50, pushes)],
+      wall[rank(99, pushes)]);
 }
 
 static void connect_all(

@@ -238,7 +238,7 @@ extension Bar {
         guard let growth = figures["stalled-reader/growth_kib"], let response = figures["stalled-reader/response_bytes"]
         else { return nil }
         return Outcome(
-          measured: "\(Text.number(growth)) KiB; a response is \(Text.number(response)) B",
+          measured: "\(Text.number(growth)) KiB at most, after any change; a response is \(Text.number(response)) B",
           isMet: growth <= 1024 + response / 1024)
       },
     ]

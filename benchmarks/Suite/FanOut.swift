@@ -55,9 +55,10 @@ struct FanOut: Measurement {
   ) async throws {
     guard servers > 1, let first = figures["endpoint.server_cpu_ms"] else { return }
     var costs = [first]
-    for _ in 1..<servers {
-      let events = try await serve(effort, in: directory) { $0.endpointTrigger }
-      costs.append(try events.first("changes")["server_cpu_ms"])
+    for number in 2...servers {
+      let changes = try await serve(effort, in: directory) { $0.endpointTrigger }.first("changes")
+      costs.append(changes["server_cpu_ms"])
+      figures["endpoint.server\(number)_not_received"] = changes["not_received"]
     }
     for (index, cost) in costs.enumerated() { figures["endpoint.server\(index + 1)_cpu_ms"] = cost }
     let median = costs.sorted()[costs.count / 2]

@@ -74,8 +74,8 @@ struct Rollback: Measurement {
     times.sort()
     calls.sort()
     var figures = [
-      "p50_ms": times.percentile(0.5), "p99_ms": times.percentile(0.99), "max_ms": times.last,
-      "call_p50_ms": calls.percentile(0.5), "rollbacks": Double(count), "bytes_per_stream": bytes,
+      "p50_ms": times.nearestRank(0.5), "p99_ms": times.nearestRank(0.99), "max_ms": times.last,
+      "call_p50_ms": calls.nearestRank(0.5), "rollbacks": Double(count), "bytes_per_stream": bytes,
     ].compactMapValues(\.self)
     if isHeavy {
       // An ACK in delta is some dozens of bytes.

@@ -34,10 +34,12 @@ struct StalledReader: Measurement {
       figures["pair\(pair).stalled_p99_ms"] = stalled["p99_ms"]
       figures["pair\(pair).calm_growth_kib"] = calm["server_growth_kib"]
       figures["pair\(pair).stalled_growth_kib"] = stalled["server_growth_kib"]
+      figures["pair\(pair).stalled_most_growth_kib"] = stalled["server_most_growth_kib"]
+      figures["pair\(pair).given_up"] = stalled["given_up"]
       figures["pair\(pair).changes"] = stalled["changes"]
       figures["pair\(pair).not_received"] = calm["not_received"] + stalled["not_received"]
       ratios.append(stalled["p99_ms"] / calm["p99_ms"])
-      growth.append(stalled["server_growth_kib"])
+      growth.append(stalled["server_most_growth_kib"])
     }
     figures["median_ratio"] = ratios.sorted()[pairs / 2]
     figures["growth_kib"] = growth.max()
