@@ -316,9 +316,12 @@ public final class LoopTurns {
   private func givePlaces() {
     let time = now()
     while let next = places.next(at: time) {
-      if !next.hasPlace { next.work.hasWaitedEnough() }
-      // Who is served last needs none.
-      if next.hasPlace, isLast(next.work) { _ = places.leave(next.work) }
+      if !next.hasPlace {
+        next.work.hasWaitedEnough()
+      } else if isLast(next.work) {
+        // Who is served last needs none.
+        _ = places.leave(next.work)
+      }
       enqueue(next.work)
     }
     guard places.waitingCount > 0, !isLookingAtPlaces else { return }

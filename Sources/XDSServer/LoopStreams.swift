@@ -86,8 +86,9 @@ final class LoopStreams {
     guard let proxyClass else { return }
     presence.note(proxies: -1)
     for watch in watches { watch.closed(stream) }
-    classes[proxyClass]?.remove(stream)
-    if classes[proxyClass]?.streams.isEmpty ?? false { classes[proxyClass] = nil }
+    guard let members = classes[proxyClass] else { return }
+    members.remove(stream)
+    if members.streams.isEmpty { classes[proxyClass] = nil }
   }
 
   /// Gives the newest generation to every stream for whose class it is news; the others come upon it when they have something

@@ -26,7 +26,7 @@ struct Measurement {
 
   var medianAllocations: UInt64 { Self.nearestRank(50, of: allocations) }
 
-  /// As EnvoyHarness has it, which is no part of this program: what it links would count its own allocations.
+  /// As EnvoyHarness has it, which this program does without.
   private static func nearestRank<Value: Comparable>(_ percent: Int, of values: [Value]) -> Value {
     values.sorted()[max(1, (values.count * percent + 99) / 100) - 1]
   }

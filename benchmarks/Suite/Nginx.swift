@@ -111,7 +111,7 @@ struct Nginx: Measurement {
     try await Task.sleep(for: .seconds(1))
     for backend in current { await backend.stop() }
     delays.sort()
-    func delay(_ part: Double) -> Double { (delays.nearestRank(part) ?? .zero) / .milliseconds(1) }
+    func delay(_ part: Double) -> Double { delays.nearestRank(part).map { $0 / .milliseconds(1) } ?? .nan }
     func latency(_ part: Double) -> Double { report.latency.percentile(part) / .milliseconds(1) }
     return [
       "requests": Double(report.requests), "failed": Double(report.failed), "changes": Double(changes),
